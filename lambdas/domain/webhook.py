@@ -1,0 +1,57 @@
+"""A webhook: where a binding's events go, and in which form. It may serve several bindings during a rotation."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+WebhookId = NewType("WebhookId", str)
+
+
+class EventKind(StrEnum):
+    """What a binding may ask to be told of (`notification_events`)."""
+
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    DELIVERY = "delivery"
+    REJECT = "reject"
+    DELIVERY_DELAY = "delivery_delay"
+    RENDERING_FAILURE = "rendering_failure"
+
+
+DEFAULT_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DELIVERY)
+
+
+class NotificationFormat(StrEnum):
+    """How an event is written for the receiver (`notification_format`)."""
+
+    STANDARD_WEBHOOKS = "standard-webhooks"
+    SNS = "sns"
+    CLOUDEVENTS = "cloudevents"
+    CLOUDEVENTS_BINARY = "cloudevents-binary"
+
+
+class Scope(StrEnum):
+    """Whose events a webhook gets (`notification_scope`)."""
+
+    INSTANCE = "instance"
+    BINDING = "binding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A webhook as the fan-out sees it: no secret, no health.
+
+    `senders` holds every binding that ever shared the webhook: events of a predecessor that arrive late are its
+    successor's too.
+    """
+
+    id: WebhookId
+    instance_id: str
+    events: frozenset[EventKind] = frozenset(DEFAULT_EVENTS)
+    format: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS
+    scope: Scope = Scope.INSTANCE
+    senders: frozenset[str] = frozenset()
+
+    def wants(self, kind: EventKind, *, sender: str | None) -> bool:
+        """Whether an event of *kind*, sent by binding *sender* (None: unknown), goes to this webhook."""
+        return kind in self.events and (self.scope is Scope.INSTANCE or sender in self.senders)

@@ -1,0 +1,14 @@
+"""What the feedback function must be told."""
+
+from dataclasses import dataclass
+
+from lambdas.domain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackSettings(Settings):
+    """Names of what the feedback function reads and writes."""
+
+    webhooks_table: str
+    reputation_table: str
+    deliveries_queue_url: str
