@@ -1,4 +1,4 @@
-"""What the broker's functions (API and worker) must be told."""
+"""What the broker's functions (API, worker and sweep) must be told."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from lambdas.domain.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings(Settings):
-    """Names of what the broker reads, writes and makes."""
+    """Names of what the broker reads, writes and makes, and what the operator chose. An empty string means "none"."""
 
     broker_table: str
     webhooks_table: str
@@ -21,3 +21,27 @@ class BrokerSettings(Settings):
     partition: str
     region: str
     account: str
+
+    # what is offered
+    display_name: str
+    provider_name: str
+    documentation_url: str
+    support_url: str
+
+    # domains
+    operator_zone: str  # DNS name under which domains are generated; empty: none are
+    operator_zone_id: str  # its Route 53 hosted zone
+    zone_credentials_secret_arn: str  # {"aws_access_key_id", "aws_secret_access_key", "role_arn"?}; empty: our own
+    dmarc_policy: str  # none, quarantine or reject
+    dmarc_aggregate_recipients: str  # comma-separated addresses that every domain's reports go to as well
+
+    # what tenants reach and are reached by
+    fips: bool  # hand out the FIPS SMTP host where the region has one
+    allowed_cidrs: str  # comma-separated: networks that webhooks may name by address beside public ones
+    allow_http: bool  # plain HTTP webhooks, for local use only
+    ses_calls_per_second: float  # SES's control plane: about one a second and account, not adjustable
+
+    # the privatelink service; an empty VPC: not offered
+    privatelink_vpc_id: str
+    privatelink_subnet_ids: str  # comma-separated; empty: every subnet of the VPC in a zone that has the service
+    privatelink_cidrs: str  # comma-separated: who may connect; empty: the VPC's own
