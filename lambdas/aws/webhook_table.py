@@ -10,19 +10,23 @@
 The broker makes and removes the items, feedback reads them, delivery writes a webhook's health.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Key
-
+from lambdas.aws.items import from_item
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb.service_resource import Table
+    from types_boto3_dynamodb import DynamoDBClient
 
 INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
+KEPT_FOR = timedelta(seconds=5)  # how late a new webhook, a changed filter or a baseline may be seen
+KEPT_AT_MOST = 2_000  # audiences a process: about 1 KB each
+_READ = "#item, instance_id, notifications, baseline, events, #format, #scope, senders"  # not the sealed secrets
+_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +41,13 @@ class Audience:
 class WebhookTable:
     """Reads an instance's audience."""
 
-    def __init__(self, table: "Table") -> None:
-        self._table = table
+    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
 
     def audience(self, instance_id: str) -> Audience | None:
         """Who is told of an instance's events; None when there is no such instance."""
-        items: list[dict[str, Any]] = []
-        page = self._table.query(KeyConditionExpression=Key("instance_id").eq(instance_id))
-        items += page["Items"]
-        while "LastEvaluatedKey" in page:
-            page = self._table.query(
-                KeyConditionExpression=Key("instance_id").eq(instance_id), ExclusiveStartKey=page["LastEvaluatedKey"]
-            )
-            items += page["Items"]
+        items = self._items(instance_id)
         instance = next((item for item in items if item["item"] == INSTANCE_ITEM), None)
         if instance is None:
             return None
@@ -60,6 +58,37 @@ class WebhookTable:
             webhooks=webhooks if instance["notifications"] else (),
             baseline=datetime.fromisoformat(baseline) if baseline else None,
         )
+
+    def _items(self, instance_id: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="instance_id = :instance",
+            ExpressionAttributeValues={":instance": {"S": instance_id}},
+            ExpressionAttributeNames=_READ_NAMES,
+            ProjectionExpression=_READ,
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+
+class RecentAudiences:
+    """Audiences as they were KEPT_FOR ago at most, so that a busy instance costs a read now and then, not one a batch.
+
+    Holds KEPT_AT_MOST of them; the one unused for longest goes first. That an instance is gone is kept just as long.
+    """
+
+    def __init__(self, table: WebhookTable) -> None:
+        self._table = table
+        self._kept: OrderedDict[str, tuple[datetime, Audience | None]] = OrderedDict()
+
+    def audience(self, instance_id: str, *, now: datetime) -> Audience | None:
+        """Who is told of an instance's events; None when there is no such instance."""
+        kept = self._kept.pop(instance_id, None)
+        if kept is None or now - kept[0] >= KEPT_FOR:
+            kept = (now, self._table.audience(instance_id))
+        self._kept[instance_id] = kept
+        if len(self._kept) > KEPT_AT_MOST:
+            self._kept.popitem(last=False)
+        return kept[1]
 
 
 def webhook_key(instance_id: str, webhook_id: WebhookId) -> dict[str, str]:

@@ -12,3 +12,4 @@ class FeedbackSettings(Settings):
     webhooks_table: str
     reputation_table: str
     deliveries_queue_url: str
+    event_topic_arn: str  # stands as TopicArn in the envelope of the `sns` format

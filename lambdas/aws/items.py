@@ -1,0 +1,69 @@
+"""DynamoDB's typed attributes to plain values and back, for the low-level client."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+_SET_TYPES = {str: "SS", int: "NS", float: "NS", bytes: "BS"}
+
+
+def to_item(values: Mapping[str, object]) -> "dict[str, AttributeValueTypeDef]":
+    """An item of *values*; an attribute that is None is left out."""
+    return {name: to_attribute(value) for name, value in values.items() if value is not None}
+
+
+def from_item(item: "Mapping[str, AttributeValueTypeDef]") -> dict[str, Any]:
+    """The plain values of *item*: str, bytes, bool, None, int or float, list, dict, frozenset."""
+    return {name: from_attribute(value) for name, value in item.items()}
+
+
+def to_attribute(value: object) -> "AttributeValueTypeDef":
+    """*value* as DynamoDB writes it. TypeError for what it has no type for; an empty set has none either."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | float():
+            return {"N": repr(value) if isinstance(value, float) else str(value)}
+        case bytes():
+            return {"B": value}
+        case Mapping():
+            return {"M": {str(name): to_attribute(entry) for name, entry in value.items()}}
+        case Sequence():
+            return {"L": [to_attribute(entry) for entry in value]}
+        case set() | frozenset() if value:
+            return _to_set(value)
+    raise TypeError(f"DynamoDB has no type for {type(value).__name__}")
+
+
+def from_attribute(attribute: "AttributeValueTypeDef") -> Any:
+    """The plain value of one attribute."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return _number(str(value))
+        case "NULL":
+            return None
+        case "M":
+            return from_item(value)  # type: ignore[arg-type]
+        case "L":
+            return [from_attribute(entry) for entry in value]  # type: ignore[attr-defined]
+        case "NS":
+            return frozenset(map(_number, value))  # type: ignore[call-overload]
+        case "SS" | "BS":
+            return frozenset(value)  # type: ignore[call-overload]
+    return value
+
+
+def _to_set(values: "set[Any] | frozenset[Any]") -> "AttributeValueTypeDef":
+    kind = _SET_TYPES[type(next(iter(values)))]
+    return {kind: [str(value) for value in sorted(values)] if kind == "NS" else sorted(values)}  # type: ignore[misc]
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
