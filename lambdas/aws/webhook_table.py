@@ -7,7 +7,14 @@
     <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, senders, bindings,
                 |                 | sealed (KMS ciphertext of the secret and the userinfo), and the webhook's health
 
-The broker makes and removes the items, feedback reads them, delivery writes a webhook's health.
+A binding's `notification_email` is a webhook item too, with id `email-<binding id>`, format `email`, url
+`arn:...:sns:...` (the binding's topic, names.notification_topic) and no `sealed`; unless the bind says otherwise its
+events are bounce and complaint. Fan-out treats it as any webhook (the body is readable text); delivery gathers digests.
+
+The broker makes and removes the items, feedback reads them, delivery writes a webhook's `health` (a map, absent:
+healthy and never failed) and `test_result` (a map: status, at). Only delivery's adapter, lambdas/aws/webhook_state.py,
+knows their form. The broker adds 1 to `version` whenever url or secret change, and keeps for 24 hours the old secret in
+`sealed_previous` with its end in `sealed_previous_until` (ISO 8601).
 """
 
 from collections import OrderedDict

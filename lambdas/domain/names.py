@@ -30,5 +30,10 @@ def alert_topic(instance_id: str) -> str:
     return f"{PREFIX}{instance_id}-alerts"
 
 
+def notification_topic(binding_id: str) -> str:
+    """The SNS topic that sends a binding's digests to its notification_email."""
+    return f"{PREFIX}{binding_id}-notifications"
+
+
 def _id_in(name: str) -> str | None:
     return name.removeprefix(PREFIX) or None if name.startswith(PREFIX) else None

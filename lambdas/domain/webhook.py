@@ -22,12 +22,20 @@ DEFAULT_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DELIVERY)
 
 
 class NotificationFormat(StrEnum):
-    """How an event is written for the receiver (`notification_format`)."""
+    """How an event is written for the receiver: a bind's `notification_format`, or EMAIL, which no bind may ask for.
+
+    A `notification_email` is kept as a webhook of format EMAIL: its deliveries are readable text, gathered into digests
+    that go out through an SNS topic of the binding's own.
+    """
 
     STANDARD_WEBHOOKS = "standard-webhooks"
     SNS = "sns"
     CLOUDEVENTS = "cloudevents"
     CLOUDEVENTS_BINARY = "cloudevents-binary"
+    EMAIL = "email"
+
+
+WEBHOOK_FORMATS = tuple(format for format in NotificationFormat if format is not NotificationFormat.EMAIL)
 
 
 class Scope(StrEnum):
