@@ -52,11 +52,16 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """A bounce's own facts. `counted` is how many recipients weigh in the bounce rate (0: it does not count)."""
+    """A bounce's own facts.
+
+    `counts` says whether a bounce of this kind weighs in the bounce rate, `counted` how many of its recipients do:
+    none, when it names none.
+    """
 
     bounce_class: BounceClass
     subtype: str | None
     feedback_id: str | None
+    counts: bool
     counted: int
 
 
@@ -92,7 +97,7 @@ class FeedbackEvent:
 
     `id` comes from the content, so that the same event told twice has one id. `timestamp` is aware, UTC: the
     event's own, else the mail's, else None. `instance_id` and `binding_id` come from the names of the configuration
-    set and of the sending IAM user; None when they are missing or not ours.
+    set and of the sending IAM user; None when they are missing or not ours. `source` is the JSON text SES wrote.
     """
 
     id: str
@@ -104,3 +109,4 @@ class FeedbackEvent:
     configuration_set: str | None
     instance_id: str | None
     binding_id: str | None
+    source: str
