@@ -1,0 +1,54 @@
+"""SNS topics that tell people by e-mail: an instance's alerts, a binding's digests. Encrypted with the stack's key."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lambdas.aws.faults import ignoring
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+PENDING = "PendingConfirmation"
+_GONE = ("NotFound", "NotFoundException")
+
+
+class Topics:
+    """Makes, subscribes and removes topics."""
+
+    def __init__(self, client: "SNSClient", *, key_arn: str) -> None:
+        self._client = client
+        self._key_arn = key_arn
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str:
+        """The ARN of topic *name*, made if it is not there."""
+        answer = self._client.create_topic(
+            Name=name,
+            Attributes={"KmsMasterKeyId": self._key_arn},
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return answer["TopicArn"]
+
+    def subscribe(self, topic_arn: str, email: str) -> None:
+        """Have *email* alone subscribed. It confirms by a link; SNS sends a new one each time it is asked."""
+        wanted = False
+        for subscription in self._subscriptions(topic_arn):
+            if subscription[0] == email:
+                wanted = True
+            elif subscription[1].startswith("arn:"):  # an unconfirmed one cannot be removed; it vanishes after 48 h
+                with ignoring(*_GONE):
+                    self._client.unsubscribe(SubscriptionArn=subscription[1])
+        if not wanted:
+            self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
+
+    def confirmed(self, topic_arn: str, email: str) -> bool:
+        """Whether *email* has confirmed its subscription."""
+        return any(endpoint == email and arn.startswith("arn:") for endpoint, arn in self._subscriptions(topic_arn))
+
+    def remove(self, topic_arn: str) -> None:
+        """Delete the topic and its subscriptions; gone is fine."""
+        with ignoring(*_GONE):
+            self._client.delete_topic(TopicArn=topic_arn)
+
+    def _subscriptions(self, topic_arn: str) -> list[tuple[str, str]]:
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        return [(entry["Endpoint"], entry["SubscriptionArn"]) for page in pages for entry in page["Subscriptions"]]
