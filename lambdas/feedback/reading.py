@@ -49,7 +49,7 @@ def _read_text(text: str, depth: int) -> Iterator[Reading]:
         yield NotAnEvent(kind=NotAnEventKind.CONTROL, reason="sns_topic_validated_text")
         return
     try:
-        value = wire.decoded(text)
+        text, value = wire.parsed(text)
     except wire.NotJSON:
         yield _invalid("not json")
         return

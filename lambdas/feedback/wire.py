@@ -4,11 +4,12 @@ SES's documentation promises little and real events keep less: a null where a li
 object where nobody expected one. A field that does not fit reads as missing; it never costs the event.
 """
 
+import json
 from typing import Any
 
 import msgspec
 
-_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+_BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -17,10 +18,19 @@ class NotJSON(Exception):
     """The text is not JSON."""
 
 
-def decoded(text: str) -> Any:
-    """The value in *text*; NotJSON when there is none."""
+def parsed(text: str) -> tuple[str, Any]:
+    """*text*, repaired if it must be, and the value in it; NotJSON when there is none."""
     try:
-        return _decode(text)
+        return text, _decode(text)
+    except _BROKEN:
+        return _repaired(text)
+
+
+def _repaired(text: str) -> tuple[str, Any]:
+    """Half of a surrogate pair, as a cut diagnostic may end with, is no reason to lose a bounce."""
+    try:
+        whole = json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace").decode()
+        return whole, _decode(whole)
     except _BROKEN as error:
         raise NotJSON from error
 

@@ -170,7 +170,7 @@ def test_a_foreign_configuration_set_is_no_instance(name: str) -> None:
         ('{"eventType":"x@y.example <b>"}', NotAnEventKind.UNKNOWN, "x?y.example ?b?"),
         ("Hello", NotAnEventKind.INVALID, "not json"),
         ("", NotAnEventKind.INVALID, "not json"),
-        ('"\ud800"', NotAnEventKind.INVALID, "not json"),
+        ('{"a":"\ud800"}', NotAnEventKind.INVALID, "no event type"),
         ("[" * 100_000, NotAnEventKind.INVALID, "not json"),
         ("[1]", NotAnEventKind.INVALID, "not an object"),
         ("{}", NotAnEventKind.INVALID, "no event type"),
@@ -188,6 +188,14 @@ def test_what_is_no_event_says_why(body: str, kind: NotAnEventKind, reason: str 
     assert isinstance(reading, NotAnEvent)
     assert reading.kind is kind
     assert reason in {None, reading.reason}
+
+
+def test_half_a_surrogate_pair_is_no_reason_to_lose_a_bounce() -> None:
+    """A diagnostic cut in the middle of a character; what is passed on can be encoded."""
+    reading = read_one(text(bounce()).replace("no user", "no \\ud83d"))
+    assert isinstance(reading, FeedbackEvent)
+    assert reading.recipients[0].diagnostic == "smtp; 550 no ?"
+    assert reading.source.encode()
 
 
 def test_word_on_a_tenants_sending_status_is_named() -> None:
