@@ -1,0 +1,177 @@
+"""The broker's side of the webhooks table (see webhook_table): it makes, changes and removes the pipeline's items."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.faults import ignoring
+from lambdas.aws.items import from_item, to_attribute, to_item
+from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.domain.instance import WebhookSettings
+from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, WebhookId
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_CONDITION = "ConditionalCheckFailedException"
+_TRIES = 5  # of a read and a conditional write, when bindings join and leave at the same moment
+
+
+class WebhookContended(Exception):
+    """Others changed the webhook each time we tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWebhook:
+    """A webhook as the broker sees it. `test_status` and `test_at` tell how its last test went; None: not yet."""
+
+    settings: WebhookSettings
+    bindings: tuple[str, ...]
+    test_status: str | None
+    test_at: str | None
+
+
+class WebhookItems:
+    """Writes an instance's and its webhooks' items."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def set_notifications(self, instance_id: str, *, enabled: bool) -> None:
+        """Say whether the instance's events are fanned out; makes its item, and leaves what others wrote there."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=to_item(instance_key(instance_id)),
+            UpdateExpression="SET notifications = :enabled",
+            ExpressionAttributeValues=to_item({":enabled": enabled}),
+        )
+
+    def remove_instance(self, instance_id: str) -> None:
+        """Remove all that is kept of the instance; nothing is fine."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="instance_id = :instance",
+            ExpressionAttributeValues=to_item({":instance": instance_id}),
+            ExpressionAttributeNames={"#item": "item"},
+            ProjectionExpression="instance_id, #item",
+        )
+        for page in pages:
+            for key in page["Items"]:
+                self._client.delete_item(TableName=self._table, Key=key)
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
+        """The webhook; None when there is none."""
+        item = self._item(instance_id, webhook_id)
+        return None if item is None else _kept(item)
+
+    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None:
+        """Make the webhook, for one binding. An interrupted bind's is replaced: nobody knows its secret."""
+        key = webhook_key(instance_id, WebhookId(webhook_id))
+        item = {**key, **_fields(settings), "bindings": [binding_id], "senders": [binding_id], "version": 1}
+        self._client.put_item(TableName=self._table, Item=to_item(item))
+
+    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        """Have the binding share the webhook; False when it is gone. Twice is once."""
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(instance_id, webhook_id),
+                UpdateExpression="SET bindings = list_append(bindings, :one), senders = list_append(senders, :one)",
+                ConditionExpression="attribute_exists(instance_id) AND NOT contains(bindings, :binding)",
+                ExpressionAttributeValues=to_item({":one": [binding_id], ":binding": binding_id}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return self._item(instance_id, webhook_id) is not None
+        return True
+
+    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        """Take the binding off the webhook, which goes with its last one; True when it is gone. Twice is once."""
+        for _ in range(_TRIES):
+            item = self._item(instance_id, webhook_id)
+            if item is None:
+                return True
+            left = [other for other in item["bindings"] if other != binding_id]
+            if self._leave(instance_id, webhook_id, before=item["bindings"], left=left):
+                return not left
+        raise WebhookContended(webhook_id)
+
+    def _leave(self, instance_id: str, webhook_id: str, *, before: list[str], left: list[str]) -> bool:
+        key = self._key(instance_id, webhook_id)
+        values = to_item({":before": before})
+        try:
+            if left:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=key,
+                    UpdateExpression="SET bindings = :left",
+                    ConditionExpression="bindings = :before",
+                    ExpressionAttributeValues={**values, ":left": to_attribute(left)},
+                )
+            else:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=key,
+                    ConditionExpression="bindings = :before",
+                    ExpressionAttributeValues=values,
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return False
+        return True
+
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
+        """Have the webhook be so; one that is gone stays gone. Its version moves on: delivery's view of it is stale."""
+        fields = _fields(settings)
+        names = {f"#{name}": name for name in fields}
+        with ignoring(_CONDITION):
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(instance_id, webhook_id),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in fields) + " ADD #version :one",
+                ConditionExpression="attribute_exists(instance_id)",
+                ExpressionAttributeNames={**names, "#version": "version"},
+                ExpressionAttributeValues={**to_item({f":{name}": value for name, value in fields.items()}), **_ONE},
+            )
+
+    def _key(self, instance_id: str, webhook_id: str) -> Any:
+        return to_item(webhook_key(instance_id, WebhookId(webhook_id)))
+
+    def _item(self, instance_id: str, webhook_id: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(
+            TableName=self._table, Key=self._key(instance_id, webhook_id), ConsistentRead=True
+        )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+_ONE = to_item({":one": 1})
+
+
+def _fields(settings: WebhookSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "url": settings.url,
+        "events": [event.value for event in settings.events],
+        "format": settings.format.value,
+        "scope": settings.scope.value,
+    }
+    return {**fields, "sealed": settings.sealed} if settings.sealed else fields
+
+
+def _kept(item: dict[str, Any]) -> KeptWebhook:
+    test = item.get("test_result") or {}
+    return KeptWebhook(
+        settings=WebhookSettings(
+            url=item["url"],
+            events=tuple(EventKind(event) for event in item["events"]),
+            format=NotificationFormat(item["format"]),
+            scope=Scope(item["scope"]),
+            sealed=item.get("sealed", b""),
+        ),
+        bindings=tuple(item["bindings"]),
+        test_status=test.get("status"),
+        test_at=test.get("at"),
+    )

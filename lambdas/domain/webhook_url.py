@@ -1,0 +1,64 @@
+"""Which URLs a binding may name, judged by their looks alone: the application need not run yet, so nothing is asked.
+
+Delivery judges the addresses behind the name anew at each attempt.
+"""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from lambdas.domain.address import AddressRules, BadUrl, split_userinfo
+
+MAX_URL = 2_000  # characters: what servers and proxies commonly take
+_PRIVATE_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+
+
+def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -> tuple[str, str | None]:
+    """*url* without its userinfo, and the userinfo. Raises BadUrl, which tells what would be right.
+
+    *private_names*: the operator allows networks of its own, so names that only those know (`app.apps.internal`) may
+    be right; which addresses they have, delivery judges.
+    """
+    if len(url) > MAX_URL:
+        raise BadUrl(f"the URL is longer than {MAX_URL} characters")
+    plain, userinfo = split_userinfo(url)
+    rules.check_url(plain)
+    parts = urlsplit(plain)
+    if parts.fragment or plain.endswith("#"):
+        raise BadUrl("the URL has a fragment (#...), which no server is ever sent")
+    if parts.port == 0:
+        raise BadUrl("the URL's port is 0")
+    _check_host(parts.hostname or "", private_names=private_names)
+    return plain, userinfo
+
+
+def _check_host(host: str, *, private_names: bool) -> None:
+    if _is_address(host):
+        return  # AddressRules judged it
+    try:
+        labels = host.removesuffix(".").lower().encode("idna").decode().split(".")
+    except UnicodeError:
+        raise BadUrl("the URL's host is no valid name") from None
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise BadUrl("the URL's host is no valid name")
+    if _is_number(labels[-1]) or (_is_private(labels) and not private_names):
+        raise BadUrl("the URL's host is not public; give the application's public route")
+
+
+def _is_private(labels: list[str]) -> bool:
+    name = ".".join(labels)
+    return len(labels) == 1 or any(name == suffix or name.endswith("." + suffix) for suffix in _PRIVATE_SUFFIXES)
+
+
+def _is_number(label: str) -> bool:
+    """`127.1`, `0x7f.1`: what some resolvers take for an IPv4 address."""
+    return label.isdigit() or re.fullmatch(r"0x[0-9a-f]*", label) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
