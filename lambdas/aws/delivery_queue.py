@@ -1,7 +1,6 @@
 """The deliveries queue: batches of deliveries, one webhook a message, the webhook as message group."""
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,8 +9,11 @@ from lambdas.domain.delivery import DeliveryBatch
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-_ENTRIES = 4  # of up to MAX_BYTES each in one call of SQS's 1 MiB
+MAX_DELAY = 900  # s: the longest that SQS delays a message
+_MAX_ENTRIES = 10  # of one SendMessageBatch
+_MAX_CALL = 1_000_000  # bytes of one SendMessageBatch: SQS takes 1 MiB, attributes included
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(DeliveryBatch)
 
@@ -29,25 +31,14 @@ class DeliveryQueue:
 
     def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None:
         """Send *batches*, each hidden for *delay* seconds (0 to 900). Raises QueueRefused when SQS refuses any."""
-        remaining = iter(batches)
-        while chunk := list(islice(remaining, _ENTRIES)):
-            self._send(chunk, delay)
+        self.send_later((batch, delay) for batch in batches)
 
-    def _send(self, chunk: Sequence[DeliveryBatch], delay: int) -> None:
-        answer = self._client.send_message_batch(
-            QueueUrl=self._url,
-            Entries=[
-                {
-                    "Id": str(number),
-                    "MessageBody": encode(batch),
-                    "DelaySeconds": delay,
-                    "MessageGroupId": batch.webhook_id,
-                }
-                for number, batch in enumerate(chunk)
-            ],
-        )
-        if failed := answer.get("Failed"):
-            raise QueueRefused(", ".join(sorted({entry["Code"] for entry in failed})))
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        """Send batches, each hidden for its own delay, s (0 to 900). Raises QueueRefused when SQS refuses any."""
+        for entries in _calls(_entry(batch, delay) for batch, delay in delayed):
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            if failed := answer.get("Failed"):
+                raise QueueRefused(", ".join(sorted({entry["Code"] for entry in failed})))
 
 
 def encode(batch: DeliveryBatch) -> str:
@@ -58,3 +49,29 @@ def encode(batch: DeliveryBatch) -> str:
 def decode(body: str | bytes) -> DeliveryBatch:
     """The batch in a message body; msgspec.DecodeError when it is none."""
     return _decoder.decode(body)
+
+
+def _entry(batch: DeliveryBatch, delay: float) -> "SendMessageBatchRequestEntryTypeDef":
+    return {
+        "Id": "0",
+        "MessageBody": encode(batch),
+        "DelaySeconds": max(0, min(MAX_DELAY, round(delay))),
+        "MessageGroupId": batch.webhook_id,
+    }
+
+
+def _calls(
+    entries: "Iterable[SendMessageBatchRequestEntryTypeDef]",
+) -> "Iterator[list[SendMessageBatchRequestEntryTypeDef]]":
+    """Pack entries into as few calls as SQS's limits allow, numbering them."""
+    call: list[SendMessageBatchRequestEntryTypeDef] = []
+    size = 0
+    for entry in entries:
+        length = len(entry["MessageBody"].encode()) + len(entry["MessageGroupId"])
+        if call and (len(call) == _MAX_ENTRIES or size + length > _MAX_CALL):
+            yield call
+            call, size = [], 0
+        call.append({**entry, "Id": str(len(call))})
+        size += length
+    if call:
+        yield call

@@ -1,0 +1,145 @@
+"""What delivery reads and writes of the webhooks table: a webhook with its health, and how its last test went.
+
+`health` is one map, changed as a whole and only if nobody changed it since it was read (its number `record`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lambdas.aws.items import from_item, to_attribute, to_item
+from lambdas.aws.webhook_table import WEBHOOK_PREFIX, webhook_key
+from lambdas.domain.health import Health
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Key = tuple[str, WebhookId]  # instance id, webhook id
+
+KEPT_FOR = timedelta(seconds=5)  # how stale a webhook may be: parking copes with a stale view, so seconds are fine
+_PAGE = 100  # keys that one BatchGetItem takes
+_MAX_ROUNDS = 5  # of BatchGetItem over keys it left unread
+_MAX_CHANGES = 5  # tries to change a health that others change too
+_UNCHANGED = "attribute_exists(instance_id) AND (attribute_not_exists(health.#record) OR health.#record = :record)"
+
+
+class WebhookUnread(Exception):
+    """DynamoDB did not give the webhooks now: try the messages again."""
+
+
+class HealthContended(Exception):
+    """Others changed a webhook's health each time we tried."""
+
+
+class WebhookStates:
+    """Reads webhooks with their health, keeping each for KEPT_FOR, and changes their health."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._kept: dict[Key, tuple[datetime, Target | None]] = {}
+
+    def load(self, keys: Iterable[Key], *, now: datetime) -> dict[Key, Target]:
+        """The webhooks of *keys*; one that is gone is missing. Raises WebhookUnread."""
+        wanted = list(dict.fromkeys(keys))
+        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_FOR}
+        unknown = (key for key in wanted if key not in self._kept)
+        while page := list(islice(unknown, _PAGE)):
+            found = {(target.instance_id, target.webhook_id): target for target in self._read(page)}
+            self._kept |= {key: (now, found.get(key)) for key in page}
+        return {key: target for key in wanted if (target := self._kept[key][1])}
+
+    def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
+        """Change a webhook's health by *change*, which may be called several times.
+
+        Returns the health before and after, equal if there was nothing to write; None when the webhook is gone.
+        Raises HealthContended.
+        """
+        for _ in range(_MAX_CHANGES):
+            before = target.health
+            wanted = change(before)
+            if wanted == before:
+                return before, before
+            written = replace(wanted, record=before.record + 1)
+            latest = self._write(target, written)
+            if latest is None:
+                self._remember(replace(target, health=written))
+                return before, written
+            if not latest.url:
+                self._kept.pop((target.instance_id, target.webhook_id), None)
+                return None
+            target = latest
+        raise HealthContended(target.webhook_id)
+
+    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
+        """Write how the webhook's last test went, unless the webhook is gone."""
+        try:
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=to_item(webhook_key(target.instance_id, target.webhook_id)),
+                UpdateExpression="SET test_result = :result",
+                ConditionExpression="attribute_exists(instance_id)",
+                ExpressionAttributeValues={":result": to_attribute({"status": status, "at": now.isoformat()})},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def _write(self, target: Target, health: Health) -> Target | None:
+        """None if *health* was written, else the webhook as it is now; without a url if it is gone."""
+        try:
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=to_item(webhook_key(target.instance_id, target.webhook_id)),
+                UpdateExpression="SET health = :health",
+                ConditionExpression=_UNCHANGED,
+                ExpressionAttributeNames={"#record": "record"},
+                ExpressionAttributeValues=to_item({":health": _health_map(health), ":record": target.health.record}),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as refusal:
+            item: Any = refusal.response.get("Item")
+            return _target(from_item(item)) if item else replace(target, url="")
+        return None
+
+    def _remember(self, target: Target) -> None:
+        key = (target.instance_id, target.webhook_id)
+        if key in self._kept:
+            self._kept[key] = (self._kept[key][0], target)
+
+    def _read(self, page: list[Key]) -> Iterator[Target]:
+        left: Any = {self._table_name: {"Keys": [to_item(webhook_key(*key)) for key in page]}}
+        for _ in range(_MAX_ROUNDS):
+            answer = self._client.batch_get_item(RequestItems=left)
+            yield from (_target(from_item(item)) for item in answer["Responses"].get(self._table_name, []))
+            left = answer.get("UnprocessedKeys")
+            if not left:
+                return
+        raise WebhookUnread(f"{len(left[self._table_name]['Keys'])} webhooks were not read")
+
+
+def _health_map(health: Health) -> dict[str, Any]:
+    """Health as plain values; what equals its default is left out, so that a healthy webhook's map stays small."""
+    written = msgspec.to_builtins(health, builtin_types=())
+    blank = msgspec.to_builtins(Health())
+    return {name: value for name, value in written.items() if value != blank[name]}
+
+
+def _target(item: dict[str, Any]) -> Target:
+    until = item.get("sealed_previous_until")
+    return Target(
+        instance_id=item["instance_id"],
+        webhook_id=WebhookId(item["item"].removeprefix(WEBHOOK_PREFIX)),
+        url=item["url"],
+        format=NotificationFormat(item["format"]),
+        version=int(item.get("version", 0)),
+        sealed=item.get("sealed", b""),
+        sealed_previous=item.get("sealed_previous"),
+        sealed_previous_until=datetime.fromisoformat(until) if until else None,
+        health=msgspec.convert(item.get("health", {}), Health),
+    )

@@ -1,0 +1,117 @@
+"""One invocation's deliveries: all webhooks side by side, none able to hold up the others.
+
+Each webhook has a share of the invocation with a width (attempts at a time) that begins small and grows with the first
+success, and a patience (failures in a row) after which nothing more of it is begun. Nothing is begun at all that could
+not end before the invocation must.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import httpx
+
+from lambdas.domain.attempt import Answer, Attempt, Delivered, NoAnswer, judge
+from lambdas.domain.delivery import Delivery
+from lambdas.domain.signature import signed_headers
+from lambdas.domain.target import Target
+
+FIRST_WIDTH = 4  # attempts at a time before anything is known: a hanging webhook holds no more of the connections
+WIDTH = 16  # attempts at a time once one got through: 320 a second at 50 ms
+PATIENCE = 4  # failures in a row before the rest is put off: the first width, gone
+USER_AGENT = "ses-feedback"
+
+Clock = Callable[[], datetime]
+
+
+class Post(Protocol):
+    """Posts one body; a Courier's `post`."""
+
+    async def __call__(self, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+        """Post *body*; never raises for what the receiver does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A delivery to try, and the number of the attempt it would be."""
+
+    delivery: Delivery
+    attempt: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Share:
+    """One webhook's share of an invocation: what waits, what was tried, and how much may run at a time.
+
+    `jobs` are those not begun; after the round, those that were put off. `tried` holds each attempt with its job.
+    """
+
+    target: Target
+    keys: tuple[bytes, ...] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    jobs: deque[Job]
+    width: int = FIRST_WIDTH
+    patience: int = PATIENCE
+    tried: list[tuple[Job, Attempt]] = field(default_factory=list)
+    failures: int = 0
+    running: int = 0
+
+    @property
+    def patient(self) -> bool:
+        """Whether the webhook did not fail too often in a row."""
+        return self.failures < self.patience
+
+    def next(self) -> Job | None:
+        """The next job that may begin."""
+        return self.jobs.popleft() if self.jobs and self.patient else None
+
+    def note(self, job: Job, attempt: Attempt) -> None:
+        """Take an attempt into account: a success widens, failures close."""
+        self.tried.append((job, attempt))
+        if isinstance(attempt.outcome, Delivered):
+            self.failures, self.width, self.patience = 0, WIDTH, PATIENCE
+        else:
+            self.failures += 1
+
+
+async def run(shares: Sequence[Share], post: Post, *, clock: Clock, begin_before: datetime) -> None:
+    """Try the jobs of all *shares* until none is left that may begin; none begins at *begin_before* or later."""
+    async with asyncio.TaskGroup() as group:
+        for share in shares:
+            _staff(share, group, post, clock, begin_before)
+
+
+def _staff(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, begin_before: datetime) -> None:
+    """Put as many workers on a share as its width and its jobs ask for."""
+    for _ in range(min(share.width - share.running, len(share.jobs))):
+        share.running += 1
+        group.create_task(_work(share, group, post, clock, begin_before))
+
+
+async def _work(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, begin_before: datetime) -> None:
+    url = httpx.URL(share.target.url)
+    while clock() < begin_before and (job := share.next()):
+        width = share.width
+        share.note(job, await _attempt(share, job, url, post, clock))
+        if share.width > width:
+            _staff(share, group, post, clock, begin_before)
+    share.running -= 1
+
+
+async def _attempt(share: Share, job: Job, url: httpx.URL, post: Post, clock: Clock) -> Attempt:
+    began = clock()
+    body = job.delivery.body.encode()
+    headers = {
+        "content-type": "application/json",
+        **job.delivery.headers,
+        **share.headers,
+        "user-agent": USER_AGENT,
+        **signed_headers(share.keys, message_id=job.delivery.id, body=body, now=began),
+    }
+    answer = await post(url, headers, body)
+    ended = clock()
+    return Attempt(delivery=job.delivery, began=began, ended=ended, outcome=judge(answer, now=ended))

@@ -1,0 +1,104 @@
+"""Which addresses a webhook may be on: public ones, and what the operator allows beside them.
+
+A tenant chooses a webhook's URL, so it must not lead into the operator's own network, to a metadata service or back
+into the function. `ipaddress.is_global` alone will not do: it is true for multicast and for IPv6 addresses that carry
+an IPv4 one which a gateway would reach for us.
+"""
+
+import base64
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+NEVER_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
+    IPv6Network("::/96"),  # IPv4-compatible (RFC 4291, deprecated)
+    IPv6Network("::ffff:0:0/96"),  # IPv4-mapped: the kernel would connect by IPv4
+    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052)
+    IPv6Network("64:ff9b:1::/48"),  # NAT64, local use (RFC 8215)
+    IPv6Network("2001::/32"),  # Teredo
+    IPv6Network("2002::/16"),  # 6to4
+    IPv6Network("5f00::/16"),  # segment routing (RFC 9602)
+    IPv6Network("fec0::/10"),  # site-local, deprecated
+)
+
+
+class BadUrl(ValueError):
+    """A URL that no webhook may have; the message tells why, in words for the tenant, and never the userinfo."""
+
+
+class AddressRules:
+    """What an operator lets webhooks reach."""
+
+    def __init__(self, allowed: Iterable[Network] = (), *, allow_http: bool = False) -> None:
+        self._allowed = tuple(allowed)
+        self._schemes = ("https", "http") if allow_http else ("https",)
+
+    @classmethod
+    def parse(cls, cidrs: str, *, allow_http: bool) -> "AddressRules":
+        """The rules that settings spell: comma-separated CIDRs. Raises ValueError."""
+        return cls([ip_network(cidr.strip()) for cidr in cidrs.split(",") if cidr.strip()], allow_http=allow_http)
+
+    def admits(self, address: str) -> bool:
+        """Whether a webhook may be on *address*, a literal such as `192.0.2.1` or `2001:db8::1`."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return is_public(found) or any(found in network for network in self._allowed)
+
+    def check_url(self, url: str) -> None:
+        """Raise BadUrl unless a webhook may have *url* (without userinfo). A host name's addresses come later."""
+        parts = _split(url)
+        if parts.scheme not in self._schemes:
+            raise BadUrl("the URL must begin with " + " or ".join(f"{scheme}://" for scheme in self._schemes))
+        if not parts.hostname:
+            raise BadUrl("the URL names no host")
+        if _is_literal(parts.hostname) and not self.admits(parts.hostname):
+            raise BadUrl("the URL's address is not public")
+
+
+def is_public(address: Address) -> bool:
+    """Whether *address* is one that the public internet routes to one host."""
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return False
+    if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
+        return False
+    return not any(address in network for network in NEVER_PUBLIC)
+
+
+def split_userinfo(url: str) -> tuple[str, str | None]:
+    """*url* without its userinfo, and the userinfo as it stood there. Raises BadUrl."""
+    parts = _split(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    return urlunsplit(parts._replace(netloc=host)), userinfo
+
+
+def basic_auth(userinfo: str) -> str:
+    """The Authorization header for a URL's *userinfo*, whose parts may be percent-encoded (RFC 3986, RFC 7617)."""
+    user, _, password = userinfo.partition(":")
+    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+
+
+def _split(url: str) -> SplitResult:
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise BadUrl("the URL holds a space or a control character")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise BadUrl("the URL cannot be read") from None
+    return parts
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
