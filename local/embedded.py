@@ -55,6 +55,10 @@ class EmbeddedAws:
         answer = await self._query(caller, "iam", "ListAccessKeys", {"UserName": user})
         return answer.text.count("<AccessKeyId>") if answer.ok else 0
 
+    async def topic_exists(self, caller: Caller, topic_arn: str) -> bool:
+        """Whether there is an SNS topic of that name."""
+        return (await self._query(caller, "sns", "GetTopicAttributes", {"TopicArn": topic_arn})).ok
+
     async def publish(self, caller: Caller, topic_arn: str, message: str, *, subject: str | None = None) -> None:
         """Publish to an SNS topic. Raises Refused, e.g. when the topic is gone."""
         parameters = {"TopicArn": topic_arn, "Message": message} | ({"Subject": subject} if subject else {})

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from local.embedded import EmbeddedAws, Refused
+from local.embedded import EmbeddedAws
 from local.mime import Submission, composed, recipients, submitted
 from local.sending import VALIDATION, NotSent, NotTaken, Reason, Sender, Sent
 from local.wire import Request, Response, json_error, json_response
@@ -60,12 +60,11 @@ class SesV2:
     async def _put_destination(self, request: Request) -> Response:
         """SES publishes a line of plain text to a topic that becomes an event destination; if it cannot, it refuses."""
         topic = request.json.get("EventDestination", {}).get("SnsDestination", {}).get("TopicArn")
+        if topic and not await self._aws.topic_exists(request.caller, topic):
+            return json_error("BadRequestException", f"Could not publish to SNS topic <{topic}>.")
         response = await self._aws.forward(request)
         if topic and response.ok:
-            try:
-                await self._aws.publish(request.caller, topic, VALIDATION)
-            except Refused:
-                return json_error("BadRequestException", f"Could not publish to SNS topic <{topic}>.")
+            await self._aws.publish(request.caller, topic, VALIDATION)
         return response
 
 

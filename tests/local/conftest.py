@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from local import process
-from local.clients import Clients
+from local.clients import REGION, Clients
 from local.process import Server
 
+__all__ = ["REGION", "Tenant", "new_name"]
 PATIENCE = 10.0  # s until an expected message must have come
 
 
