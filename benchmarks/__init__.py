@@ -1,1 +1,1 @@
-"""Side-by-side measurements: what it costs, how fast it is, what it survives. `make bench`, `make faults`, `make fuzz`."""
+"""Side-by-side measurements: what it costs, how fast it is, what it survives."""

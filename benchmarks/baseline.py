@@ -1,8 +1,8 @@
 """The handler a user would write first: for each event, post it to its webhook and count it, one after the other.
 
 What everything else is measured against. It gets the kindest terms: batches of ten, one client for the process, the
-webhooks' URLs known without a look-up, a timeout of 5 s where ours allows a receiver 15, and no signature, no second try,
-no health, no address check.
+webhooks' URLs known without a look-up, a timeout of 5 s where ours allows a receiver 15, and no signature, no second
+try, no health, no address check.
 """
 
 import json
