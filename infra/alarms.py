@@ -1,0 +1,112 @@
+"""Who is told when something stands still: the operator topic, and the alarms that publish to it."""
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+NAMESPACE = "SesFeedback"  # of the functions' own metrics
+_LOST_IN = Duration.days(14)  # queues keep a message that long
+_UNREAD = Duration.days(3)  # a dead letter nobody looked at in that time is told of again
+
+
+class Operator(Construct):
+    """The operator topic and its alarms. `topic` also carries what the reputation functions tell."""
+
+    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, email: str) -> None:
+        super().__init__(scope, id)
+        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        if email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(email))
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+
+    def alarm(
+        self,
+        id: str,
+        metric: cloudwatch.IMetric,
+        *,
+        above: float,
+        because: str,
+        periods: int = 1,
+    ) -> cloudwatch.Alarm:
+        """Tell the operator, and that it is over, when *metric* is above *above* for *periods* periods running."""
+        alarm = cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            threshold=above,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=periods,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=because,
+        )
+        action = actions.SnsAction(self.topic)
+        alarm.add_alarm_action(action)
+        alarm.add_ok_action(action)
+        return alarm
+
+    def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, because: str) -> None:
+        """Alarm on the first message of a dead-letter queue, and on one that nobody took in three days."""
+        self.alarm(
+            f"{id}Depth",
+            queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(5), statistic="Maximum"),
+            above=0,
+            because=f"{because} `python -m ops` lists and redrives them.",
+        )
+        self.alarm(
+            f"{id}Age",
+            queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
+            above=_UNREAD.to_seconds(),
+            because=f"{because} The oldest waits for {_UNREAD.to_days()} days and is lost after {_LOST_IN.to_days()}.",
+        )
+
+    def watch_age(self, id: str, queue: sqs.IQueue, *, above: Duration, because: str) -> None:
+        """Alarm when the oldest message of a working queue is older than *above* for 15 minutes."""
+        self.alarm(
+            f"{id}Age",
+            queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
+            above=above.to_seconds(),
+            because=because,
+            periods=3,
+        )
+
+    def watch_errors(self, id: str, function: lambda_.IFunction, *, because: str) -> None:
+        """Alarm when a function fails, or is throttled, in three five-minute periods running."""
+        five = Duration.minutes(5)
+        self.alarm(f"{id}Errors", function.metric_errors(period=five), above=0, because=because, periods=3)
+        self.alarm(
+            f"{id}Throttles",
+            function.metric_throttles(period=five),
+            above=0,
+            because=f"{because} Lambda throttled it: the account's concurrency is used up.",
+            periods=3,
+        )
+
+    def watch_count(self, id: str, metric: str, *, because: str, periods: int = 1) -> None:
+        """Alarm when the functions count any *metric* in *periods* five-minute periods running."""
+        self.alarm(
+            id,
+            cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=metric,
+                period=Duration.minutes(5),
+                statistic="Sum",
+            ),
+            above=0,
+            because=because,
+            periods=periods,
+        )

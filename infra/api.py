@@ -1,0 +1,61 @@
+"""The broker's HTTP API: TLS, throttled, with access logs that name no credential."""
+
+import json
+
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_apigateway import AccessLogFormat
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from infra.function import Ground, log_group_of
+
+_LOGGED = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "ip": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "status": "$context.status",
+    "milliseconds": "$context.responseLatency",
+    "bytes": "$context.responseLength",
+    "error": "$context.error.message",
+    "integrationError": "$context.integrationErrorMessage",
+}
+
+
+class Api(Construct):
+    """`url` is what the platform registers; all of /v2 goes to the broker's function, which checks Basic auth."""
+
+    def __init__(self, scope: Construct, id: str, *, ground: Ground, function: lambda_.IFunction) -> None:
+        super().__init__(scope, id)
+        context = ground.context
+        self.api = apigateway.HttpApi(
+            self, "Http", description=f"{context.stack_name}: Open Service Broker API", create_default_stage=False
+        )
+        self.api.add_routes(
+            path="/v2/{proxy+}",
+            methods=[apigateway.HttpMethod.ANY],
+            integration=HttpLambdaIntegration("Broker", function),
+        )
+        self.stage = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            stage_name="$default",
+            auto_deploy=True,
+            detailed_metrics_enabled=True,
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=context.broker_requests_per_second, burst_limit=context.broker_burst
+            ),
+        )
+        _log(self.stage, log_group_of(self, ground).log_group_arn)
+        self.url = self.api.api_endpoint
+
+
+def _log(stage: apigateway.HttpStage, destination: str) -> None:
+    cfn = stage.node.default_child
+    assert isinstance(cfn, apigateway.CfnStage)  # noqa: S101
+    cfn.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+        destination_arn=destination, format=AccessLogFormat.custom(json.dumps(_LOGGED)).to_string()
+    )

@@ -1,0 +1,150 @@
+"""The service broker: a function that answers at once, a queue, and a worker that does what takes long."""
+
+import json
+
+from aws_cdk import Aws, Duration, Stack, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.broker_roles import allow_binding, allow_provisioning, allow_tables, allow_telling
+from infra.function import Function, Ground
+from infra.queues import QueuePair
+from infra.storage import Storage
+from lambdas.broker.settings import BrokerSettings
+
+_ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
+_WORK = Duration.seconds(120)  # one turn at an operation, with SES's pace waited out in between
+_TRIES = 10  # of a turn whose worker died
+_SWEEP = 5  # minutes between looks for binds that died half-way
+
+
+class Broker(Construct):
+    """`function` answers the platform, `worker` provisions, `sweep` removes what died half-way."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ground: Ground,
+        storage: Storage,
+        deliveries: sqs.IQueue,
+        event_topic_arn: str,
+    ) -> None:
+        super().__init__(scope, id)
+        self.credentials = _credentials(self, ground)
+        self.boundary = _boundary(self)
+        self.operations = QueuePair(
+            self,
+            "Operations",
+            ground=ground,
+            timeout=_WORK,
+            tries=_TRIES,
+            because="An operation of the broker got stuck.",
+        )
+        self._settings = _settings(self, ground, storage, deliveries, event_topic_arn)
+        self.function = self._function("Broker", "handler", ground, _ANSWER, "Answers the Open Service Broker API.")
+        self.worker = self._function("Worker", "worker", ground, _WORK, "Makes and removes what tenants asked for.")
+        self.sweep = self._function("Sweep", "sweep", ground, _WORK, "Removes what a bind left that died half-way.")
+        for function in (self.function, self.worker, self.sweep):
+            allow_tables(function, storage)
+            function.send_to(self.operations.queue)
+            function.send_to(deliveries)
+        for function in (self.function, self.sweep):
+            allow_binding(function, ground, self.boundary)
+            allow_telling(function)
+        allow_provisioning(self.worker, ground.context, storage)
+        self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
+        self.function.use_key_through("secretsmanager")
+        self.worker.consume(self.operations.queue, size=1, window=0, concurrency=ground.context.worker_concurrency)
+        self.sweep.run_every(_SWEEP)
+
+    def _function(self, id: str, entry: str, ground: Ground, timeout: Duration, description: str) -> Function:
+        return Function(
+            self,
+            id,
+            ground=ground,
+            folder="broker",
+            entry=entry,
+            settings=self._settings,
+            timeout=timeout,
+            description=description,
+        )
+
+
+def _credentials(scope: Construct, ground: Ground) -> secretsmanager.Secret:
+    """Basic auth for the platform, made at deploy; `previous_password` beside it is accepted during a rotation."""
+    return secretsmanager.Secret(
+        scope,
+        "Credentials",
+        description="Basic auth of the service broker",
+        encryption_key=ground.key,
+        generate_secret_string=secretsmanager.SecretStringGenerator(
+            secret_string_template=json.dumps({"username": "broker"}),
+            generate_string_key="password",
+            password_length=48,
+            exclude_punctuation=True,  # goes into `cf create-service-broker` on a shell
+        ),
+        removal_policy=ground.removal,
+    )
+
+
+def _boundary(scope: Construct) -> iam.ManagedPolicy:
+    """The most that a user made by the broker can ever do: send through this account's SES."""
+    ses = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+    return iam.ManagedPolicy(
+        scope,
+        "Boundary",
+        description="Bounds the users that ses-feedback makes for applications: they send mail and nothing else",
+        statements=[
+            iam.PolicyStatement(
+                sid="SendOnly",
+                actions=["ses:SendEmail", "ses:SendRawEmail"],
+                resources=[f"{ses}:identity/*", f"{ses}:configuration-set/*"],
+            )
+        ],
+    )
+
+
+def _settings(
+    broker: Broker, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
+) -> BrokerSettings:
+    context = ground.context
+    return BrokerSettings(
+        broker_table=storage.broker.table_name,
+        webhooks_table=storage.webhooks.table_name,
+        pacer_table=storage.pacer.table_name,
+        operations_queue_url=broker.operations.queue.queue_url,
+        deliveries_queue_url=deliveries.queue_url,
+        event_topic_arn=event_topic_arn,
+        key_arn=ground.key.key_arn,
+        credentials_secret_arn=broker.credentials.secret_arn,
+        permissions_boundary_arn=broker.boundary.managed_policy_arn,
+        partition=Aws.PARTITION,
+        region=Aws.REGION,
+        account=Aws.ACCOUNT_ID,
+        display_name=context.catalog_display_name,
+        provider_name=context.catalog_provider,
+        documentation_url=context.catalog_documentation_url,
+        support_url=context.catalog_support_url,
+        operator_zone=context.zone_name,
+        operator_zone_id=context.zone_id,
+        zone_credentials_secret_arn=context.zone_credentials_secret_arn,
+        dmarc_policy=context.dmarc_policy,
+        dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
+        fips=context.fips == "on" or (context.fips == "auto" and _in_govcloud(broker)),
+        allowed_cidrs=",".join(context.allowed_cidrs),
+        allow_http=context.allow_http,
+        ses_calls_per_second=context.ses_calls_per_second,
+        privatelink_vpc_id=context.privatelink_vpc_id,
+        privatelink_subnet_ids=",".join(context.privatelink_subnet_ids),
+        privatelink_cidrs=",".join(context.privatelink_cidrs),
+    )
+
+
+def _in_govcloud(scope: Construct) -> bool:
+    """`cdk deploy` knows the region; a synthesis that does not is for nowhere in particular."""
+    region = Stack.of(scope).region
+    return not Token.is_unresolved(region) and region.startswith("us-gov-")

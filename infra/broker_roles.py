@@ -1,0 +1,109 @@
+"""What the broker's functions may do, a capability a function, so that each stands in one place and is read by one."""
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+
+from infra.context import Context
+from infra.function import Function, Ground
+from infra.storage import Storage
+from lambdas.domain import names
+
+_TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+_PURPOSES = ("webhook-secret", "binding-credentials")  # encryption contexts of lambdas/aws/seal.py and binding_seal.py
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
+
+
+def allow_tables(function: Function, storage: Storage) -> None:
+    """The broker's own items, and instances and webhooks as the pipeline reads them."""
+    function.use_table(storage.broker, *_TABLE)
+    function.use_table(storage.webhooks, *_TABLE)
+
+
+def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPolicy) -> None:
+    """Make and remove sending users, only under IAM_PATH and only under the boundary; seal what they must keep."""
+    users = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{names.IAM_PATH}{names.PREFIX}*"
+    function.allow(
+        "iam:CreateUser",
+        "iam:PutUserPolicy",
+        on=[users],
+        when={"StringEquals": {"iam:PermissionsBoundary": boundary.managed_policy_arn}},
+    )
+    function.allow(
+        *("iam:TagUser", "iam:GetUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
+        *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey"),
+        on=[users],
+    )
+    function.allow("iam:GetAccountSummary", on=["*"])  # IAM knows no resource for it
+    function.allow(
+        "kms:Encrypt",
+        "kms:Decrypt",
+        on=[ground.key.key_arn],
+        when={"StringEquals": {"kms:EncryptionContext:purpose": list(_PURPOSES)}},
+    )
+
+
+def allow_telling(function: Function) -> None:
+    """Make and remove the topics that tell people: an instance's alerts, a binding's digests."""
+    function.allow(
+        *("sns:CreateTopic", "sns:DeleteTopic", "sns:TagResource", "sns:SetTopicAttributes", "sns:GetTopicAttributes"),
+        *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic", "sns:Publish"),
+        on=[_arn("sns", f"{names.PREFIX}*")],
+    )
+    function.use_key_through("sns")
+
+
+def allow_provisioning(function: Function, context: Context, storage: Storage) -> None:
+    """Make and remove configuration sets and identities, paced; and a generated domain's records."""
+    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.allow(
+        *("ses:CreateConfigurationSet", "ses:GetConfigurationSet", "ses:DeleteConfigurationSet"),
+        *("ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations"),
+        on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],
+    )
+    function.allow(
+        *("ses:CreateEmailIdentity", "ses:GetEmailIdentity", "ses:DeleteEmailIdentity"),
+        *("ses:PutEmailIdentityMailFromAttributes", "ses:PutEmailIdentityConfigurationSetAttributes"),
+        on=[_arn("ses", "identity/*")],
+    )
+    function.allow(
+        "ses:TagResource",
+        "ses:UntagResource",
+        on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{names.PREFIX}*")],
+    )
+    allow_telling(function)
+    _allow_zone(function, context)
+    _allow_endpoints(function, context)
+
+
+def _allow_zone(function: Function, context: Context) -> None:
+    """Records in the operator's zone; where it lives elsewhere, only the secret that opens it."""
+    if context.zone_credentials_secret_arn:
+        function.allow("secretsmanager:GetSecretValue", on=[context.zone_credentials_secret_arn])
+    elif context.zone_id:
+        function.allow(
+            "route53:ChangeResourceRecordSets",
+            "route53:ListResourceRecordSets",
+            on=[f"arn:{Aws.PARTITION}:route53:::hostedzone/{context.zone_id}"],
+        )
+
+
+def _allow_endpoints(function: Function, context: Context) -> None:
+    """Interface endpoints for the privatelink service, where it is offered: what carries our tag may go again."""
+    if not context.privatelink_vpc_id:
+        return
+    function.allow(
+        *("ec2:DescribeVpcEndpoints", "ec2:DescribeVpcEndpointServices", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+        *("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
+        on=["*"],  # EC2's Describe calls know no resources
+    )
+    function.allow(
+        *("ec2:CreateVpcEndpoint", "ec2:CreateSecurityGroup", "ec2:CreateTags"),
+        on=[_arn("ec2", f"{kind}/*") for kind in ("vpc", "vpc-endpoint", "subnet", "security-group")],
+    )
+    function.allow(
+        *("ec2:DeleteVpcEndpoints", "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"),
+        on=[_arn("ec2", "vpc-endpoint/*"), _arn("ec2", "security-group/*"), _arn("ec2", "security-group-rule/*")],
+    )

@@ -1,0 +1,243 @@
+"""What an operator sets: the stack's context keys, from cdk.json or `cdk deploy -c key=value`, checked at synthesis.
+
+`python -m infra.context` prints them as a Markdown table.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from infra.rules import (
+    CIDRS,
+    CONCURRENCY,
+    EMAIL,
+    EMAILS,
+    KINDS,
+    RATE,
+    RETENTIONS,
+    SECONDS,
+    URL,
+    ContextError,
+    Rule,
+    between,
+    matching,
+    one_of,
+    read,
+    written,
+)
+
+_OURS = re.compile(r"[a-z][a-z0-9_]*")  # the CDK's own keys hold a colon, a slash, an at sign or a dash
+
+
+def _key(default: object, doc: str, rule: Rule | None = None) -> Any:
+    return field(default=default, metadata={"doc": doc, "rule": rule})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The operator's settings. Field names are the context keys."""
+
+    stack_name: str = _key(
+        "ses-feedback",
+        "CloudFormation stack name",
+        matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "letters, digits and dashes, beginning with a letter"),
+    )
+    production: bool = _key(
+        True, "keep tables, key, logs and queues' messages when the stack is deleted; protect tables"
+    )
+    operator_email: str = _key(
+        "",
+        "address that is told of alarms and pauses, subscribed to the operator topic; empty: subscribe yourself",
+        EMAIL,
+    )
+
+    zone_name: str = _key(
+        "",
+        "DNS zone in which a tenant without a domain gets a subdomain; empty: a domain must be given",
+        matching(r"([a-z0-9-]+\.)*[a-z0-9-]*", "a domain in lower case without a final dot, such as mail.example.gov"),
+    )
+    zone_id: str = _key(
+        "", "Route 53 id of that zone", matching(r"(Z[A-Z0-9]+)?", "a hosted zone id, such as Z0123456789ABC")
+    )
+    zone_credentials_secret_arn: str = _key(
+        "",
+        "ARN of a Secrets Manager secret with credentials for that zone, where it lives in another account or "
+        'partition (always so in GovCloud): {"aws_access_key_id", "aws_secret_access_key", "role_arn" (optional)}',
+        matching(r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+)?", "a secret's ARN, or empty"),
+    )
+    dmarc_policy: str = _key(
+        "none",
+        "policy in the DMARC records that tenants are asked to make (a US agency needs reject)",
+        one_of("none", "quarantine", "reject"),
+    )
+    dmarc_aggregate_recipients: tuple[str, ...] = _key(
+        (), "addresses that every DMARC record names beside the tenant's for aggregate reports", EMAILS
+    )
+    fips: str = _key(
+        "auto",
+        "whether bindings name SES's FIPS host: auto is on in GovCloud, off elsewhere",
+        one_of("auto", "on", "off"),
+    )
+
+    allowed_cidrs: tuple[str, ...] = _key((), "networks that webhooks may reach beside public addresses", CIDRS)
+    allow_http: bool = _key(False, "let webhooks be plain HTTP; for local use only")
+    delivery_subnet_ids: tuple[str, ...] = _key(
+        (),
+        "subnets the delivery function is attached to, for webhooks in a private network; they need a way to the "
+        "internet (NAT) or endpoints for SQS, DynamoDB, KMS, SNS and logs",
+        matching(r"subnet-[0-9a-f]+", "subnet ids, comma-separated"),
+    )
+    delivery_security_group_ids: tuple[str, ...] = _key(
+        (),
+        "security groups of the delivery function in those subnets",
+        matching(r"sg-[0-9a-f]+", "security group ids, comma-separated"),
+    )
+    private_ca_bundle: str = _key(
+        "",
+        "PEM file on this machine with certificate authorities that webhooks may use beside the public ones; travels "
+        "in the delivery function's bundle",
+        Rule(lambda value: not value or Path(value).is_file(), "the path of a PEM file that exists, or empty"),
+    )
+
+    ladder_seconds: tuple[int, ...] = _key(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400), "waits after each failed attempt, s", SECONDS
+    )
+    probe_seconds: tuple[int, ...] = _key(
+        (5, 30, 300, 900), "waits between probes of a failing webhook, s; the last repeats", SECONDS
+    )
+    failing_seconds: int = _key(
+        30, "how long three or more failures must go on before a webhook counts as failing, s", between(0, 3600)
+    )
+    disabled_seconds: int = _key(
+        432_000,
+        "how long a webhook may be failing before it is disabled, s; its events are kept",
+        between(1, 1_209_600),
+    )
+    release_seconds: int = _key(
+        60,
+        "how often parked deliveries that are due are released, s; AWS schedules by whole minutes, so below 60 "
+        "the release function does several rounds a run",
+        Rule(
+            lambda value: 1 <= value < 60 or (value % 60 == 0 and 0 < value <= 900),
+            "1 to 59, or whole minutes up to 900",
+        ),
+    )
+
+    warn_bounce_rate: float = _key(0.02, "bounce rate at which a tenant is warned", RATE)
+    pause_bounce_rate: float = _key(0.04, "bounce rate at which a tenant's sending is paused", RATE)
+    warn_complaint_rate: float = _key(0.0004, "complaint rate at which a tenant is warned", RATE)
+    pause_complaint_rate: float = _key(0.0008, "complaint rate at which a tenant's sending is paused", RATE)
+    reputation_outcomes: int = _key(10_000, "outcomes that make a representative volume", between(1, 10_000_000))
+    reputation_days: int = _key(30, "days that the rates look back at most", between(1, 30))
+    reputation_floor_outcomes: int = _key(500, "outcomes under which there is no verdict", between(1, 10_000_000))
+    reputation_floor_bounces: int = _key(5, "bounces under which nobody is paused", between(1, 100_000))
+    reputation_floor_complaints: int = _key(3, "complaints under which nobody is paused", between(1, 100_000))
+
+    catalog_display_name: str = _key("Amazon SES", "the service's name in the marketplace")
+    catalog_provider: str = _key("ses-feedback", "the provider's name in the marketplace")
+    catalog_documentation_url: str = _key("", "where tenants read about the service", URL)
+    catalog_support_url: str = _key("", "where tenants get help", URL)
+
+    privatelink_vpc_id: str = _key(
+        "",
+        "VPC in which the privatelink service makes endpoints; empty: the service is not offered",
+        matching(r"(vpc-[0-9a-f]+)?", "a VPC id, or empty"),
+    )
+    privatelink_subnet_ids: tuple[str, ...] = _key(
+        (),
+        "subnets for those endpoints; empty: all of the VPC's in zones that have the service",
+        matching(r"subnet-[0-9a-f]+", "subnet ids, comma-separated"),
+    )
+    privatelink_cidrs: tuple[str, ...] = _key(
+        (), "networks from which those endpoints are reached; empty: the VPC's own", CIDRS
+    )
+
+    broker_requests_per_second: int = _key(20, "throttle of the broker's API", between(1, 1000))
+    broker_burst: int = _key(40, "burst that the broker's API takes", between(1, 5000))
+    ses_calls_per_second: float = _key(
+        1.0, "pace of all calls to SES's control plane; SES takes about one a second and account", between(0.1, 100)
+    )
+    feedback_batch_size: int = _key(100, "events that one run of the feedback function takes", between(1, 10_000))
+    feedback_batch_window_seconds: int = _key(
+        1, "how long a batch of events is waited for, s; larger batches cost less", between(0, 300)
+    )
+    feedback_concurrency: int = _key(10, "runs of the feedback function at a time", CONCURRENCY)
+    delivery_concurrency: int = _key(20, "runs of the delivery function at a time", CONCURRENCY)
+    worker_concurrency: int = _key(
+        2, "runs of the broker's worker at a time; SES takes about one call a second", CONCURRENCY
+    )
+    log_retention_days: int = _key(90, "days that logs are kept", one_of(*RETENTIONS))
+
+    bundle_platform: str = _key(
+        "lambda",
+        "what the functions' bundles are built for: lambda (arm64) or host (the embedded AWS)",
+        one_of("lambda", "host"),
+    )
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> Self:
+        """Read the keys from the app's context; the CDK's own keys are passed over. Raises ContextError."""
+        known = {field.name: field for field in fields(cls)}
+        for name in values:
+            if _OURS.fullmatch(name) and name not in known:
+                raise ContextError(_unknown(name, known))
+        types = get_type_hints(cls)
+        given = {name: read(name, types[name], values[name]) for name in known if values.get(name) is not None}
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        for key in fields(self):
+            rule: Rule | None = key.metadata["rule"]
+            value = getattr(self, key.name)
+            if rule and not rule.holds(value):
+                raise ContextError(f"context key {key.name} is {written(value)!r}; it must be {rule.right}")
+        self._check_together("zone_name", "zone_id")
+        self._check_together("delivery_subnet_ids", "delivery_security_group_ids")
+        self._check_needs("privatelink_subnet_ids", "privatelink_vpc_id")
+        self._check_needs("privatelink_cidrs", "privatelink_vpc_id")
+        self._check_needs("zone_credentials_secret_arn", "zone_name")
+        self._check_order("warn_bounce_rate", "pause_bounce_rate")
+        self._check_order("warn_complaint_rate", "pause_complaint_rate")
+        if self.feedback_batch_size > 10 and not self.feedback_batch_window_seconds:
+            raise ContextError(
+                "context key feedback_batch_window_seconds is 0; Lambda wants at least 1 for batches over 10"
+            )
+
+    def _check_together(self, one: str, other: str) -> None:
+        self._check_needs(one, other)
+        self._check_needs(other, one)
+
+    def _check_needs(self, name: str, other: str) -> None:
+        if getattr(self, name) and not getattr(self, other):
+            raise ContextError(f"context key {other} is missing; {name} needs it")
+
+    def _check_order(self, *names: str) -> None:
+        for low, high in pairwise(names):
+            if getattr(self, low) >= getattr(self, high):
+                raise ContextError(f"context key {low} is {getattr(self, low)}; it must be below {high}")
+
+
+def _unknown(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "the keys are " + ", ".join(known)
+    return f"context key {name} is unknown; {hint}"
+
+
+def table() -> str:
+    """The keys as a Markdown table: name, default, meaning with what is right."""
+    types = get_type_hints(Context)
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    for key in fields(Context):
+        rule: Rule | None = key.metadata["rule"]
+        right = rule.right if rule else KINDS[types[key.name]]
+        default = f"`{written(key.default)}`" if written(key.default) else ""
+        rows.append(f"| `{key.name}` | {default} | {key.metadata['doc']} ({right}) |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

@@ -1,0 +1,137 @@
+"""The delivery functions: one posts to webhooks, one releases what waits in the backlog."""
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.bundle import CA_BUNDLE
+from infra.context import Context
+from infra.function import Function, Ground
+from infra.queues import QueuePair
+from infra.storage import DUE_INDEX, Storage
+from lambdas.delivery.settings import DeliverySettings
+from lambdas.domain import names
+
+TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
+_TRIES = 10  # faults of our own only: what a receiver does is answered by the ladder
+_BATCH = 10  # messages, of up to 50 deliveries each
+_MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
+
+
+class Deliveries(Construct):
+    """The deliveries queue; a message group a webhook keeps one tenant's flood from delaying the others."""
+
+    def __init__(self, scope: Construct, id: str, *, ground: Ground) -> None:
+        super().__init__(scope, id)
+        pair = QueuePair(
+            self,
+            "Deliveries",
+            ground=ground,
+            timeout=TIMEOUT,
+            tries=_TRIES,
+            because="Deliveries could not be processed.",
+        )
+        self.queue, self.dead = pair.queue, pair.dead
+        ground.operator.watch_age(
+            "Deliveries", self.queue, above=Duration.minutes(30), because="Deliveries wait: delivery stands still."
+        )
+
+
+class Delivery(Construct):
+    """`function` posts, `release` sends due deliveries back to the queue. They open webhook secrets and no other."""
+
+    def __init__(self, scope: Construct, id: str, *, ground: Ground, storage: Storage, deliveries: Deliveries) -> None:
+        super().__init__(scope, id)
+        context = ground.context
+        settings = _settings(ground.context, storage, deliveries)
+        self.function = Function(
+            self,
+            "Delivery",
+            ground=ground,
+            folder="delivery",
+            entry="handler",
+            settings=settings,
+            timeout=TIMEOUT,
+            memory=_MEMORY,
+            description="Signs deliveries and posts them to webhooks.",
+        )
+        self.release = Function(
+            self,
+            "Release",
+            ground=ground,
+            folder="delivery",
+            entry="release",
+            settings=settings,
+            timeout=TIMEOUT,
+            description="Sends parked deliveries that are due back to the queue.",
+        )
+        for function in (self.function, self.release):
+            function.use_table(storage.webhooks, "GetItem", "BatchGetItem", "Query", "UpdateItem")
+            function.use_table(
+                storage.backlog,
+                *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+                index=DUE_INDEX,
+            )
+            function.send_to(deliveries.queue)
+            _tell_tenants(function)
+        _open_webhook_secrets(self.function, ground)
+        _attach(self.function, ground)
+        self.function.consume(deliveries.queue, size=_BATCH, window=0, concurrency=context.delivery_concurrency)
+        self.release.run_every(max(1, context.release_seconds // 60))
+
+
+def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> DeliverySettings:
+    return DeliverySettings(
+        webhooks_table=storage.webhooks.table_name,
+        backlog_table=storage.backlog.table_name,
+        deliveries_queue_url=deliveries.queue.queue_url,
+        partition=Aws.PARTITION,
+        region=Aws.REGION,
+        account=Aws.ACCOUNT_ID,
+        allowed_cidrs=",".join(context.allowed_cidrs),
+        allow_http=context.allow_http,
+        private_ca_file=CA_BUNDLE if context.private_ca_bundle else "",
+        ladder_seconds=",".join(map(str, context.ladder_seconds)),
+        probe_seconds=",".join(map(str, context.probe_seconds)),
+        failing_seconds=context.failing_seconds,
+        disabled_seconds=context.disabled_seconds,
+        release_seconds=context.release_seconds,
+    )
+
+
+def _open_webhook_secrets(function: Function, ground: Ground) -> None:
+    """The encryption context binds a ciphertext to its purpose, so that a binding's credentials stay shut."""
+    function.allow(
+        "kms:Decrypt",
+        on=[ground.key.key_arn],
+        when={"StringEquals": {"kms:EncryptionContext:purpose": "webhook-secret"}},
+    )
+
+
+def _tell_tenants(function: Function) -> None:
+    function.allow(
+        "sns:Publish",
+        on=[f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"],
+    )
+    function.use_key_through("sns")
+
+
+def _attach(function: Function, ground: Ground) -> None:
+    """Put the function into the operator's subnets, where webhooks in a private network can be reached."""
+    context = ground.context
+    if not context.delivery_subnet_ids:
+        return
+    lambda_function = function.function.node.default_child
+    assert isinstance(lambda_function, lambda_.CfnFunction)  # noqa: S101
+    lambda_function.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+        subnet_ids=list(context.delivery_subnet_ids), security_group_ids=list(context.delivery_security_group_ids)
+    )
+    function.allow(
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+        on=["*"],  # Lambda's own requirement: none of these can be narrowed before the interface exists
+    )

@@ -1,0 +1,64 @@
+"""What a function depends on, installed from wheels for the platform it runs on, and pruned to what it can need."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.bytecode import uv
+
+_FOLDERS_TO_DROP = ("bin", "*.dist-info", "tests", "test", "examples", "__pycache__")
+_FILES_TO_DROP = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.pyd", "*.c", "*.h", "*.rst", ".lock")
+_BUSY = ("botocore/data", "boto3/data")  # a folder a service; 25 MB of models, of which a function needs a few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a bundle runs on. `platform` is uv's name for it; None: this machine."""
+
+    python: str
+    architecture: str
+    platform: str | None
+
+
+LAMBDA = Target(python="3.13", architecture="arm64", platform="aarch64-manylinux2014")
+
+
+def host(machine: str) -> Target:
+    """This machine and the Python that runs here: the embedded AWS runs functions by its own interpreter."""
+    return Target(
+        python="{}.{}".format(*sys.version_info),
+        architecture="arm64" if machine.lower() in ("arm64", "aarch64") else "x86_64",
+        platform=None,
+    )
+
+
+def install(lock: Path, folder: Path, target: Target) -> None:
+    """Install the hash-locked *lock* into *folder*, from wheels only; raises CalledProcessError."""
+    foreign = ["--python-platform", target.platform, "--python-version", target.python] if target.platform else []
+    subprocess.run(
+        [
+            *(str(uv()), "pip", "install", "--quiet", "--no-progress", "--python", sys.executable),
+            *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--link-mode", "copy", *foreign),
+            *("--target", str(folder), "--requirements", str(lock)),
+        ],
+        check=True,
+    )
+
+
+def prune(folder: Path, services: Iterable[str]) -> None:
+    """Remove what no function needs: metadata, tests, headers, and the models of all services but *services*."""
+    for pattern in _FOLDERS_TO_DROP:
+        for path in list(folder.rglob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+    for pattern in _FILES_TO_DROP:
+        for path in list(folder.rglob(pattern)):
+            path.unlink(missing_ok=True)
+    wanted = set(services)
+    for data in _BUSY:
+        for path in (folder / data).glob("*"):
+            if path.is_dir() and path.name not in wanted:
+                shutil.rmtree(path)

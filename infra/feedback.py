@@ -1,0 +1,46 @@
+"""The feedback function: reads events, counts them, makes deliveries."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.events import Events
+from infra.function import Function, Ground
+from infra.storage import Storage
+from lambdas.feedback.settings import FeedbackSettings
+
+TIMEOUT = Duration.seconds(60)
+
+
+class Feedback(Construct):
+    """`function` may read audiences, count, and send deliveries: it opens no secret and knows nothing of the broker."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, ground: Ground, storage: Storage, events: Events, deliveries: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, id)
+        context = ground.context
+        self.function = Function(
+            self,
+            "Feedback",
+            ground=ground,
+            folder="feedback",
+            entry="handler",
+            settings=FeedbackSettings(
+                webhooks_table=storage.webhooks.table_name,
+                reputation_table=storage.reputation.table_name,
+                deliveries_queue_url=deliveries.queue_url,
+                event_topic_arn=events.topic.topic_arn,
+            ),
+            timeout=TIMEOUT,
+            description="Reads SES events, counts bounces and complaints, makes deliveries.",
+        )
+        self.function.use_table(storage.webhooks, "GetItem", "Query")
+        self.function.use_table(storage.reputation, "PutItem", "UpdateItem")
+        self.function.send_to(deliveries)
+        self.function.consume(
+            events.queue,
+            size=context.feedback_batch_size,
+            window=context.feedback_batch_window_seconds,
+            concurrency=context.feedback_concurrency,
+        )

@@ -1,0 +1,136 @@
+"""A function of the pipeline: its bundle, a role of its own with nothing in it, and logs that end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.alarms import Operator
+from infra.context import Context
+from infra.dependencies import Target
+from lambdas.domain.settings import Settings
+
+_MEMORY = 512  # MB: a third of a core, what a Python cold start needs to stay near a second
+_ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What every function stands on."""
+
+    key: kms.IKey
+    operator: Operator
+    removal: RemovalPolicy
+    context: Context
+    target: Target
+    code: Callable[[str], lambda_.Code]
+
+
+class Function(Construct):
+    """One Lambda function. Every permission is given by a call here, none by a managed policy or a grant."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ground: Ground,
+        folder: str,
+        entry: str,
+        settings: Settings,
+        timeout: Duration,
+        description: str,
+        memory: int = _MEMORY,
+    ) -> None:
+        super().__init__(scope, id)
+        self._key = ground.key
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group = log_group_of(self, ground)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime(f"python{ground.target.python}", lambda_.RuntimeFamily.PYTHON),
+            architecture=_ARCHITECTURES[ground.target.architecture],
+            code=ground.code(folder),
+            handler=f"lambdas.{folder}.handler.{entry}",
+            environment={
+                **settings.to_environment(),
+                "POWERTOOLS_SERVICE_NAME": folder,
+                "POWERTOOLS_METRICS_NAMESPACE": "SesFeedback",
+            },
+            role=self.role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            timeout=timeout,
+            memory_size=memory,
+            description=description,
+        )
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[log_group.log_group_arn])
+        ground.operator.watch_errors(id, self.function, because=f"{description} It fails.")
+
+    def allow(self, *actions: str, on: Sequence[str], when: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Allow *actions* on the ARNs *on*, under the condition *when*."""
+        self.role.add_to_policy(
+            iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=dict(when) if when else None)
+        )
+
+    def use_table(self, table: dynamodb.ITable, *actions: str, index: str | None = None) -> None:
+        """Allow DynamoDB *actions* (such as "Query") on a table, or on its *index* too."""
+        on = [table.table_arn, *([f"{table.table_arn}/index/{index}"] if index else [])]
+        self.allow(*(f"dynamodb:{action}" for action in actions), on=on)
+        self.use_key_through("dynamodb")
+
+    def send_to(self, queue: sqs.IQueue) -> None:
+        """Allow sending to an encrypted queue."""
+        self.allow("sqs:SendMessage", on=[queue.queue_arn])
+        self.use_key_through("sqs")
+
+    def use_key_through(self, *services: str) -> None:
+        """Allow the stack's key for what AWS *services* encrypt on our behalf, never for ciphertext of our own."""
+        self.allow(
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            on=[self._key.key_arn],
+            when={"StringEquals": {"kms:ViaService": [f"{name}.{Aws.REGION}.{Aws.URL_SUFFIX}" for name in services]}},
+        )
+
+    def consume(self, queue: sqs.IQueue, *, size: int, window: int, concurrency: int) -> None:
+        """Run on batches of *queue*; what the function reports as failed comes again, the rest is done."""
+        self.allow(
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
+            on=[queue.queue_arn],
+        )
+        self.use_key_through("sqs")
+        self.function.add_event_source_mapping(
+            "Queue",
+            event_source_arn=queue.queue_arn,
+            batch_size=size,
+            max_batching_window=Duration.seconds(window),
+            max_concurrency=concurrency,
+            report_batch_item_failures=True,
+        )
+
+    def run_every(self, minutes: int) -> None:
+        """Run on a schedule. A run that fails is not repeated: the next one does its work."""
+        rule = events.Rule(self, "Schedule", schedule=events.Schedule.rate(Duration.minutes(minutes)))
+        rule.add_target(targets.LambdaFunction(self.function, retry_attempts=0))
+
+
+def log_group_of(scope: Construct, ground: Ground) -> logs.LogGroup:
+    """Logs of *scope*: encrypted with the stack's key and kept as long as the operator says."""
+    group = logs.LogGroup(scope, "Logs", encryption_key=ground.key, removal_policy=ground.removal)
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = ground.context.log_retention_days
+    return group

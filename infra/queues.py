@@ -1,0 +1,46 @@
+"""Queues: encrypted, TLS only, fourteen days long, each with a dead-letter queue that is watched."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.function import Ground
+
+KEPT = Duration.days(14)  # SQS's longest
+VISIBILITY_FACTOR = 6  # of the function's timeout: AWS's advice, so that a throttled poller does not receive twice
+
+
+class QueuePair(Construct):
+    """A `queue` for a function with *timeout*, and `dead`, where its messages go after *tries* receives."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, ground: Ground, timeout: Duration, tries: int, because: str
+    ) -> None:
+        super().__init__(scope, id)
+        self.dead = dead_letter_queue(self, "Dead", ground=ground, because=because)
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=ground.key,
+            enforce_ssl=True,
+            retention_period=KEPT,
+            visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(timeout.to_seconds())),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=tries),
+            removal_policy=ground.removal,
+        )
+
+
+def dead_letter_queue(scope: Construct, id: str, *, ground: Ground, because: str) -> sqs.Queue:
+    """A queue for what failed, watched by the operator's alarms."""
+    queue = sqs.Queue(
+        scope,
+        id,
+        encryption=sqs.QueueEncryption.KMS,
+        encryption_master_key=ground.key,
+        enforce_ssl=True,
+        retention_period=KEPT,
+        removal_policy=ground.removal,
+    )
+    ground.operator.watch_dead_letters(scope.node.id + id, queue, because=because)
+    return queue

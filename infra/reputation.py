@@ -1,0 +1,143 @@
+"""The reputation functions: one judges when a counter changes, one sweeps up what was left undone."""
+
+from typing import Any
+
+import jsii
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.function import Function, Ground
+from infra.queues import dead_letter_queue
+from infra.storage import Storage
+from lambdas.domain import names
+from lambdas.reputation.settings import ReputationSettings
+
+_TIMEOUT = Duration.seconds(120)
+_SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
+_BOUNDED_AGE = Duration.hours(1)  # of a change that keeps failing; the sweep judges the instance anyway
+_TRIES = 10
+
+
+class Reputation(Construct):
+    """`function` and `sweep` read counters, keep verdicts, pause configuration sets and tell of it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ground: Ground,
+        storage: Storage,
+        deliveries: sqs.IQueue,
+        event_topic_arn: str,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = _settings(ground, storage, deliveries, event_topic_arn)
+        self.function = self._function(
+            "Reputation", "handler", ground, settings, "Judges an instance whose counters changed."
+        )
+        self.sweep = self._function("ReputationSweep", "sweep", ground, settings, "Finishes and checks verdicts.")
+        for function in (self.function, self.sweep):
+            _allow(function, ground, storage, deliveries)
+        self.failures = dead_letter_queue(
+            self, "Failures", ground=ground, because="Changes of counters could not be judged."
+        )
+        self._follow(storage)
+        self.sweep.run_every(_SWEEP)
+
+    def _function(
+        self, id: str, entry: str, ground: Ground, settings: ReputationSettings, description: str
+    ) -> Function:
+        return Function(
+            self,
+            id,
+            ground=ground,
+            folder="reputation",
+            entry=entry,
+            settings=settings,
+            timeout=_TIMEOUT,
+            description=description,
+        )
+
+    def _follow(self, storage: Storage) -> None:
+        """Run on changed bounce and complaint counters; deliveries are most of the writes and wake nobody."""
+        stream = storage.reputation.table_stream_arn
+        assert stream is not None  # noqa: S101
+        self.function.allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream])
+        self.function.allow("dynamodb:ListStreams", on=[stream])
+        self.function.send_to(self.failures)
+        self.function.function.add_event_source_mapping(
+            "Counters",
+            event_source_arn=stream,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            batch_size=100,
+            max_batching_window=Duration.seconds(1),
+            report_batch_item_failures=True,
+            bisect_batch_on_error=True,
+            retry_attempts=_TRIES,
+            max_record_age=_BOUNDED_AGE,
+            on_failure=_FailureQueue(self.failures),
+            filters=[lambda_.FilterCriteria.filter(_FEEDBACK_COUNTERS)],
+        )
+
+
+_FEEDBACK_COUNTERS: dict[str, Any] = {
+    "eventName": ["INSERT", "MODIFY"],
+    "dynamodb": {"Keys": {"item": {"S": lambda_.FilterRule.begins_with("feedback#")}}},
+}
+
+
+@jsii.implements(lambda_.IEventSourceDlq)
+class _FailureQueue:
+    """The CDK's own destination would let the function use the key for anything."""
+
+    def __init__(self, queue: sqs.IQueue) -> None:
+        self._queue = queue
+
+    def bind(self, _target: lambda_.IEventSourceMapping, _handler: lambda_.IFunction) -> lambda_.DlqDestinationConfig:
+        return lambda_.DlqDestinationConfig(destination=self._queue.queue_arn)
+
+
+def _settings(ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str) -> ReputationSettings:
+    context = ground.context
+    return ReputationSettings(
+        reputation_table=storage.reputation.table_name,
+        webhooks_table=storage.webhooks.table_name,
+        pacer_table=storage.pacer.table_name,
+        deliveries_queue_url=deliveries.queue_url,
+        operator_topic_arn=ground.operator.topic.topic_arn,
+        event_topic_arn=event_topic_arn,
+        partition=Aws.PARTITION,
+        region=Aws.REGION,
+        account=Aws.ACCOUNT_ID,
+        window_outcomes=context.reputation_outcomes,
+        window_days=context.reputation_days,
+        minimum_outcomes=context.reputation_floor_outcomes,
+        minimum_bounces=context.reputation_floor_bounces,
+        minimum_complaints=context.reputation_floor_complaints,
+        bounce_warning=context.warn_bounce_rate,
+        bounce_pause=context.pause_bounce_rate,
+        complaint_warning=context.warn_complaint_rate,
+        complaint_pause=context.pause_complaint_rate,
+    )
+
+
+def _allow(function: Function, ground: Ground, storage: Storage, deliveries: sqs.IQueue) -> None:
+    of_this_account = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+    function.use_table(storage.reputation, "GetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem")
+    function.use_table(storage.webhooks, "GetItem", "Query")
+    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.send_to(deliveries)
+    function.allow(
+        "ses:GetConfigurationSet",
+        "ses:PutConfigurationSetSendingOptions",
+        on=[f"arn:{Aws.PARTITION}:ses:{of_this_account}:configuration-set/{names.PREFIX}*"],
+    )
+    function.allow("cloudwatch:GetMetricData", on=["*"])  # CloudWatch knows no resources for it
+    function.allow(
+        "sns:Publish",
+        on=[ground.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{names.PREFIX}*"],
+    )
+    function.use_key_through("sns")

@@ -1,0 +1,62 @@
+"""Which of our files a function's bundle holds: its folder, the domain, and the adapters that these import."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ADAPTERS = "lambdas.aws"
+_LEFT_OUT = ("requirements.in", "requirements.txt")
+
+
+def sources(root: Path, folder: str) -> dict[str, Path]:
+    """The files of function *folder* in the checkout *root*, by their path in the bundle, sorted."""
+    files = set(_all_in(root / "lambdas" / folder)) | set(_all_in(root / "lambdas" / "domain"))
+    waiting = list(files)
+    while waiting:
+        for module in adapters_in(waiting.pop()):
+            path = root.joinpath(*module.split(".")).with_suffix(".py")
+            if path.is_file() and path not in files:
+                files.add(path)
+                waiting.append(path)
+    packages = (root / "lambdas" / "__init__.py", root / "lambdas" / "aws" / "__init__.py")
+    return {path.relative_to(root).as_posix(): path for path in sorted({*files, *packages})}
+
+
+def services(files: dict[str, Path]) -> frozenset[str]:
+    """The AWS services that *files* make clients of: every `client("name")` in them."""
+    return frozenset(name for path in files.values() if path.suffix == ".py" for name in _clients_in(path))
+
+
+def adapters_in(path: Path) -> Iterator[str]:
+    """The modules of `lambdas.aws` that a file imports, wherever in it."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(_parsed(path)):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names if name.name.startswith(ADAPTERS + "."))
+            case ast.ImportFrom(module=str(module), names=names, level=0) if module == ADAPTERS:
+                yield from (f"{ADAPTERS}.{name.name}" for name in names)
+            case ast.ImportFrom(module=str(module), level=0) if module.startswith(ADAPTERS + "."):
+                yield module
+            case ast.ImportFrom(level=level) if level:
+                raise ValueError(f"{path}: import by full name, so that the bundle can follow it")
+
+
+def _clients_in(path: Path) -> Iterator[str]:
+    for node in ast.walk(_parsed(path)):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="client") | ast.Attribute(attr="client"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                yield name
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+def _all_in(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts and path.name not in _LEFT_OUT:
+            yield path

@@ -1,0 +1,110 @@
+"""The stack: composes the capabilities and says where they are. It owns no resource itself."""
+
+from collections.abc import Callable
+
+from aws_cdk import CfnOutput, Environment, RemovalPolicy, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra import feedback
+from infra.alarms import Operator
+from infra.api import Api
+from infra.broker import Broker
+from infra.context import Context
+from infra.delivery import Deliveries, Delivery
+from infra.dependencies import Target
+from infra.encryption import Encryption
+from infra.events import Events
+from infra.feedback import Feedback
+from infra.function import Ground
+from infra.reputation import Reputation
+from infra.storage import Storage
+
+
+class SesFeedbackStack(Stack):
+    """The whole of ses-feedback in one account and region. *code* gives a function folder's bundle."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        context: Context,
+        target: Target,
+        code: Callable[[str], lambda_.Code],
+        env: Environment | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            context.stack_name,
+            env=env,
+            description="SES for many tenants: every bounce, complaint and delivery comes back as a signed webhook",
+            termination_protection=context.production,
+        )
+        removal = RemovalPolicy.RETAIN if context.production else RemovalPolicy.DESTROY
+        key = Encryption(self, "Encryption", removal=removal).key
+        ground = Ground(
+            key=key,
+            operator=Operator(self, "Operator", key=key, email=context.operator_email),
+            removal=removal,
+            context=context,
+            target=target,
+            code=code,
+        )
+        self.ground = ground
+        self.storage = Storage(self, "Storage", key=key, removal=removal)
+        self.deliveries = Deliveries(self, "Deliveries", ground=ground)
+        self.events = Events(self, "Events", ground=ground, timeout=feedback.TIMEOUT)
+        queue, topic_arn = self.deliveries.queue, self.events.topic.topic_arn
+        self.feedback = Feedback(
+            self, "Feedback", ground=ground, storage=self.storage, events=self.events, deliveries=queue
+        )
+        self.delivery = Delivery(self, "Delivery", ground=ground, storage=self.storage, deliveries=self.deliveries)
+        self.reputation = Reputation(
+            self, "Reputation", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
+        )
+        self.broker = Broker(
+            self, "Broker", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
+        )
+        self.api = Api(self, "Api", ground=ground, function=self.broker.function.function)
+        self._say_where_things_are()
+
+    def _say_where_things_are(self) -> None:
+        """The outputs that operators, `ops` and the embedded AWS go by."""
+        CfnOutput(self, "BrokerUrl", value=self.api.url)
+        CfnOutput(self, "BrokerApiId", value=self.api.api.api_id)
+        CfnOutput(self, "BrokerCredentialsSecretArn", value=self.broker.credentials.secret_arn)
+        CfnOutput(self, "EventTopicArn", value=self.events.topic.topic_arn)
+        CfnOutput(self, "OperatorTopicArn", value=self.ground.operator.topic.topic_arn)
+        CfnOutput(self, "KeyArn", value=self.ground.key.key_arn)
+        CfnOutput(self, "Tables", value=self._json(self.storage.names()))
+        CfnOutput(self, "Queues", value=self._json(self._queues()))
+        CfnOutput(self, "Functions", value=self._json(self._functions()))
+
+    def _json(self, values: dict[str, str]) -> str:
+        return self.to_json_string(values)
+
+    def _queues(self) -> dict[str, str]:
+        queues = {
+            "events": self.events.queue,
+            "events_dlq": self.events.dead,
+            "subscription_dlq": self.events.undelivered,
+            "deliveries": self.deliveries.queue,
+            "deliveries_dlq": self.deliveries.dead,
+            "operations": self.broker.operations.queue,
+            "operations_dlq": self.broker.operations.dead,
+            "reputation_dlq": self.reputation.failures,
+        }
+        return {name: queue.queue_url for name, queue in queues.items()}
+
+    def _functions(self) -> dict[str, str]:
+        functions = {
+            "feedback": self.feedback.function,
+            "delivery": self.delivery.function,
+            "release": self.delivery.release,
+            "broker": self.broker.function,
+            "worker": self.broker.worker,
+            "sweep": self.broker.sweep,
+            "reputation": self.reputation.function,
+            "reputation-sweep": self.reputation.sweep,
+        }
+        return {name: function.function.function_name for name, function in functions.items()}

@@ -1,0 +1,61 @@
+"""The tables. What an item holds stands with the adapter that writes it (lambdas/aws)."""
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+DUE_INDEX = "due"  # of the backlog: webhooks with something to release, by when; sparse, so nobody scans
+
+
+class Storage(Construct):
+    """Five tables: on demand, encrypted with the stack's key, restorable to any second of 35 days."""
+
+    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy) -> None:
+        super().__init__(scope, id)
+        self._key = key
+        self._removal = removal
+        self.webhooks = self._table("Webhooks", "instance_id", "item")
+        self.backlog = self._table("Backlog", "pk", "sk")
+        self.backlog.add_global_secondary_index(
+            index_name=DUE_INDEX,
+            partition_key=_string("shard"),
+            sort_key=_string("due_at"),
+            projection_type=dynamodb.ProjectionType.ALL,
+        )
+        self.reputation = self._table("Reputation", "instance_id", "item", stream=True)
+        self.broker = self._table("Broker", "pk", "sk")
+        self.pacer = self._table("Pacer", "bucket")
+
+    def _table(self, id: str, partition: str, sort: str | None = None, *, stream: bool = False) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            id,
+            partition_key=_string(partition),
+            sort_key=_string(sort) if sort else None,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self._key,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            time_to_live_attribute="expires_at",
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
+            deletion_protection=self._removal is RemovalPolicy.RETAIN,
+            removal_policy=self._removal,
+        )
+
+    def names(self) -> dict[str, str]:
+        """The tables' names, as the `Tables` output gives them."""
+        tables = {
+            "webhooks": self.webhooks,
+            "backlog": self.backlog,
+            "reputation": self.reputation,
+            "broker": self.broker,
+            "pacer": self.pacer,
+        }
+        return {name: table.table_name for name, table in tables.items()}
+
+
+def _string(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
