@@ -1,0 +1,91 @@
+"""A batch of the events queue: read every message, feed instance by instance, say which messages must come again.
+
+What is no event, or nobody's, is told to the log and a metric and is done: it must not go round. A fault (a table that
+refuses, a queue that does) fails the messages of the instance it happened to, and only those.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.domain.event import FeedbackEvent
+from lambdas.feedback.feeding import Fed, Gone
+from lambdas.feedback.reading import NotAnEvent, read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message of the events queue."""
+
+    id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Feeding an instance's events broke; they must come again."""
+
+    error: Exception
+
+
+Outcome = Fed | Gone | Failed
+
+
+class Feeding(Protocol):
+    """What a batch is fed to."""
+
+    def feed(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+        """Record and fan out one instance's events."""
+
+
+class Report(Protocol):
+    """Who is told what became of a batch: log and metrics."""
+
+    def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
+        """A message that tells of no mail."""
+
+    def unattributed(self, event: FeedbackEvent) -> None:
+        """An event whose configuration set is missing or not ours."""
+
+    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:
+        """What became of an instance's events."""
+
+
+Runner = Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]]
+
+
+def process(
+    messages: Sequence[Message], feeding: Feeding, report: Report, *, now: datetime, run: Runner = map
+) -> list[str]:
+    """Process *messages*; the ids of those that must come again. *run* maps over instances, in order."""
+    senders: dict[str, list[str]] = {}
+    events: dict[str, list[FeedbackEvent]] = {}
+    for message in messages:
+        for event in _events(message, report):
+            if event.instance_id is None:
+                report.unattributed(event)
+                continue
+            senders.setdefault(event.instance_id, []).append(message.id)
+            events.setdefault(event.instance_id, []).append(event)
+
+    def feed(instance_id: str) -> Outcome:
+        try:
+            return feeding.feed(instance_id, events[instance_id], now=now)
+        except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
+            return Failed(error=error)
+
+    failed: dict[str, None] = {}
+    for instance_id, outcome in zip(events, run(feed, events), strict=True):
+        report.outcome(instance_id, events[instance_id], outcome)
+        if isinstance(outcome, Failed):
+            failed.update(dict.fromkeys(senders[instance_id]))
+    return list(failed)
+
+
+def _events(message: Message, report: Report) -> Iterable[FeedbackEvent]:
+    for reading in read(message.body):
+        if isinstance(reading, NotAnEvent):
+            report.not_an_event(message.id, reading)
+        else:
+            yield reading

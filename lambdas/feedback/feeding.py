@@ -1,0 +1,105 @@
+"""One instance's events of a batch: record, then fan out.
+
+The order is what a crash must not break. Deliveries are counted first: they only lower a rate, so no verdict is ever
+passed on bounces whose deliveries are still to be counted. Then bounces and complaints, exactly once. The fan-out
+comes last and is never skipped for a duplicate: the first run may have died before it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.aws.webhook_table import Audience
+from lambdas.domain.delivery import Delivery, DeliveryBatch, batched
+from lambdas.domain.event import FeedbackEvent
+from lambdas.domain.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
+from lambdas.domain.payload import NOTIFIED, render_event
+from lambdas.domain.webhook import Webhook
+
+
+class Audiences(Protocol):
+    """Who is told of an instance's events."""
+
+    def audience(self, instance_id: str, *, now: datetime) -> Audience | None:
+        """None when there is no such instance."""
+
+
+class Ledger(Protocol):
+    """Where what counts is kept."""
+
+    def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
+        """Count each entry unless it was counted before; the keys of the new ones."""
+
+    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
+        """Add to the deliveries of each bucket."""
+
+
+class Outbox(Protocol):
+    """Where deliveries leave from."""
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Send them all, or raise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """What became of an instance's events. `new` are the entries that were not known before."""
+
+    entries: tuple[LedgerEntry, ...]
+    new: frozenset[str]
+    delivered: int
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """There is no such instance (any more): nobody's reputation, nobody to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeder:
+    """Feeds an instance's events to the ledger and the webhooks. *topic_arn* is what the `sns` format names."""
+
+    audiences: Audiences
+    ledger: Ledger
+    outbox: Outbox
+    topic_arn: str
+
+    def feed(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+        """Record *events* and fan them out. Whatever it raises, feeding the same events again completes the work."""
+        audience = self.audiences.audience(instance_id, now=now)
+        if audience is None:
+            return Gone()
+        unique = list({event.id: event for event in events}.values())
+        sums = deliveries_by_bucket(unique, baseline=audience.baseline, now=now)
+        self.ledger.add_deliveries(instance_id, sums)
+        entries = tuple(_entries(unique, audience, now))
+        new = self.ledger.add(instance_id, entries)
+        batches = list(self._batches(unique, audience, now))
+        self.outbox.send(batches)
+        deliveries = sum(len(batch.deliveries) for batch in batches)
+        return Fed(entries=entries, new=new, delivered=sum(sums.values()), deliveries=deliveries)
+
+    def _batches(self, events: Sequence[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[DeliveryBatch]:
+        for webhook in audience.webhooks:
+            for deliveries in batched(self._deliveries(events, webhook, now)):
+                yield DeliveryBatch(
+                    instance_id=audience.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
+                )
+
+    def _deliveries(self, events: Sequence[FeedbackEvent], webhook: Webhook, now: datetime) -> Iterator[Delivery]:
+        for event in events:
+            if _wants(webhook, event):
+                yield render_event(event, webhook, topic_arn=self.topic_arn, now=now)
+
+
+def _entries(events: Iterable[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[LedgerEntry]:
+    for event in events:
+        if entry := ledger_entry(event, baseline=audience.baseline, now=now):
+            yield entry
+
+
+def _wants(webhook: Webhook, event: FeedbackEvent) -> bool:
+    kind, _ = NOTIFIED.get(event.type, (None, None))
+    return kind is not None and webhook.wants(kind, sender=event.binding_id)

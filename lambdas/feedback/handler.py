@@ -1,0 +1,53 @@
+"""SQS batch of SES events -> ledger, counters and deliveries. Answers with the messages that must come again."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.aws.clients import client
+from lambdas.aws.delivery_queue import DeliveryQueue
+from lambdas.aws.ledger import Ledger
+from lambdas.aws.webhook_table import RecentAudiences, WebhookTable
+from lambdas.feedback.batch import Message, process
+from lambdas.feedback.feeding import Feeder
+from lambdas.feedback.settings import FeedbackSettings
+from lambdas.feedback.telling import Telling
+
+logger = Logger()
+metrics = Metrics()
+_side_by_side = ThreadPoolExecutor(
+    max_workers=8
+)  # instances at a time: each waits for DynamoDB and SQS most of its time
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Feed a batch of the events queue; see `lambdas.feedback.batch`."""
+    messages = list(_messages(event))
+    metrics.add_metric(name="MessagesRead", unit=MetricUnit.Count, value=len(messages))
+    failed = process(messages, _feeder(), Telling(logger, metrics), now=datetime.now(UTC), run=_side_by_side.map)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _messages(event: dict[str, Any]) -> Iterator[Message]:
+    for record in event["Records"]:
+        yield Message(id=record["messageId"], body=record["body"])
+
+
+@cache
+def _feeder() -> Feeder:
+    settings = FeedbackSettings.from_environment()
+    dynamodb = client("dynamodb")
+    return Feeder(
+        audiences=RecentAudiences(WebhookTable(dynamodb, settings.webhooks_table)),
+        ledger=Ledger(dynamodb, settings.reputation_table),
+        outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        topic_arn=settings.event_topic_arn,
+    )

@@ -1,0 +1,91 @@
+"""A table and a queue in memory, which can be made to break at any step."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lambdas.aws.webhook_table import Audience
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.ledger import Kind, LedgerEntry
+
+
+class Killed(BaseException):
+    """The process is no more: nothing catches this."""
+
+
+@dataclass
+class Fate:
+    """Says before and after each write whether the process dies there: at step *at*, counted from 0."""
+
+    at: int | None = None
+    error: Callable[[], BaseException] = Killed
+    step: int = 0
+
+    def strike(self) -> None:
+        """Die, if this is the step."""
+        self.step += 1
+        if self.step - 1 == self.at:
+            raise self.error()
+
+
+@dataclass
+class FakeLedger:
+    """Transactions of a whole call; what is there already is not counted again."""
+
+    fate: Fate = field(default_factory=Fate)
+    entries: dict[tuple[str, str], LedgerEntry] = field(default_factory=dict)
+    bounces: dict[tuple[str, str], int] = field(default_factory=dict)
+    complaints: dict[tuple[str, str], int] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
+        """As the table does."""
+        self.fate.strike()
+        new = {entry.key: entry for entry in entries if (instance_id, entry.key) not in self.entries}
+        for key, entry in new.items():
+            self.entries[instance_id, key] = entry
+            counters = self.bounces if entry.kind is Kind.BOUNCE else self.complaints
+            counters[instance_id, entry.bucket] = counters.get((instance_id, entry.bucket), 0) + entry.counted
+        self.fate.strike()
+        return frozenset(new)
+
+    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
+        """As the table does."""
+        self.fate.strike()
+        for bucket, count in sums.items():
+            self.deliveries[instance_id, bucket] = self.deliveries.get((instance_id, bucket), 0) + count
+        self.fate.strike()
+
+
+@dataclass
+class FakeOutbox:
+    """Keeps what is sent; *fate* may strike between two messages."""
+
+    fate: Fate = field(default_factory=Fate)
+    batches: list[DeliveryBatch] = field(default_factory=list)
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """As the queue does."""
+        for batch in batches:
+            self.fate.strike()
+            self.batches.append(batch)
+        self.fate.strike()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """All deliveries, in the order they were sent."""
+        return [delivery for batch in self.batches for delivery in batch.deliveries]
+
+
+@dataclass
+class FakeAudiences:
+    """Audiences by instance."""
+
+    known: dict[str, Audience]
+    broken: set[str] = field(default_factory=set)
+
+    def audience(self, instance_id: str, *, now: datetime) -> Audience | None:
+        """As the table answers."""
+        if instance_id in self.broken:
+            raise TimeoutError("the table does not answer")
+        return self.known.get(instance_id)

@@ -1,0 +1,130 @@
+"""A batch: what fails, fails alone."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lambdas.aws.webhook_table import Audience
+from lambdas.domain.event import FeedbackEvent
+from lambdas.domain.webhook import Webhook, WebhookId
+from lambdas.feedback.batch import Failed, Message, Outcome, process
+from lambdas.feedback.feeding import Fed, Feeder, Gone
+from lambdas.feedback.reading import NotAnEvent, NotAnEventKind
+from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
+from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox, Fate
+
+NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
+
+
+class Heard:
+    """A report that remembers."""
+
+    def __init__(self) -> None:
+        self.not_events: list[NotAnEvent] = []
+        self.nobodys: list[FeedbackEvent] = []
+        self.outcomes: dict[str, Outcome] = {}
+
+    def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
+        """Remember it."""
+        self.not_events.append(reading)
+
+    def unattributed(self, event: FeedbackEvent) -> None:
+        """Remember it."""
+        self.nobodys.append(event)
+
+    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:
+        """Remember it."""
+        self.outcomes[instance_id] = outcome
+
+
+def audience(instance_id: str) -> Audience:
+    """An instance with one webhook."""
+    webhook = Webhook(id=WebhookId(f"w-{instance_id}"), instance_id=instance_id)
+    return Audience(instance_id=instance_id, webhooks=(webhook,), baseline=None)
+
+
+class Pipeline:
+    """Instances i1 and i2, a table and a queue in memory."""
+
+    def __init__(self, *, broken: set[str] = frozenset(), fate: Fate | None = None) -> None:  # type: ignore[assignment]
+        self.heard = Heard()
+        self.ledger = FakeLedger(fate=fate or Fate())
+        self.outbox = FakeOutbox()
+        known = {name: audience(name) for name in (INSTANCE, "i1", "i2")}
+        self.feeder = Feeder(
+            audiences=FakeAudiences(known=known, broken=broken),
+            ledger=self.ledger,
+            outbox=self.outbox,
+            topic_arn=TOPIC_ARN,
+        )
+
+    def process(self, *bodies: str) -> list[str]:
+        """Process messages with these bodies, named by their number."""
+        messages = [Message(id=str(number), body=body) for number, body in enumerate(bodies)]
+        return process(messages, self.feeder, self.heard, now=NOW)
+
+
+def of(instance_id: str, event: Any = bounce, **about: Any) -> str:
+    """A message body with an event of an instance."""
+    return text(event(instance=instance_id, **about))
+
+
+def test_what_is_no_event_is_told_and_done() -> None:
+    """A validation text, rubbish and an unknown type never come again."""
+    pipeline = Pipeline()
+    failed = pipeline.process(
+        in_sns("Successfully validated SNS topic for Amazon SES event publishing."), "rubbish", '{"eventType":"New"}'
+    )
+    assert failed == []
+    assert [reading.kind for reading in pipeline.heard.not_events] == [
+        NotAnEventKind.CONTROL,
+        NotAnEventKind.INVALID,
+        NotAnEventKind.UNKNOWN,
+    ]
+
+
+def test_an_event_of_nobody_is_told_and_done() -> None:
+    """No configuration set, or a foreign one."""
+    pipeline = Pipeline()
+    failed = pipeline.process(text(bounce(instance=None)), text(bounce(tags={"ses:configuration-set": ["marketing"]})))
+    assert failed == []
+    assert len(pipeline.heard.nobodys) == 2
+
+
+def test_an_event_of_an_instance_that_is_gone_is_told_and_done() -> None:
+    """Its neighbours are fed."""
+    pipeline = Pipeline()
+    assert pipeline.process(of("deleted"), of("i1")) == []
+    assert pipeline.heard.outcomes["deleted"] == Gone()
+    assert isinstance(pipeline.heard.outcomes["i1"], Fed)
+
+
+def test_the_fault_of_one_instance_fails_its_messages_alone() -> None:
+    """Poison, another tenant's mail and its own in one batch."""
+    pipeline = Pipeline(broken={"i1"})
+    failed = pipeline.process(of("i1"), "poison", of("i2"), of("i1", delivery))
+    assert failed == ["0", "3"]
+    assert isinstance(pipeline.heard.outcomes["i1"], Failed)
+    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i2"}
+
+
+def test_a_message_of_several_records_fails_when_one_of_them_does() -> None:
+    """Once, though two of its events failed."""
+    records = ",".join(f'{{"Sns":{in_sns(of(name, feedback_id=str(n)))}}}' for n, name in enumerate(["i1", "i1", "i2"]))
+    pipeline = Pipeline(broken={"i1"})
+    assert pipeline.process(f'{{"Records":[{records}]}}') == ["0"]
+    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i2"}
+
+
+def test_what_failed_and_came_again_counts_once() -> None:
+    """The table answered too late: the transaction had been committed."""
+    pipeline = Pipeline(fate=Fate(at=3, error=TimeoutError))
+    assert pipeline.process(of("i1")) == ["0"]
+    assert pipeline.process(of("i1")) == []
+    assert pipeline.ledger.bounces == {("i1", "2026-11-21T04"): 1}
+    assert len(pipeline.outbox.deliveries) == 1
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    """Lambda sends none, but a filter might."""
+    assert Pipeline().process() == []
