@@ -19,8 +19,8 @@ from lambdas.feedback.feeding import Feeder
 from lambdas.feedback.settings import FeedbackSettings
 from lambdas.feedback.telling import Telling
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="feedback")
+metrics = Metrics(namespace="SesFeedback", service="feedback")
 _side_by_side = ThreadPoolExecutor(
     max_workers=8
 )  # instances at a time: each waits for DynamoDB and SQS most of its time

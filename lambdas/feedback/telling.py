@@ -35,10 +35,9 @@ class Telling:
 
     def unattributed(self, event: FeedbackEvent) -> None:
         """Acknowledged: a configuration set that is missing or not ours is nobody's reputation here."""
-        facts = {"event": event.id, "type": event.type.value, "message_id": event.mail.message_id}
-        self._logger.warning(
-            "event belonged to no instance", extra={**facts, "set_given": bool(event.configuration_set)}
-        )
+        reason = "a foreign configuration set" if event.configuration_set else "no configuration set"
+        facts = {"event": event.id, "type": event.type.value, "message_id": event.mail.message_id, "reason": reason}
+        self._logger.warning("event belonged to no instance", extra=facts)
         self._count("EventsUnattributed")
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.aws import webhook_table
 from lambdas.aws.items import to_item
 from lambdas.aws.webhook_table import KEPT_FOR, Audience, RecentAudiences, WebhookTable, instance_key, webhook_key
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
+from tests.aws.tables import dynamodb_with
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -30,20 +29,7 @@ WEBHOOK = Webhook(
 @pytest.fixture
 def dynamodb() -> Iterator["DynamoDBClient"]:
     """A DynamoDB that answers in memory, with an empty webhooks table."""
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        client.create_table(
-            TableName="webhooks",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "instance_id", "KeyType": "HASH"},
-                {"AttributeName": "item", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "instance_id", "AttributeType": "S"},
-                {"AttributeName": "item", "AttributeType": "S"},
-            ],
-        )
+    with dynamodb_with("webhooks") as client:
         yield client
 
 

@@ -1,0 +1,111 @@
+"""The feedback function as Lambda calls it, with tables and a queue in moto."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from lambdas.aws import clients
+from lambdas.aws.delivery_queue import decode
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.domain.webhook import WebhookId
+from lambdas.feedback import handler as feedback
+from lambdas.feedback.settings import FeedbackSettings
+from tests.aws.tables import create, dynamodb_with
+from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sqs import SQSClient
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function of its run."""
+
+    function_name: str = "feedback"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:feedback"
+    aws_request_id: str = "r-1"
+
+
+@dataclass
+class Stack:
+    """What the function reads and writes."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    queue_url: str
+
+    def run(self, *bodies: str) -> dict[str, Any]:
+        """One batch."""
+        records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+        answer: dict[str, Any] = feedback.handler({"Records": records}, Context())
+        return answer
+
+    def sent(self) -> list[str]:
+        """The types of the deliveries in the queue."""
+        messages = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        return [one.type for message in messages for one in decode(message["Body"]).deliveries]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """An instance with one webhook."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+    feedback._feeder.cache_clear()
+    with dynamodb_with("webhooks") as dynamodb:
+        create(dynamodb, "reputation")
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        url = sqs.create_queue(QueueName="deliveries")["QueueUrl"]
+        settings = FeedbackSettings(
+            webhooks_table="webhooks",
+            reputation_table="reputation",
+            deliveries_queue_url=url,
+            event_topic_arn=TOPIC_ARN,
+        )
+        for name, value in settings.to_environment().items():
+            monkeypatch.setenv(name, value)
+        webhook = {"events": ["bounce", "delivery"], "format": "sns", "scope": "instance", "senders": ["b"]}
+        dynamodb.put_item(TableName="webhooks", Item=to_item({**instance_key(INSTANCE), "notifications": True}))
+        key = webhook_key(INSTANCE, WebhookId("w1"))
+        dynamodb.put_item(TableName="webhooks", Item=to_item({**key, **webhook}))
+        yield Stack(dynamodb=dynamodb, sqs=sqs, queue_url=url)
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+    feedback._feeder.cache_clear()
+
+
+def test_a_mixed_batch_is_counted_fanned_out_and_acknowledged(stack: Stack) -> None:
+    """A bounce raw, a delivery in SNS's envelope, a duplicate, a foreign event and rubbish."""
+    answer = stack.run(
+        text(bounce()), in_sns(text(delivery())), text(bounce()), text(bounce(instance="deleted")), "rubbish"
+    )
+    assert answer == {"batchItemFailures": []}
+    assert sorted(stack.sent()) == ["email.bounced", "email.delivered"]
+    items = [from_item(item) for item in stack.dynamodb.scan(TableName="reputation")["Items"]]
+    counters = {item["item"]: item for item in items if not item["item"].startswith("ledger#")}
+    assert counters["feedback#2026-11-21T04"]["bounces"] == 1
+    assert counters["deliveries#2026-11-21T04"]["deliveries"] == 1
+    assert {item["instance_id"] for item in items} == {INSTANCE}
+
+
+def test_messages_come_again_when_the_table_refuses(stack: Stack) -> None:
+    """Only those of the instance it happened to; nothing was sent for it."""
+    stack.dynamodb.delete_table(TableName="reputation")
+    assert stack.run(text(bounce()), "rubbish") == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert stack.sent() == []
+
+
+def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    """Not of recipients, not of senders, whatever became of the event."""
+    with caplog.at_level("INFO", "feedback"):
+        stack.run(text(bounce()), text(delivery(instance="deleted")), text(bounce(instance=None)), "joe@shop.example")
+    assert "bounce was counted" in caplog.messages
+    assert len(caplog.messages) == 5
+    assert not [record for record in caplog.records if "@" in str(vars(record))]
