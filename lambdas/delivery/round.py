@@ -7,13 +7,14 @@ not end before the invocation must.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import httpx
 
+from lambdas.delivery.ports import Clock
 from lambdas.domain.attempt import Answer, Attempt, Delivered, NoAnswer, judge
 from lambdas.domain.delivery import Delivery
 from lambdas.domain.signature import signed_headers
@@ -23,8 +24,6 @@ FIRST_WIDTH = 4  # attempts at a time before anything is known: a hanging webhoo
 WIDTH = 16  # attempts at a time once one got through: 320 a second at 50 ms
 PATIENCE = 4  # failures in a row before the rest is put off: the first width, gone
 USER_AGENT = "ses-feedback"
-
-Clock = Callable[[], datetime]
 
 
 class Post(Protocol):

@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lambdas.domain.webhook import NotificationFormat, WebhookId
 
 MAX_DELIVERIES = 50  # in one queue message: keeps a message well under SQS's 1 MiB and a failure cheap to repeat
+KEPT_FOR = timedelta(days=14)  # from fan-out: what could not be delivered by then expires; as long as SQS keeps messages
 MAX_BYTES = 240_000  # of bodies in one queue message: SQS bills by 64 KB, ten messages go in one call of 1 MiB
 
 
@@ -37,6 +38,16 @@ class DeliveryBatch:
     webhook_id: WebhookId
     attempt: int
     deliveries: tuple[Delivery, ...]
+
+
+def created_at(batch: DeliveryBatch) -> datetime:
+    """When the oldest of a batch's deliveries was fanned out."""
+    return min(delivery.created_at for delivery in batch.deliveries)
+
+
+def expires_at(batch: DeliveryBatch) -> datetime:
+    """When the oldest of a batch's deliveries expires."""
+    return created_at(batch) + KEPT_FOR
 
 
 def delivery_id(webhook_id: WebhookId, event_id: str) -> str:

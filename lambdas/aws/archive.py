@@ -1,0 +1,92 @@
+"""Deliveries that were made, kept for replay beside the backlog's lanes: `sent#<when>#<hash>`, compressed.
+
+docs/decisions/0403-replay.md says why a table and not a bucket, with figures.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from lambdas.aws.backlog import SHARDS, partition, pieces, stamp
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.packing import Unreadable, unpack
+from lambdas.domain.delivery import KEPT_FOR, DeliveryBatch
+from lambdas.domain.webhook import WebhookId
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+_SENT = "sent#"
+_END = "~"
+_PAGE = 25  # items that one BatchWriteItem takes
+_ROUNDS = 4  # of BatchWriteItem over items it left unwritten
+
+
+class Archive:
+    """Keeps delivered batches for KEPT_FOR and finds them again."""
+
+    def __init__(
+        self, client: "DynamoDBClient", table_name: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._sleep = sleep
+
+    def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
+        """Keep delivered *batches*; how many could not be kept (0: all were)."""
+        items = iter([_item(batch, payload, now) for whole in batches for batch, payload in pieces(whole)])
+        lost = 0
+        while page := list(islice(items, _PAGE)):
+            lost += self._write(page)
+        return lost
+
+    def since(self, instance_id: str, webhook_id: WebhookId, moment: datetime) -> Iterator[DeliveryBatch]:
+        """A webhook's batches that were delivered at *moment* or later; what cannot be read is passed over."""
+        for shard in range(SHARDS):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :from AND :to",
+                ExpressionAttributeValues=to_item(
+                    {
+                        ":pk": partition(instance_id, webhook_id, shard),
+                        ":from": _SENT + stamp(moment),
+                        ":to": _SENT + _END,
+                    }
+                ),
+            )
+            for page in pages:
+                yield from _batches([from_item(item) for item in page["Items"]])
+
+    def _write(self, page: "Sequence[dict[str, AttributeValueTypeDef]]") -> int:
+        left: Any = {self._table_name: [{"PutRequest": {"Item": item}} for item in page]}
+        for number in range(_ROUNDS):
+            left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            if not left:
+                return 0
+            self._sleep(0.05 * 2**number)
+        return len(left[self._table_name])
+
+
+def _item(batch: DeliveryBatch, payload: bytes, now: datetime) -> "dict[str, AttributeValueTypeDef]":
+    name = hashlib.sha256("\n".join(delivery.id for delivery in batch.deliveries).encode()).hexdigest()[:16]
+    return to_item(
+        {
+            "pk": partition(batch.instance_id, batch.webhook_id, int(name[:8], 16) % SHARDS),
+            "sk": f"{_SENT}{stamp(now)}#{name}",
+            "payload": payload,
+            "count": len(batch.deliveries),
+            "expires_at": int((now + KEPT_FOR).timestamp()),
+        }
+    )
+
+
+def _batches(items: Iterable[dict[str, Any]]) -> Iterator[DeliveryBatch]:
+    for item in items:
+        try:
+            yield unpack(item["payload"])
+        except Unreadable:
+            continue

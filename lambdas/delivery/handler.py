@@ -1,0 +1,182 @@
+"""The delivery functions: `handler` posts what the deliveries queue holds, `release` sends back to it what is due.
+
+What only one of them needs is imported where it is made: release, which runs every minute, needs no httpx.
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from lambdas.aws.announcer import Announcer
+from lambdas.aws.archive import Archive
+from lambdas.aws.backlog import Backlog
+from lambdas.aws.clients import client
+from lambdas.aws.delivery_queue import DeliveryQueue, decode
+from lambdas.aws.seal import Unsealer
+from lambdas.aws.webhook_state import WebhookStates
+from lambdas.delivery.ports import Rules
+from lambdas.delivery.settings import DeliverySettings
+from lambdas.delivery.transitions import Transitions
+from lambdas.domain.delivery import DeliveryBatch
+from lambdas.domain.health import HealthRules
+from lambdas.domain.ladder import Ladder
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from lambdas.delivery.deliverer import Deliverer
+    from lambdas.delivery.release import Releaser
+
+LAST_BEGIN = timedelta(seconds=25)  # before the function's end: an attempt of 15 s, and time to settle it
+RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
+
+logger = Logger(service="delivery")
+metrics = Metrics(namespace="SesFeedback", service="delivery")
+
+
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Deliver a batch of the deliveries queue; answers with the messages that must come back."""
+    batches, unread = _read(event["Records"])
+    deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - LAST_BEGIN
+    try:
+        failed = _loop().run(_deliverer().deliver(batches, deadline=deadline))
+    finally:
+        metrics.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
+
+
+def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: ARG001  # the schedule says nothing
+    """Release what is due, once a run, or several times where the settings ask for more than one round a minute."""
+    every = _settings().release_seconds
+    began = _now()
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    try:
+        while True:
+            _releaser().release(deadline=began + left - LAST_BEGIN)
+            if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - LAST_BEGIN):
+                return
+            time.sleep(every)
+    finally:
+        metrics.flush_metrics()
+
+
+def _read(records: list[dict[str, Any]]) -> tuple[dict[str, DeliveryBatch], list[str]]:
+    """The batches by message id, and the ids of what is none: only we write here, so the dead-letter queue keeps it."""
+    batches, unread = {}, []
+    for record in records:
+        try:
+            batches[record["messageId"]] = decode(record["body"])
+        except msgspec.DecodeError as error:
+            unread.append(record["messageId"])
+            logger.warning("message unreadable", extra={"message_id": unread[-1], "reason": str(error)})
+            _count("MessagesUnreadable", 1)
+    return batches, unread
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _count(name: str, value: int) -> None:
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+@cache
+def _settings() -> DeliverySettings:
+    return DeliverySettings.from_environment()
+
+
+@cache
+def _loop() -> asyncio.Runner:
+    """One event loop a process, so that connections outlive an invocation."""
+    return asyncio.Runner()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What both functions are made of."""
+
+    queue: DeliveryQueue
+    states: WebhookStates
+    backlog: Backlog
+    announcer: Announcer
+    transitions: Transitions
+
+
+@cache
+def _parts() -> _Parts:
+    settings = _settings()
+    states = WebhookStates(client("dynamodb"), settings.webhooks_table)
+    backlog = Backlog(client("dynamodb"), settings.backlog_table)
+    announcer = Announcer(client("sns"), partition=settings.partition, region=settings.region, account=settings.account)
+    return _Parts(
+        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        states=states,
+        backlog=backlog,
+        announcer=announcer,
+        transitions=Transitions(states=states, backlog=backlog, teller=announcer, logger=logger, count=_count),
+    )
+
+
+@cache
+def _deliverer() -> "Deliverer":
+    from lambdas.delivery.courier import Courier
+    from lambdas.delivery.deliverer import Deliverer
+    from lambdas.delivery.transport import tls_context, transport
+    from lambdas.domain.address import AddressRules
+
+    settings, parts = _settings(), _parts()
+    addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
+    return Deliverer(
+        queue=parts.queue,
+        states=parts.states,
+        tests=parts.states,
+        backlog=parts.backlog,
+        archive=Archive(client("dynamodb"), settings.backlog_table),
+        transitions=parts.transitions,
+        unseal=Unsealer(client("kms")),
+        post=Courier(transport(addresses, tls_context(settings.private_ca_file))).post,
+        rules=_rules(settings),
+        clock=_now,
+        spread=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
+        logger=logger,
+        count=_count,
+    )
+
+
+@cache
+def _releaser() -> "Releaser":
+    from lambdas.delivery.digest import Digests
+    from lambdas.delivery.release import Releaser
+
+    parts = _parts()
+    return Releaser(
+        queue=parts.queue,
+        states=parts.states,
+        lanes=parts.backlog,
+        digests=Digests(topics=parts.announcer, states=parts.states, logger=logger, count=_count),
+        transitions=parts.transitions,
+        clock=_now,
+        logger=logger,
+        count=_count,
+    )
+
+
+def _rules(settings: DeliverySettings) -> Rules:
+    return Rules(
+        ladder=Ladder.parse(settings.ladder_seconds),
+        health=HealthRules(
+            failing_after=timedelta(seconds=settings.failing_seconds),
+            disabled_after=timedelta(seconds=settings.disabled_seconds),
+            probes=tuple(float(wait) for wait in settings.probe_seconds.split(",")),
+        ),
+        release_every=settings.release_seconds,
+    )

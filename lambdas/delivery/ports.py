@@ -1,0 +1,88 @@
+"""What delivery needs of the world: its queue, its tables, a way to tell people, and a clock."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.domain.delivery import DeliveryBatch
+from lambdas.domain.health import Health, HealthRules
+from lambdas.domain.ladder import Ladder
+from lambdas.domain.signature import WebhookSecret
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import WebhookId
+
+Key = tuple[str, WebhookId]  # instance id, webhook id
+Clock = Callable[[], datetime]
+Spread = Callable[[], float]  # a number from -1 to 1: the place in a wait's jitter
+Count = Callable[[str, int], None]  # a metric's name, and by how much
+Unseal = Callable[[WebhookId, bytes], WebhookSecret]
+
+
+class Queue(Protocol):
+    """The deliveries queue."""
+
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        """Send batches, each after its delay, s."""
+        ...
+
+
+class States(Protocol):
+    """Webhooks and their health."""
+
+    def load(self, keys: Iterable[Key], *, now: datetime) -> dict[Key, Target]:
+        """The webhooks of *keys* that still are."""
+        ...
+
+    def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
+        """Change a webhook's health; before and after, or None when the webhook is gone."""
+        ...
+
+
+class Tests(Protocol):
+    """Where a webhook's tests are noted."""
+
+    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
+        """Write how a test went."""
+        ...
+
+
+class Backlog(Protocol):
+    """Where deliveries wait."""
+
+    def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
+        """Park batches, each until its own time."""
+        ...
+
+    def waiting(self, instance_id: str, webhook_id: WebhookId) -> int:
+        """About how many deliveries wait for a webhook."""
+        ...
+
+    def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
+        """Have release look at all that waits for a webhook."""
+        ...
+
+
+class Archive(Protocol):
+    """Where delivered batches are kept for replay."""
+
+    def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
+        """Keep batches; how many could not be."""
+        ...
+
+
+class Teller(Protocol):
+    """Publishes to SNS topics."""
+
+    def tell(self, topic: str, *, subject: str, text: str) -> bool:
+        """Publish to a topic, a name or an ARN; False when there is no such topic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The periods of delivery. `release_every` is in s."""
+
+    ladder: Ladder
+    health: HealthRules
+    release_every: float
