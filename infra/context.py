@@ -166,6 +166,12 @@ class Context:
         1, "how long a batch of events is waited for, s; larger batches cost less", between(0, 300)
     )
     feedback_concurrency: int = _key(10, "runs of the feedback function at a time", CONCURRENCY)
+    delivery_batch_size: int = _key(
+        100,
+        "messages (each of up to 50 deliveries of one webhook) that one run of the delivery function takes",
+        between(1, 10_000),
+    )
+    delivery_batch_window_seconds: int = _key(1, "how long a batch of deliveries is waited for, s", between(0, 300))
     delivery_concurrency: int = _key(20, "runs of the delivery function at a time", CONCURRENCY)
     worker_concurrency: int = _key(
         2, "runs of the broker's worker at a time; SES takes about one call a second", CONCURRENCY
@@ -202,10 +208,8 @@ class Context:
         self._check_needs("zone_credentials_secret_arn", "zone_name")
         self._check_order("warn_bounce_rate", "pause_bounce_rate")
         self._check_order("warn_complaint_rate", "pause_complaint_rate")
-        if self.feedback_batch_size > 10 and not self.feedback_batch_window_seconds:
-            raise ContextError(
-                "context key feedback_batch_window_seconds is 0; Lambda wants at least 1 for batches over 10"
-            )
+        self._check_window("feedback_batch_size", "feedback_batch_window_seconds")
+        self._check_window("delivery_batch_size", "delivery_batch_window_seconds")
 
     def _check_together(self, one: str, other: str) -> None:
         self._check_needs(one, other)
@@ -214,6 +218,10 @@ class Context:
     def _check_needs(self, name: str, other: str) -> None:
         if getattr(self, name) and not getattr(self, other):
             raise ContextError(f"context key {other} is missing; {name} needs it")
+
+    def _check_window(self, size: str, window: str) -> None:
+        if getattr(self, size) > 10 and not getattr(self, window):
+            raise ContextError(f"context key {window} is 0; Lambda wants at least 1 for batches over 10")
 
     def _check_order(self, *names: str) -> None:
         for low, high in pairwise(names):

@@ -14,7 +14,6 @@ from lambdas.domain import names
 
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _TRIES = 10  # faults of our own only: what a receiver does is answered by the ladder
-_BATCH = 10  # messages, of up to 50 deliveries each
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
 
 
@@ -76,7 +75,12 @@ class Delivery(Construct):
             _tell_tenants(function)
         _open_webhook_secrets(self.function, ground)
         _attach(self.function, ground)
-        self.function.consume(deliveries.queue, size=_BATCH, window=0, concurrency=context.delivery_concurrency)
+        self.function.consume(
+            deliveries.queue,
+            size=context.delivery_batch_size,
+            window=context.delivery_batch_window_seconds,
+            concurrency=context.delivery_concurrency,
+        )
         self.release.run_every(max(1, context.release_seconds // 60))
 
 
