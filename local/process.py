@@ -85,13 +85,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_ours(pid: int) -> bool:
-    """Whether *pid* is a living embedded AWS: a recycled id belongs to something else."""
+def is_ours(pid: int, folder: Path) -> bool:
+    """Whether *pid* is the living embedded AWS of *folder*: a recycled id belongs to something else."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else _command(pid)
     except OSError:
         return False
-    return b"local.server" in command
+    return b"local.server" in command and str(folder).encode() in command
 
 
 def tail(log: Path, lines: int = 20) -> str:

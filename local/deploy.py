@@ -1,0 +1,151 @@
+"""`cdk deploy` of the very stack an operator deploys, to the embedded AWS."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.clients import REGION, Clients
+from local.process import ROOT, tail
+from local.wire import ACCOUNT
+
+STACK = "ses-feedback"
+ZONE = "apps.example.net"  # the operator's zone: tenants without a domain get a subdomain of it
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+_LOOPBACK = "127.0.0.0/8,::1/128"
+_STEP = re.compile(rf"^{STACK} \| +(\d+)/(\d+) \|.*\| (AWS::\S+)")
+
+PERIODS = {  # an operator's hours, in seconds, so that a person can watch
+    "ladder_seconds": "1,2,4,8,15,30,60,120,300",
+    "probe_seconds": "1,2,4,8",
+    "failing_seconds": "2",
+    "release_seconds": "2",
+    "ses_calls_per_second": "50",
+}
+
+Watch = Callable[[str, float], None]  # what happens, and how far it is: 0 to 1
+
+
+class NotDeployed(Exception):
+    """The deploy failed; the message holds the end of its log and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployer:
+    """Deploys to the embedded AWS at `url`, keeping everything it writes in `folder`."""
+
+    url: str
+    folder: Path
+    strict: bool = False
+    context: Mapping[str, str] | None = None
+
+    def deploy(self, watch: Watch) -> dict[str, Any]:
+        """Bootstrap, synthesise and deploy; the stack's outputs. Raises NotDeployed."""
+        if not CDK.exists():
+            raise NotDeployed(f"The CDK CLI is missing ({CDK.relative_to(ROOT)}): run `make setup`.")
+        watch("bootstrapping and synthesising", 0.0)
+        context = self._context()
+        with ThreadPoolExecutor() as pool:
+            bootstrapped = pool.submit(self._bootstrap)
+            self._run(
+                "synth", ["synth", "--quiet", *context], on_line=lambda _: None, hint="The stack does not synthesise."
+            )
+            bootstrapped.result()
+        watch("deploying", 0.0)
+        outputs = self.folder / "outputs.json"
+        arguments = ["--require-approval", "never", "--progress", "events", "--outputs-file", str(outputs)]
+        self._run(
+            "deploy",
+            ["deploy", "--app", str(self._assembly), *arguments],
+            on_line=lambda line: _watch(line, watch),
+            hint="The embedded AWS refused the stack.",
+        )
+        written: dict[str, dict[str, Any]] = json.loads(outputs.read_text())
+        return written[STACK]
+
+    @property
+    def _assembly(self) -> Path:
+        return self.folder / "cdk.out"
+
+    def _context(self) -> list[str]:
+        clients = Clients(self.url)
+        settings = {
+            "production": "false",
+            "bundle_platform": "host",
+            "zone_name": ZONE,
+            "zone_id": _zone(clients),
+            "privatelink_vpc_id": _default_vpc(clients),
+            **PERIODS,
+            **({} if self.strict else {"allow_http": "true", "allowed_cidrs": _LOOPBACK}),
+            **(self.context or {}),
+        }
+        return [argument for name, value in settings.items() for argument in ("--context", f"{name}={value}")]
+
+    def _bootstrap(self) -> None:
+        """From the folder, where no cdk.json is: the CDK would synthesise the app first."""
+        arguments = ["bootstrap", f"aws://{ACCOUNT}/{REGION}"]
+        self._run("bootstrap", arguments, on_line=lambda _: None, hint="The CDK cannot prepare it.", cwd=self.folder)
+
+    def _run(
+        self, name: str, arguments: list[str], *, on_line: Callable[[str], None], hint: str, cwd: Path = ROOT
+    ) -> None:
+        log = self.folder / f"{name}.log"
+        output = [] if "--app" in arguments or name == "bootstrap" else ["--output", str(self._assembly)]
+        command = [str(CDK), *arguments, *output]
+        with (
+            log.open("w") as written,
+            subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                written.write(line)
+                on_line(line)
+        if process.returncode:
+            raise NotDeployed(f"`cdk {name}` failed. {hint} The end of its log, {log}:\n{tail(log)}")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+        return kept | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+            "CDK_DEFAULT_REGION": REGION,
+            "CDK_HOME": str(self.folder / "cdk"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+        }
+
+
+def _watch(line: str, watch: Watch) -> None:
+    if step := _STEP.match(line):
+        watch(f"deploying {step[3]}", int(step[1]) / int(step[2]))
+
+
+def _zone(clients: Clients) -> str:
+    """The id of the operator's hosted zone, made if it is missing."""
+    route53 = clients.client("route53")
+    zones = route53.list_hosted_zones()["HostedZones"]
+    found = next((zone["Id"] for zone in zones if zone["Name"] == ZONE + "."), None)
+    made = found or route53.create_hosted_zone(Name=ZONE, CallerReference=ZONE)["HostedZone"]["Id"]
+    return str(made).rpartition("/")[2]
+
+
+def _default_vpc(clients: Clients) -> str:
+    vpcs = clients.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    return str(vpcs[0]["VpcId"])
