@@ -11,6 +11,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accepted import accept
+
 NAMESPACE = "SesFeedback"  # of the functions' own metrics
 _LOST_IN = Duration.days(14)  # queues keep a message that long
 _UNREAD = Duration.days(3)  # a dead letter nobody looked at in that time is told of again
@@ -23,7 +25,12 @@ class Operator(Construct):
         super().__init__(scope, id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         if email:
-            self.topic.add_subscription(subscriptions.EmailSubscription(email))
+            subscription = self.topic.add_subscription(subscriptions.EmailSubscription(email))
+            accept(
+                subscription,
+                "Serverless-SNSRedrivePolicy",
+                because="Mail to a person: SNS retries it, and the alarm stays visible as long as it lasts.",
+            )
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AlarmsOfThisAccount",

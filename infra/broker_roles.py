@@ -11,6 +11,12 @@ from lambdas.domain import names
 _TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 _PURPOSES = ("webhook-secret", "binding-credentials")  # encryption contexts of lambdas/aws/seal.py and binding_seal.py
 
+# why an ARN ends in an asterisk
+_OF_A_BINDING = "A user's name is our prefix and the binding's id."
+_OF_AN_INSTANCE = "A configuration set's name is our prefix and the instance's id."
+_A_DOMAIN = "An identity is named for the tenant's domain; what is removed must carry the instance's tag."
+_ENDPOINT = "EC2 gives an endpoint and its group their ids."
+
 
 def _arn(service: str, resource: str) -> str:
     return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
@@ -30,13 +36,15 @@ def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPoli
         "iam:PutUserPolicy",
         on=[users],
         when={"StringEquals": {"iam:PermissionsBoundary": boundary.managed_policy_arn}},
+        wide=_OF_A_BINDING,
     )
     function.allow(
         *("iam:TagUser", "iam:GetUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
         *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey"),
         on=[users],
+        wide=_OF_A_BINDING,
     )
-    function.allow("iam:GetAccountSummary", on=["*"])  # IAM knows no resource for it
+    function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
     function.allow(
         "kms:Encrypt",
         "kms:Decrypt",
@@ -51,6 +59,7 @@ def allow_telling(function: Function) -> None:
         *("sns:CreateTopic", "sns:DeleteTopic", "sns:TagResource", "sns:SetTopicAttributes", "sns:GetTopicAttributes"),
         *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic", "sns:Publish"),
         on=[_arn("sns", f"{names.PREFIX}*")],
+        wide="A topic's name is our prefix and the instance's or binding's id.",
     )
     function.use_key_through("sns")
 
@@ -62,16 +71,19 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
         *("ses:CreateConfigurationSet", "ses:GetConfigurationSet", "ses:DeleteConfigurationSet"),
         *("ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations"),
         on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],
+        wide=_OF_AN_INSTANCE,
     )
     function.allow(
         *("ses:CreateEmailIdentity", "ses:GetEmailIdentity", "ses:DeleteEmailIdentity"),
         *("ses:PutEmailIdentityMailFromAttributes", "ses:PutEmailIdentityConfigurationSetAttributes"),
         on=[_arn("ses", "identity/*")],
+        wide=_A_DOMAIN,
     )
     function.allow(
         "ses:TagResource",
         "ses:UntagResource",
         on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{names.PREFIX}*")],
+        wide=_A_DOMAIN,
     )
     allow_telling(function)
     _allow_zone(function, context)
@@ -97,13 +109,16 @@ def _allow_endpoints(function: Function, context: Context) -> None:
     function.allow(
         *("ec2:DescribeVpcEndpoints", "ec2:DescribeVpcEndpointServices", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
         *("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
-        on=["*"],  # EC2's Describe calls know no resources
+        on=["*"],
+        wide="EC2's Describe calls know no resources.",
     )
     function.allow(
         *("ec2:CreateVpcEndpoint", "ec2:CreateSecurityGroup", "ec2:CreateTags"),
         on=[_arn("ec2", f"{kind}/*") for kind in ("vpc", "vpc-endpoint", "subnet", "security-group")],
+        wide=_ENDPOINT,
     )
     function.allow(
         *("ec2:DeleteVpcEndpoints", "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"),
         on=[_arn("ec2", "vpc-endpoint/*"), _arn("ec2", "security-group/*"), _arn("ec2", "security-group-rule/*")],
+        wide=_ENDPOINT,
     )

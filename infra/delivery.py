@@ -116,6 +116,7 @@ def _tell_tenants(function: Function) -> None:
     function.allow(
         "sns:Publish",
         on=[f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"],
+        wide="Alert and digest topics carry our prefix and the instance's or binding's id.",
     )
     function.use_key_through("sns")
 
@@ -137,5 +138,6 @@ def _attach(function: Function, ground: Ground) -> None:
         "ec2:DeleteNetworkInterface",
         "ec2:AssignPrivateIpAddresses",
         "ec2:UnassignPrivateIpAddresses",
-        on=["*"],  # Lambda's own requirement: none of these can be narrowed before the interface exists
+        on=["*"],
+        wide="Lambda asks for these before the interface exists, so that no ARN could be named.",
     )

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accepted import accept, accept_wildcards
 from infra.alarms import Operator
 from infra.context import Context
 from infra.dependencies import Target
@@ -59,7 +60,9 @@ class Function(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            runtime=lambda_.Runtime(f"python{ground.target.python}", lambda_.RuntimeFamily.PYTHON),
+            runtime=lambda_.Runtime(
+                f"python{ground.target.python}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
+            ),
             architecture=_ARCHITECTURES[ground.target.architecture],
             code=ground.code(folder),
             handler=f"lambdas.{folder}.handler.{entry}",
@@ -75,11 +78,20 @@ class Function(Construct):
             memory_size=memory,
             description=description,
         )
+        _accept_what_all_share(self)
         self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[log_group.log_group_arn])
         ground.operator.watch_errors(id, self.function, because=f"{description} It fails.")
 
-    def allow(self, *actions: str, on: Sequence[str], when: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """Allow *actions* on the ARNs *on*, under the condition *when*."""
+    def allow(
+        self,
+        *actions: str,
+        on: Sequence[str],
+        when: Mapping[str, Mapping[str, Any]] | None = None,
+        wide: str = "",
+    ) -> None:
+        """Allow *actions* on the ARNs *on*, under the condition *when*; an asterisk wants its reason, *wide*."""
+        if patterns := [arn for arn in on if "*" in arn]:
+            accept_wildcards(self.role, *patterns, because=wide)
         self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=dict(when) if when else None)
         )
@@ -114,7 +126,7 @@ class Function(Construct):
             on=[queue.queue_arn],
         )
         self.use_key_through("sqs")
-        self.function.add_event_source_mapping(
+        mapping = self.function.add_event_source_mapping(
             "Queue",
             event_source_arn=queue.queue_arn,
             batch_size=size,
@@ -122,11 +134,58 @@ class Function(Construct):
             max_concurrency=concurrency,
             report_batch_item_failures=True,
         )
+        accept(
+            mapping,
+            "Serverless-LambdaEventSourceMappingDestination",
+            because="What fails goes to the queue's own dead-letter queue; SQS sources know no destination.",
+        )
 
     def run_every(self, minutes: int) -> None:
         """Run on a schedule. A run that fails is not repeated: the next one does its work."""
         rule = events.Rule(self, "Schedule", schedule=events.Schedule.rate(Duration.minutes(minutes)))
+        accept(
+            rule,
+            "Serverless-EventBusDLQ",
+            because="A run that could not be started is made up for by the next one; failed runs alarm.",
+        )
         rule.add_target(targets.LambdaFunction(self.function, retry_attempts=0))
+
+
+def _accept_what_all_share(function: Function) -> None:
+    accept(
+        function,
+        "AwsSolutions-L1",
+        "Serverless-LambdaLatestVersion",
+        because="Python 3.13: the bundles' wheels and bytecode are built and tested for it.",
+    )
+    accept(
+        function,
+        "NIST.800.53.R5-LambdaDLQ",
+        "Serverless-LambdaDLQ",
+        because="Queues and the stream have dead-letter queues of their own, a schedule runs again, an API call is "
+        "answered: nothing is invoked asynchronously that could be lost.",
+    )
+    accept(
+        function,
+        "NIST.800.53.R5-LambdaConcurrency",
+        because="Event sources are bounded by MaximumConcurrency, the API by its throttle; reserving would take from "
+        "the account what a small account does not have.",
+    )
+    accept(
+        function,
+        "NIST.800.53.R5-LambdaInsideVPC",
+        because="It calls AWS and public webhooks only; context attaches delivery to an operator's subnets.",
+    )
+    accept(
+        function,
+        "Serverless-LambdaTracing",
+        because="One log line per outcome carries the ids that follow a message through; X-Ray would sample them.",
+    )
+    accept(
+        function,
+        "NIST.800.53.R5-IAMNoInlinePolicy",
+        because="The policy belongs to one role of one function and goes with it.",
+    )
 
 
 def log_group_of(scope: Construct, ground: Ground) -> logs.LogGroup:

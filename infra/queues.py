@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.accepted import accept
 from infra.function import Ground
 
 KEPT = Duration.days(14)  # SQS's longest
@@ -41,6 +42,12 @@ def dead_letter_queue(scope: Construct, id: str, *, ground: Ground, because: str
         enforce_ssl=True,
         retention_period=KEPT,
         removal_policy=ground.removal,
+    )
+    accept(
+        queue,
+        "AwsSolutions-SQS3",
+        "Serverless-SQSRedrivePolicy",
+        because="It is a dead-letter queue: the end of the line, watched by alarms.",
     )
     ground.operator.watch_dead_letters(scope.node.id + id, queue, because=because)
     return queue

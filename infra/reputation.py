@@ -134,10 +134,12 @@ def _allow(function: Function, ground: Ground, storage: Storage, deliveries: sqs
         "ses:GetConfigurationSet",
         "ses:PutConfigurationSetSendingOptions",
         on=[f"arn:{Aws.PARTITION}:ses:{of_this_account}:configuration-set/{names.PREFIX}*"],
+        wide="An instance's configuration set carries our prefix and the instance's id.",
     )
-    function.allow("cloudwatch:GetMetricData", on=["*"])  # CloudWatch knows no resources for it
+    function.allow("cloudwatch:GetMetricData", on=["*"], wide="CloudWatch knows no resources for it.")
     function.allow(
         "sns:Publish",
         on=[ground.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{names.PREFIX}*"],
+        wide="An instance's alert topic carries our prefix and the instance's id.",
     )
     function.use_key_through("sns")
