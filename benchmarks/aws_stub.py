@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,9 +31,11 @@ class Stub:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self._latency = 0.0
         self._queues: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._tables = Tables(self.counts)
         self._operations: Mapping[str, Callable[[Item], Item]] = {
-            **Tables(self.counts).operations,
+            **self._tables.operations,
             "SendMessage": self._send,
             "SendMessageBatch": self._send_batch,
             "Encrypt": _encrypt,
@@ -48,7 +51,8 @@ class Stub:
             return self._sns(request)
         self.counts[f"{_SERVICES.get(service, service)}.{operation}"] += 1
         carry_out = self._operations.get(operation)
-        return as_json(carry_out(json.loads(request.body)) if carry_out else {})
+        answer = as_json(carry_out(json.loads(request.body)) if carry_out else {})
+        return replace(answer, delay=self._latency)
 
     def _sns(self, request: Request) -> Answer:
         action = parse_qs(request.body.decode()).get("Action", ["unknown"])[0]
@@ -63,6 +67,10 @@ class Stub:
             case "reset":
                 self.counts.clear()
                 self._queues.clear()
+            case "seed":
+                self._tables.seed(asked["table"], asked["items"])
+            case "behave":
+                self._latency = asked["latency"]
             case "fill":
                 self._queues[asked["queue"]].extend((0.0, body) for body in asked["bodies"])
             case "receive":

@@ -1,8 +1,10 @@
 """DynamoDB for the AWS stub: items are kept and read back, conditions taken as met, and units counted as AWS bills.
 
-Updates are counted, not carried out: who needs the truth measures on the embedded AWS.
+Of an update, plain assignments (`SET health = :health`) are carried out: a webhook's health can be learned. The
+rest is billed only; who needs the truth measures on the embedded AWS.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 WRITE_UNIT = 1024  # bytes
 READ_UNIT = 4096  # bytes; half a unit where the read may be stale
 _KEYS = ("instance_id", "item", "pk", "sk", "bucket")  # every attribute that is part of some table's key
+
+_ASSIGNED = re.compile(r"(\w+) = (:\w+)(?=,|$| )")
 
 Item = dict[str, Any]
 
@@ -30,6 +34,12 @@ class Tables:
             "TransactWriteItems": self._transact,
             "BatchWriteItem": self._batch_write,
         }
+
+    def seed(self, table: str, items: Iterable[Item]) -> None:
+        """Put *items*, unbilled."""
+        for item in items:
+            partition, sort = _place(item)
+            self._tables[table][partition][sort] = item
 
     def _get(self, call: Item) -> Item:
         item = self._read(call["TableName"], call["Key"])
@@ -53,14 +63,17 @@ class Tables:
         return {"Items": items, "Count": len(items)}
 
     def _put(self, call: Item, factor: int = 1) -> Item:
-        partition, sort = _place(call["Item"])
-        self._tables[call["TableName"]][partition][sort] = call["Item"]
+        self.seed(call["TableName"], [call["Item"]])
         self._bill_write(call, call["Item"], factor)
         return {}
 
     def _update(self, call: Item, factor: int = 1) -> Item:
-        self._bill_write(call, {**call["Key"], **call.get("ExpressionAttributeValues", {})}, factor)
-        return {"Attributes": self._read(call["TableName"], call["Key"])} if "ReturnValues" in call else {}
+        values = call.get("ExpressionAttributeValues", {})
+        self._bill_write(call, {**call["Key"], **values}, factor)
+        item = self._read(call["TableName"], call["Key"])
+        if item:
+            item.update({name: values[value] for name, value in _ASSIGNED.findall(call.get("UpdateExpression", ""))})
+        return {"Attributes": item} if "ReturnValues" in call else {}
 
     def _delete(self, call: Item, factor: int = 1) -> Item:
         partition, sort = _place(call["Key"])

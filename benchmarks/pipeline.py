@@ -1,0 +1,153 @@
+"""Events through feedback and delivery as they are deployed, in the world of stubs: times, calls and units counted."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import workload
+from benchmarks.aws_stub import sealed
+from benchmarks.invoke import Invocation
+from benchmarks.world import World
+from infra.context import Context
+from lambdas.aws.items import to_item
+from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.delivery.settings import DeliverySettings
+from lambdas.domain.settings import Settings
+from lambdas.domain.signature import new_secret
+from lambdas.domain.webhook import DEFAULT_EVENTS, NotificationFormat, Scope, WebhookId
+from lambdas.feedback.settings import FeedbackSettings
+
+FEEDBACK = "lambdas.feedback.handler.handler"
+DELIVERY = "lambdas.delivery.handler.handler"
+EVENTS, DELIVERIES = "events", "deliveries"
+DEPLOYED = Context()  # what an operator gets who sets nothing
+_SEED_AT_ONCE = 1_000  # items in a request to the stub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One function's part: what each invocation took, what it asked of AWS, what it logged."""
+
+    invocations: tuple[Invocation, ...]
+    counts: Counter[str]
+    log_bytes: int
+    peak_mib: float
+
+    @property
+    def wall_s(self) -> float:
+        """Time spent in invocations."""
+        return sum(invocation.wall_s for invocation in self.invocations)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU spent in invocations."""
+        return sum(invocation.cpu_s for invocation in self.invocations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Events on their way: *events* went in, *delivered* different ones arrived, *receiver_busy* is a share of time."""
+
+    events: int
+    delivered: int
+    receiver_busy: float
+    feedback: Stage
+    delivery: Stage
+
+
+def seed(world: World, tenants: int) -> None:
+    """Give each of *tenants* an instance and a webhook; they share the receivers in turn."""
+    items = [item for number in range(tenants) for item in _items(world, number)]
+    for start in range(0, len(items), _SEED_AT_ONCE):
+        world.stub("seed", table="webhooks", items=items[start : start + _SEED_AT_ONCE])
+
+
+def _items(world: World, number: int) -> Iterator[dict[str, Any]]:
+    instance, webhook = workload.tenant(number), WebhookId(f"webhook-{number:05d}")
+    secret = json.dumps({"secret": new_secret(), "userinfo": None}).encode()
+    yield _wire({**instance_key(instance), "notifications": True})
+    yield _wire(
+        {
+            **webhook_key(instance, webhook),
+            "url": world.urls[number % len(world.urls)],
+            "events": [kind.value for kind in DEFAULT_EVENTS],
+            "format": NotificationFormat.STANDARD_WEBHOOKS.value,
+            "scope": Scope.INSTANCE.value,
+            "senders": [workload.binding(number)],
+            "bindings": [workload.binding(number)],
+            "sealed": sealed(secret),
+            "version": 1,
+        }
+    )
+
+
+def _wire(values: dict[str, Any]) -> dict[str, Any]:
+    """An item as it stands in DynamoDB's JSON, where bytes are base64."""
+    item: dict[str, Any] = dict(to_item(values))
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value for name, value in item.items()
+    }
+
+
+def flow(world: World, events: Sequence[str], *, seconds: float = 60, batch: int | None = None) -> Flow:
+    """Send *events* through both functions, one environment each, until no delivery is due or *seconds* are over."""
+    size = batch or DEPLOYED.feedback_batch_size
+    world.stub("reset")
+    world.stub("fill", queue=EVENTS, bodies=list(events))
+    feedback = _stage(world, FEEDBACK, EVENTS, size, _feedback_settings(world), seconds)
+    before = world.received()["cpu_s"]
+    delivery = _stage(world, DELIVERY, DELIVERIES, DEPLOYED.delivery_batch_size, _delivery_settings(world), seconds)
+    received = world.received()
+    return Flow(
+        events=len(events),
+        delivered=received["distinct"],
+        receiver_busy=(received["cpu_s"] - before) / delivery.wall_s,
+        feedback=feedback,
+        delivery=delivery,
+    )
+
+
+def _stage(world: World, handler: str, queue: str, batch: int, settings: Settings, seconds: float) -> Stage:
+    before = Counter(world.stub("counts"))
+    done = world.run(handler, queue, batch=batch, settings=settings.to_environment(), seconds=seconds)
+    return Stage(
+        invocations=done.run.invocations,
+        counts=Counter(world.stub("counts")) - before,
+        log_bytes=done.log_bytes,
+        peak_mib=done.run.peak_mib,
+    )
+
+
+def _queue_url(world: World, name: str) -> str:
+    return f"{world.endpoint}/000000000000/{name}"
+
+
+def _feedback_settings(world: World) -> FeedbackSettings:
+    return FeedbackSettings(
+        webhooks_table="webhooks",
+        reputation_table="reputation",
+        deliveries_queue_url=_queue_url(world, DELIVERIES),
+        event_topic_arn="arn:aws:sns:us-east-1:000000000000:ses-feedback-events",
+    )
+
+
+def _delivery_settings(world: World) -> DeliverySettings:
+    return DeliverySettings(
+        webhooks_table="webhooks",
+        backlog_table="backlog",
+        deliveries_queue_url=_queue_url(world, DELIVERIES),
+        partition="aws",
+        region="us-east-1",
+        account="000000000000",
+        allowed_cidrs="127.0.0.0/8",
+        allow_http=False,
+        private_ca_file=str(world.authority),
+        ladder_seconds=",".join(map(str, DEPLOYED.ladder_seconds)),
+        probe_seconds=",".join(map(str, DEPLOYED.probe_seconds)),
+        failing_seconds=DEPLOYED.failing_seconds,
+        disabled_seconds=DEPLOYED.disabled_seconds,
+        release_seconds=DEPLOYED.release_seconds,
+    )
