@@ -1,0 +1,303 @@
+"""Posting to receivers that misbehave, over real sockets. Deadlines are arguments, so that nobody waits for long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trustme
+
+from lambdas.delivery.courier import Courier
+from lambdas.domain.address import AddressRules
+from lambdas.domain.attempt import BODY_READ, Answer, NoAnswer
+from tests.delivery.receivers import LOCAL, NAME, OK, Names, Receiver, client_tls, courier, receiver, server_tls
+
+HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
+
+
+async def post(by: Courier, to: Receiver, host: str = NAME, scheme: str = "https") -> Answer | NoAnswer:
+    """Post a small body."""
+    return await by.post(to.url(host, scheme=scheme), HEADERS, b"{}")
+
+
+async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await reader.read()
+
+
+def drip(*, head: bytes, tail: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Send *head*, then *tail* again and again, a byte at a time, for ever."""
+
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            for byte in tail:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.005)
+
+    return behave
+
+
+async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer 100 MB."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+    for _number in range(1_000):
+        writer.write(b"x" * 100_000)
+        await writer.drain()
+
+
+async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close in the middle of the headers."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-le")
+    await writer.drain()
+
+
+async def break_off_body(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close in the middle of the body."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf")
+    await writer.drain()
+
+
+def test_a_post_carries_body_and_headers_over_tls_and_adds_none_of_its_own() -> None:
+    """No Accept, no cookie: what is not asked for is not sent."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, courier() as by:
+            answer = await by.post(to.url(path="/hook?x=1"), HEADERS, b'{"a": 1}')
+            head, _, body = to.requests[0].partition(b"\r\n\r\n")
+            names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
+            assert answer == Answer(status=200, body=b"ok")
+            assert head.startswith(b"POST /hook?x=1 HTTP/1.1\r\n")
+            assert body == b'{"a": 1}'
+            assert sorted(names) == [b"content-length", b"content-type", b"host", b"webhook-id"]
+
+    asyncio.run(go())
+
+
+def test_a_connection_serves_one_delivery_after_another() -> None:
+    """TLS is paid for once."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, courier() as by:
+            for _ in range(3):
+                await post(by, to)
+            assert to.connections == 1
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        hang,
+        drip(head=b"", tail=b"HTTP/1.1 200 OK\r\nx: y\r\n" + b"a: b\r\n" * 1000),
+        drip(head=b"HTTP/1.1 200 OK\r\nx: ", tail=b"y"),
+    ],
+    ids=["hangs", "drips its status line", "drips a header"],
+)
+def test_a_receiver_that_never_gets_to_the_point_is_given_up_at_the_deadline(behaviour: object) -> None:
+    """A time-out between bytes would not stop one that drips; the total deadline does."""
+
+    async def go() -> None:
+        async with receiver(behaviour, tls=server_tls()) as to, courier(deadline=0.2) as by:  # type: ignore[arg-type]
+            assert await post(by, to) == NoAnswer(reason="timeout")
+
+    asyncio.run(go())
+
+
+def test_a_receiver_that_does_not_even_shake_hands_is_given_up_at_the_deadline() -> None:
+    """It accepts the connection and says nothing to our TLS."""
+
+    async def go() -> None:
+        async with receiver(hang) as to, courier(deadline=0.2) as by:
+            assert await post(by, to) == NoAnswer(reason="timeout")
+
+    asyncio.run(go())
+
+
+def test_a_body_that_drips_does_not_change_the_status() -> None:
+    """The receiver said 200 and means it; its body is given up before the deadline."""
+
+    async def go() -> None:
+        dripping = drip(head=b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", tail=b"x")
+        async with receiver(dripping, tls=server_tls()) as to, courier(body_deadline=0.05) as by:
+            answer = await post(by, to)
+            assert isinstance(answer, Answer)
+            assert answer.status == 200
+
+    asyncio.run(go())
+
+
+def test_of_a_hundred_megabytes_only_the_first_kilobytes_are_read() -> None:
+    """Neither memory nor time is spent on the rest."""
+
+    async def go() -> None:
+        async with receiver(flood, tls=server_tls()) as to, courier() as by:
+            answer = await post(by, to)
+            assert isinstance(answer, Answer)
+            assert (answer.status, len(answer.body)) == (200, BODY_READ)
+
+    asyncio.run(go())
+
+
+def test_a_receiver_that_closes_midway_is_a_failure_with_a_reason() -> None:
+    """Nothing was said yet, so nothing was taken."""
+
+    async def go() -> None:
+        async with receiver(break_off, tls=server_tls()) as to, courier() as by:
+            assert await post(by, to) == NoAnswer(reason="connection closed without an answer")
+
+    asyncio.run(go())
+
+
+def test_a_body_that_breaks_off_leaves_the_status_as_it_was() -> None:
+    """The status decides, as for any body."""
+
+    async def go() -> None:
+        async with receiver(break_off_body, tls=server_tls()) as to, courier() as by:
+            assert await post(by, to) == Answer(status=200, body=b"half")
+
+    asyncio.run(go())
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """It could lead inside: the second receiver is never asked."""
+
+    async def go() -> None:
+        async with receiver() as inside, courier() as by:
+            redirect = f"HTTP/1.1 307 No\r\nlocation: http://{LOCAL}:{inside.port}/\r\ncontent-length: 0\r\n\r\n"
+            async with receiver(redirect.encode(), tls=server_tls()) as to:
+                assert await post(by, to) == Answer(status=307)
+                assert inside.connections == 0
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("names", "ca"), [(("other.example",), None), ((NAME,), trustme.CA())], ids=["another name", "an unknown authority"]
+)
+def test_a_wrong_certificate_is_refused_before_anything_is_sent(names: tuple[str, ...], ca: trustme.CA | None) -> None:
+    """The secret in the URL's userinfo must not reach whoever holds the address."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls(*names, ca=ca)) as to, courier() as by:
+            answer = await post(by, to)
+            assert isinstance(answer, NoAnswer)
+            assert answer.reason.startswith("certificate not accepted")
+            assert to.requests == []
+
+    asyncio.run(go())
+
+
+def test_a_name_that_changes_its_answer_after_the_check_changes_nothing() -> None:
+    """The socket goes to the address that was checked: the name is asked once."""
+
+    async def go() -> None:
+        rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
+        names = Names(rules, [LOCAL], ["127.0.0.2"])
+        async with receiver(tls=server_tls()) as to, courier(rules=rules, names=names) as by:
+            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert names.asked == [NAME]
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("answer", [("127.0.0.2",), (LOCAL, "127.0.0.2"), ("169.254.169.254",), ("::1",)])
+def test_a_name_with_any_address_that_is_not_allowed_is_not_connected_to(answer: tuple[str, ...]) -> None:
+    """One allowed answer beside a forbidden one is a way in: which one is tried is chance."""
+
+    async def go() -> None:
+        rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
+        async with receiver(tls=server_tls()) as to, courier(rules=rules, names=Names(rules, answer)) as by:
+            assert await post(by, to) == NoAnswer(reason="address not allowed")
+            assert to.connections == 0
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("host", [LOCAL, "[::1]", "2130706433", "127.1"])
+def test_a_url_that_names_an_address_is_checked_as_well(host: str) -> None:
+    """No name is resolved there, so the socket is checked as it is made."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, courier(rules=AddressRules()) as by:
+            answer = await post(by, to, host)
+            assert isinstance(answer, NoAnswer)
+            assert to.connections == 0
+
+    asyncio.run(go())
+
+
+def test_a_proxy_of_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would resolve names for us, and reach what we must not."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, courier() as by:
+            assert await post(by, to) == Answer(status=200, body=b"ok")
+
+    asyncio.run(go())
+
+
+def test_a_connection_that_the_receiver_closed_while_we_slept_costs_no_attempt() -> None:
+    """Between invocations nobody hears of it: the request goes again over a new connection, at once."""
+
+    async def answer_and_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await writer.drain()
+
+    async def go() -> None:
+        async with receiver(OK, answer_and_close, OK, tls=server_tls()) as to, courier() as by:
+            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert to.connections == 2
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n"]
+)
+def test_rubbish_instead_of_http_is_a_failure_with_a_reason(rubbish: bytes) -> None:
+    """Nothing that a receiver says may raise."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(rubbish)
+        await writer.drain()
+
+    async def go() -> None:
+        async with receiver(speak, tls=server_tls()) as to, courier() as by:
+            assert isinstance(await post(by, to), NoAnswer)
+
+    asyncio.run(go())
+
+
+def test_a_200_with_rubbish_for_a_body_is_a_200() -> None:
+    """The body means nothing to us."""
+
+    async def go() -> None:
+        rubbish = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\n\xff\x00\xfe\x01\x02\x03"
+        async with receiver(rubbish, tls=server_tls()) as to, courier() as by:
+            assert await post(by, to) == Answer(status=200, body=b"\xff\x00\xfe\x01\x02\x03")
+
+    asyncio.run(go())
+
+
+def test_nobody_listening_is_a_refusal() -> None:
+    """The commonest failure has a plain name."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to:
+            pass
+        async with courier() as by:
+            assert await post(by, to) == NoAnswer(reason="connection refused")
+
+    asyncio.run(go())
+
+
+def test_tls_below_1_2_is_not_spoken() -> None:
+    """The context that production makes."""
+    from lambdas.delivery.transport import tls_context
+
+    assert tls_context().minimum_version.name == "TLSv1_2"
+    assert client_tls().check_hostname
