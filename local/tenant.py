@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 
+import httpx
+
 from local.clients import Clients
-from local.osb import Broker
+from local.osb import Broker, BrokerRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,18 @@ class Tenant:
         """Unbind and deprovision."""
         self.broker.unbind(self.instance_id, self.binding_id)
         self.broker.deprovision(self.instance_id)
+
+    def leave_if_there(self) -> None:
+        """Unbind and deprovision what is still there."""
+        for step in (
+            lambda: self.broker.unbind(self.instance_id, self.binding_id),
+            lambda: self.broker.deprovision(self.instance_id),
+        ):
+            try:
+                step()
+            except BrokerRefused as refused:
+                if refused.status != httpx.codes.GONE:
+                    raise
 
 
 def new_tenant(

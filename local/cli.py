@@ -1,0 +1,150 @@
+"""`python -m local`: the embedded AWS with the stack on it, to try out, develop and test against."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lambdas.domain.names import configuration_set
+from local.clients import Clients
+from local.counters import counters
+from local.demo import Demo, DemoFailed
+from local.deploy import NotDeployed
+from local.osb import Broker, BrokerRefused, OperationFailed
+from local.process import NotStarted
+from local.publishing import as_new, publish, told_of
+from local.sender import NoSender, send_for
+from local.showing import deploying
+from local.stack import FOLDER, LocalStack, NotRunning
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+Instance = Annotated[str, typer.Option("--instance", "-i", help="Id of a service instance.")]
+_FAILURES = (NotRunning, NotStarted, NotDeployed, DemoFailed, BrokerRefused, OperationFailed, NoSender)
+
+
+@app.command()
+def up(
+    context: Annotated[
+        list[str] | None, typer.Option("--context", "-c", help="A stack context key, as for cdk deploy: key=value.")
+    ] = None,
+) -> None:
+    """Start the embedded AWS, deploy the stack, keep both running.
+
+    Can be said again: what runs is kept, what changed is deployed. Ports are free ones, or SES_FEEDBACK_PORT (the
+    AWS) and SES_FEEDBACK_SMTP_PORT. STRICT=1 in the environment deploys production's address rules: public addresses
+    over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
+    """
+    with deploying(console) as watch:
+        facts = LocalStack().up(watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or []))
+    _show(facts)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started. What was on the embedded AWS is gone."""
+    console.print("Stopped." if LocalStack().down() else "Nothing was running.")
+
+
+@app.command()
+def status() -> None:
+    """What `up` keeps running, and whether messages wait or failed."""
+    facts = LocalStack().facts()
+    _show(facts)
+    sqs = Clients(facts["aws_endpoint_url"], facts["region"]).client("sqs")
+    table = Table("queue", "waiting", "in flight")
+    for name, url in facts["queues"].items():
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        table.add_row(name, *(counts[count] for count in names))
+    console.print(table)
+
+
+@app.command()
+def send(
+    instance: Instance,
+    to: Annotated[list[str], typer.Option("--to", help="A recipient; say it again for more.")],
+    binding: Annotated[str, typer.Option(help="The binding that sends; one of the instance's unless given.")] = "",
+    subject: Annotated[str, typer.Option(help="The mail's subject.")] = "Hello",
+    smtp: Annotated[bool, typer.Option("--smtp", help="By SMTP instead of the API; needs a binding.")] = False,
+) -> None:
+    """Send a mail for an instance, with a binding's credentials.
+
+    bounce@, softbounce@, complaint@ and delay@ at any domain under .example bring what they say, and so do the
+    mailboxes of simulator.amazonses.com (which count in no rate). All other mail is delivered.
+    """
+    facts = LocalStack().facts()
+    message_id = send_for(facts, instance, to, binding_id=binding, subject=subject, smtp=smtp)
+    console.print(f"Sent [cyan]{message_id}[/].")
+
+
+@app.command("publish")
+def publish_file(
+    file: Annotated[
+        Path, typer.Argument(help="A file with an event as SES publishes it.", exists=True)
+    ],
+    instance: Instance,
+    new: Annotated[bool, typer.Option("--new", help="Give it ids and times of its own: no duplicate.")] = False,
+) -> None:
+    """Publish a raw event as SES would, told of an instance's mail. What is no event is published as it is."""
+    facts = LocalStack().facts()
+    text = file.read_text()
+    if new:
+        text = as_new(text, now=datetime.now(UTC), region=facts["region"])
+    publish(facts, told_of(text, instance))
+    console.print(f"Published to [cyan]{facts['event_topic_arn']}[/] for {configuration_set(instance)}.")
+
+
+@app.command()
+def count(instance: Instance) -> None:
+    """What was counted for an instance."""
+    for name, number in counters(LocalStack().facts(), instance).items():
+        console.print(f"{name:<12}{number:>8}")
+
+
+@app.command()
+def demo(
+    receiver_down: Annotated[
+        float, typer.Option(help="Stop the receiver midway for so many seconds, and watch the retries.", min=0, max=120)
+    ] = 0,
+) -> None:
+    """Provision and bind a tenant, send its mail, and show each webhook as it arrives; on a stack of its own."""
+    Demo(console=console, folder=FOLDER / "demo", receiver_down=receiver_down).run()
+    console.print("[green]Every event arrived, signed, and was counted.[/]")
+
+
+def main() -> None:
+    """Entry point: failures that are expected are told in a line, on standard error, with exit status 1."""
+    try:
+        app()
+    except _FAILURES as failure:
+        Console(stderr=True, highlight=False).print(f"[red]{type(failure).__name__}[/]: {failure}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    with Broker(facts["broker_url"], facts["broker_username"], facts["broker_password"]) as broker:
+        answering = broker.http.get("/v2/catalog").status_code == httpx.codes.OK
+    table = Table(show_header=False, box=None)
+    table.add_row("AWS", facts["aws_endpoint_url"])
+    table.add_row("SMTP", f"{facts['smtp_host']}:{facts['smtp_port']}")
+    table.add_row("broker", facts["broker_url"] + ("" if answering else "  [red](does not answer with a catalog)[/]"))
+    table.add_row("", f"user {facts['broker_username']}, password in {FOLDER.name}/stack.json")
+    table.add_row("rules", "production's" if facts["strict"] else "plain HTTP and loopback allowed")
+    console.print(table)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise typer.BadParameter(f"{text!r} is not key=value")
+    return dict(text.split("=", 1) for text in texts)

@@ -1,0 +1,28 @@
+"""What the reputation table counted for an instance."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local.clients import Clients
+
+NAMES = ("deliveries", "bounces", "complaints")
+
+
+def counters(facts: Mapping[str, Any], instance_id: str) -> dict[str, int]:
+    """The sums of an instance's counters over all hours. *facts* is `stack.json`."""
+    dynamodb = Clients(facts["aws_endpoint_url"], facts["region"]).client("dynamodb")
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=facts["tables"]["reputation"],
+        KeyConditionExpression="instance_id = :instance",
+        ExpressionAttributeValues={":instance": {"S": instance_id}},
+        ConsistentRead=True,
+    )
+    sums = dict.fromkeys(NAMES, 0)
+    read = TypeDeserializer().deserialize
+    for item in (item for page in pages for item in page["Items"]):
+        if item["item"]["S"].startswith(("feedback#", "deliveries#")):
+            for name in NAMES:
+                sums[name] += int(read(item.get(name, {"N": "0"})))
+    return sums

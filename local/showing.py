@@ -1,0 +1,43 @@
+"""What the commands show."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from local.deploy import Watch
+
+
+@contextmanager
+def deploying(console: Console) -> Iterator[Watch]:
+    """A bar that shows how far `up` is; on no terminal, a line for each of its steps."""
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=1.0)
+        yield lambda what, share: progress.update(task, description=f"{what:<44}", completed=share)
+
+
+def outcome_of(event: Mapping[str, Any]) -> str:
+    """What an event tells, in a few words."""
+    data = event.get("data", {})
+    recipients = ", ".join(recipient["email"] for recipient in data.get("recipients", ()))
+    bounce = data.get("bounce") or {}
+    return f"{recipients} {bounce.get('class', '')}".strip()
+
+
+def _lines(console: Console) -> Watch:
+    last = ""
+
+    def watch(what: str, _share: float) -> None:
+        nonlocal last
+        step = what.partition(" AWS::")[0]
+        if step != last:
+            console.print(f"{step} ...")
+            last = step
+
+    return watch
