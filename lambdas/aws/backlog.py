@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SHARDS = 8
 DUE_INDEX = "due"
 MARK = "mark"
+_SHARD = {"#shard": "shard"}  # a reserved word
 _PARKED, _ASIDE = "parked#", "aside#"
 _END = "~"  # sorts after every hash
 _MAX_PAYLOAD = 350_000  # bytes: an item may have 400 KB
@@ -135,7 +136,7 @@ class Backlog:
         """Mark a lane that has no mark, or a later one."""
         return self._mark(
             pk,
-            "SET shard = :shard, due_at = :due, seq = :seq ADD waiting :count",
+            "SET #shard = :shard, due_at = :due, seq = :seq ADD waiting :count",
             "attribute_not_exists(due_at) OR due_at > :due",
             {":shard": pk.rpartition("#")[2], ":due": stamp(due), ":count": count},
         )
@@ -146,7 +147,7 @@ class Backlog:
         return self._mark(pk, "SET seq = :seq ADD waiting :count", "due_at <= :due", values)
 
     def _mark(self, pk: str, update: str, condition: str, values: dict[str, object]) -> "TransactWriteItemTypeDef":
-        return {
+        part: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table_name,
                 "Key": to_item({"pk": pk, "sk": MARK}),
@@ -155,6 +156,9 @@ class Backlog:
                 "ExpressionAttributeValues": to_item({**values, ":seq": secrets.token_hex(8)}),
             }
         }
+        if "#shard" in update:
+            part["Update"]["ExpressionAttributeNames"] = _SHARD
+        return part
 
     # finding
 
@@ -164,7 +168,8 @@ class Backlog:
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table_name,
                 IndexName=DUE_INDEX,
-                KeyConditionExpression="shard = :shard AND due_at <= :now",
+                KeyConditionExpression="#shard = :shard AND due_at <= :now",
+                ExpressionAttributeNames=_SHARD,
                 ExpressionAttributeValues=to_item({":shard": str(shard), ":now": stamp(now)}),
             )
             for page in pages:

@@ -181,7 +181,8 @@ class Deliverer:
             if work.plan.parked and not work.fault:
                 with self._own_fault(work):
                     self.backlog.park(work.plan.parked, now=self.clock())
-            self._log_plan(work, work.plan)
+            if not work.fault:
+                self._log_plan(work, work.plan)
         self._keep(works)
 
     def _keep(self, works: Sequence[Work]) -> None:

@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     try:
         failed = _loop().run(_deliverer().deliver(batches, deadline=deadline))
     finally:
-        metrics.flush_metrics()
+        _flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
 
 
@@ -65,7 +65,7 @@ def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: A
                 return
             time.sleep(every)
     finally:
-        metrics.flush_metrics()
+        _flush()
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[str, DeliveryBatch], list[str]]:
@@ -87,6 +87,11 @@ def _now() -> datetime:
 
 def _count(name: str, value: int) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def _flush() -> None:
+    if metrics.provider.metric_set:  # Powertools warns of nothing to flush
+        metrics.flush_metrics()
 
 
 @cache

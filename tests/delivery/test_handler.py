@@ -1,0 +1,305 @@
+"""The delivery functions as Lambda calls them: tables, queue, keys and topics in moto, a receiver on a real socket."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from lambdas.aws import clients
+from lambdas.aws.backlog import Backlog
+from lambdas.aws.delivery_queue import decode, encode
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.seal import seal
+from lambdas.aws.webhook_table import webhook_key
+from lambdas.delivery import handler as functions
+from lambdas.delivery.settings import DeliverySettings
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.signature import WebhookSecret, new_secret
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+from tests.aws.tables import create_backlog, dynamodb_with
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sqs import SQSClient
+
+INSTANCE, WEBHOOK = "i1", WebhookId("w1")
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function of its run."""
+
+    function_name: str = "delivery"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """90 s."""
+        return 90_000
+
+
+@dataclass
+class Stack:
+    """What the functions read and write, and the receiver."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    queue_url: str
+    secret: str
+    statuses: list[int] = field(default_factory=list)
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def run(self, *bodies: str) -> list[str]:
+        """One batch of the queue; the messages that come back."""
+        records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+        answer = functions.handler({"Records": records}, Context())  # type: ignore[arg-type]
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def release(self) -> None:
+        """One run of release."""
+        functions._parts().states._kept.clear()
+        functions.release({}, Context())  # type: ignore[arg-type]
+
+    def sent(self) -> list[DeliveryBatch]:
+        """What is in the queue, delayed or not."""
+        messages = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [decode(message["Body"]) for message in messages]
+
+    def delayed(self) -> int:
+        """How many messages wait out a delay."""
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["All"])
+        return int(answer["Attributes"]["ApproximateNumberOfMessagesDelayed"])
+
+    def webhook(self) -> dict[str, Any]:
+        """The webhook's item."""
+        key = to_item(webhook_key(INSTANCE, WEBHOOK))
+        return from_item(self.dynamodb.get_item(TableName="webhooks", Key=key)["Item"])
+
+    def set_webhook(self, **changes: object) -> None:
+        """Change the webhook's item, and have the functions see it at once."""
+        functions._parts().states._kept.clear()
+        self.dynamodb.put_item(TableName="webhooks", Item=to_item({**self.webhook(), **changes}))
+
+    def waiting(self) -> int:
+        """How many deliveries are parked."""
+        return Backlog(self.dynamodb, "backlog").waiting(INSTANCE, WEBHOOK)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A healthy webhook, whose receiver answers 200 unless it is told otherwise."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    _forget()
+    with dynamodb_with("webhooks") as dynamodb:
+        create_backlog(dynamodb, "backlog")
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        kms = boto3.client("kms", region_name="us-east-1")
+        secret = new_secret()
+        stack = Stack(dynamodb, sqs, sqs.create_queue(QueueName="deliveries")["QueueUrl"], secret)
+        for name, value in _settings(stack).to_environment().items():
+            monkeypatch.setenv(name, value)
+        with _receiver(stack) as port:
+            key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+            item = {
+                **webhook_key(INSTANCE, WEBHOOK),
+                "url": f"http://127.0.0.1:{port}/hook",
+                "format": "standard-webhooks",
+                "version": 1,
+                "sealed": seal(kms, key_id, WEBHOOK, WebhookSecret(secret=secret, userinfo="joe:s%40crt")),
+            }
+            dynamodb.put_item(TableName="webhooks", Item=to_item(item))
+            yield stack
+        _forget()
+
+
+def _settings(stack: Stack) -> DeliverySettings:
+    return DeliverySettings(
+        webhooks_table="webhooks",
+        backlog_table="backlog",
+        deliveries_queue_url=stack.queue_url,
+        partition="aws",
+        region="us-east-1",
+        account="123456789012",
+        allowed_cidrs="127.0.0.0/8",
+        allow_http=True,
+        private_ca_file="",
+        ladder_seconds="5,300,1800",
+        probe_seconds="5,30,300,900",
+        failing_seconds=30,
+        disabled_seconds=432000,
+        release_seconds=60,
+    )
+
+
+def _forget() -> None:
+    """Have the functions start cold, and close what the last ones kept open."""
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+    if functions._deliverer.cache_info().currsize:
+        courier = functions._deliverer().post.__self__  # type: ignore[attr-defined]
+        functions._loop().run(courier._transport.aclose())
+        functions._loop().run(asyncio.sleep(0))
+    if functions._loop.cache_info().currsize:
+        functions._loop().close()
+    for part in (functions._settings, functions._loop, functions._parts, functions._deliverer, functions._releaser):
+        part.cache_clear()
+
+
+class _receiver:  # noqa: N801  # a context manager
+    def __init__(self, stack: Stack) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                stack.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(stack.statuses.pop(0) if stack.statuses else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    def __enter__(self) -> int:
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self.server.server_address[1]
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def one(number: int = 1, type_: str = "email.bounced", *, created_at: datetime | None = None) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        id=f"msg_{number}",
+        type=type_,
+        timestamp=datetime.now(UTC),
+        created_at=created_at or datetime.now(UTC),
+        format=NotificationFormat.STANDARD_WEBHOOKS,
+        body=json.dumps({"type": type_, "number": number}),
+        headers={"content-type": "application/json"},
+    )
+
+
+def message(*deliveries: Delivery, attempt: int = 1, webhook: WebhookId = WEBHOOK) -> str:
+    """A queue message."""
+    return encode(
+        DeliveryBatch(instance_id=INSTANCE, webhook_id=webhook, attempt=attempt, deliveries=deliveries or (one(),))
+    )
+
+
+def test_a_delivery_arrives_signed_with_its_id_and_the_urls_userinfo(stack: Stack) -> None:
+    """As a Standard Webhooks library checks it; userinfo comes as Basic auth, percent-decoded."""
+    assert stack.run(message()) == []
+
+    ((headers, body),) = stack.received
+    assert Webhook(stack.secret).verify(body, headers) == {"type": "email.bounced", "number": 1}
+    assert headers["webhook-id"] == "msg_1"
+    assert headers["authorization"] == "Basic am9lOnNAY3J0"
+    assert stack.sent() == []
+
+
+def test_only_the_failures_of_a_message_go_back(stack: Stack) -> None:
+    """As a new message with the next attempt's number; the original is acknowledged."""
+    stack.statuses = [200, 404]
+
+    assert stack.run(message(one(1), one(2), one(3))) == []
+
+    assert stack.delayed() == 1
+    assert [attempt["reason"] for attempt in stack.webhook()["health"]["attempts"]] == ["404"]
+
+
+def test_a_gone_webhooks_message_is_acknowledged(stack: Stack) -> None:
+    """Nobody is left to tell."""
+    assert stack.run(message(webhook=WebhookId("gone"))) == []
+    assert stack.received == []
+
+
+def test_a_message_that_is_none_goes_to_the_dead_letter_queue_and_its_neighbours_arrive(stack: Stack) -> None:
+    """Only we write to this queue, so it is kept for us to look at."""
+    assert stack.run("{}", message()) == ["0"]
+    assert len(stack.received) == 1
+
+
+def test_a_long_wait_is_parked_and_comes_back_when_it_is_due(stack: Stack) -> None:
+    """The third attempt's failure waits for half an hour: over SQS's fifteen minutes."""
+    stack.statuses = [500]
+
+    assert stack.run(message(attempt=3)) == []
+
+    assert (stack.delayed(), stack.waiting()) == (0, 1)
+    stack.release()
+    assert stack.sent() == []
+
+
+def test_what_is_parked_for_a_failing_webhook_comes_back_as_a_probe_and_drains_when_it_succeeds(stack: Stack) -> None:
+    """The whole way: failing, parked, probed, healthy, drained."""
+    past = datetime.now(UTC) - timedelta(minutes=10)
+    failing = {"state": "failing", "since": past.isoformat(), "failures": 3, "record": 1, "webhook_version": 1}
+    ahead = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    stack.set_webhook(health={**failing, "probe_at": ahead})
+    old = [one(number, created_at=past + timedelta(seconds=number)) for number in range(1, 4)]
+
+    assert stack.run(*(message(delivery) for delivery in old)) == []
+    assert (stack.received, stack.waiting()) == ([], 3)
+    stack.release()
+    assert stack.sent() == []
+
+    stack.set_webhook(health={**failing, "probe_at": past.isoformat()})
+    stack.run(message(one(4)))
+    assert len(stack.received) == 1
+    assert stack.webhook()["health"].get("state", "healthy") == "healthy"
+
+    stack.release()
+    (drained,) = stack.sent()
+    assert [delivery.id for delivery in drained.deliveries] == ["msg_1", "msg_2", "msg_3"]
+    assert stack.waiting() == 0
+
+
+def test_a_410_disables_the_webhook_and_what_comes_later_is_parked(stack: Stack) -> None:
+    """The receiver wants no more; nothing is lost."""
+    stack.statuses = [410]
+
+    stack.run(message(one(1)))
+    stack.run(message(one(2)))
+
+    assert stack.webhook()["health"]["state"] == "disabled"
+    assert (len(stack.received), stack.waiting()) == (1, 2)
+
+
+def test_a_test_leaves_health_alone_and_is_noted(stack: Stack) -> None:
+    """At bind the application is not up yet."""
+    stack.statuses = [404]
+
+    assert stack.run(message(one(1, "webhook.test"))) == []
+
+    assert "health" not in stack.webhook()
+    assert stack.webhook()["test_result"]["status"] == "404"
+    assert (stack.delayed(), stack.waiting()) == (0, 0)
+
+
+def test_a_successful_test_has_a_disabled_webhook_probed(stack: Stack) -> None:
+    """What waits comes back as the probe, and the rest after it."""
+    past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    stack.set_webhook(health={"state": "disabled", "since": past, "record": 1, "webhook_version": 1})
+    stack.run(message(one(1)))
+    assert stack.waiting() == 1
+
+    functions._parts().states._kept.clear()
+    stack.run(message(one(2, "webhook.test")))
+    stack.release()
+
+    assert [batch.deliveries[0].id for batch in stack.sent()] == ["msg_1"]
