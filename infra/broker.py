@@ -9,7 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
-from infra.broker_roles import allow_binding, allow_provisioning, allow_tables, allow_telling
+from infra.broker_roles import allow_asking, allow_binding, allow_provisioning, allow_tables, allow_telling
 from infra.function import Function, Ground
 from infra.queues import QueuePair
 from infra.storage import Storage
@@ -56,6 +56,7 @@ class Broker(Construct):
         for function in (self.function, self.sweep):
             allow_binding(function, ground, self.boundary)
             allow_telling(function)
+            allow_asking(function, storage)
         allow_provisioning(self.worker, ground.context, storage)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
         self.function.use_key_through("secretsmanager")

@@ -64,6 +64,12 @@ def allow_telling(function: Function) -> None:
     function.use_key_through("sns")
 
 
+def allow_asking(function: Function, storage: Storage) -> None:
+    """Look at identities, at SES's pace: whose a domain is, and whether it is verified."""
+    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.allow("ses:GetEmailIdentity", on=[_arn("ses", "identity/*")], wide=_A_DOMAIN)
+
+
 def allow_provisioning(function: Function, context: Context, storage: Storage) -> None:
     """Make and remove configuration sets and identities, paced; and a generated domain's records."""
     function.use_table(storage.pacer, "GetItem", "UpdateItem")

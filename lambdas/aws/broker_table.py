@@ -114,7 +114,7 @@ class BrokerTable:
         """
         saved = replace(binding, version=binding.version + 1)
         gone = saved.state is BindingState.GONE
-        ended = saved.created_at if gone else None
+        ended = (saved.busy_until or saved.created_at) if gone else None
         actions = [self._put_record(_binding_key(saved.instance_id, saved.id), saved, ended)]
         actions += [
             self._put_record(_instance_key(instance.id), replace(instance, version=instance.version + 1), None)

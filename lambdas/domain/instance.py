@@ -81,20 +81,22 @@ class WebhookSettings:
 class WebhookChange:
     """A webhook that an update changes: how it was, for the way back, and how it is to be.
 
-    `sealed_binding` is what the binding keeps sealed once the webhook is changed, `was_sealed_binding` until then.
+    `mark` tells two changes apart that differ in their userinfo alone, without telling what it is.
     """
 
     binding_id: str
     webhook_id: str
     before: WebhookSettings
     after: WebhookSettings
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An asynchronous operation. `step` is the next one of its phase; `failures` counts that step's faults.
+    """An asynchronous operation. `step` names the next one of its phase (empty: the first), `failures` its faults.
 
-    `ses` and `webhooks` are what an update brings about; `reason` is why it is being undone.
+    `ses` and `webhooks` are what an update brings about, `changes_mail_from` whether SES has to be told of it;
+    `reason` is why it is being undone.
     """
 
     id: str
@@ -104,11 +106,12 @@ class Operation:
     state: OperationState = OperationState.IN_PROGRESS
     description: str = ""
     phase: Phase = Phase.APPLY
-    step: int = 0
+    step: str = ""
     failures: int = 0
     reason: str | None = None
     ses: SesParameters | None = None
     webhooks: tuple[WebhookChange, ...] = ()
+    changes_mail_from: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +205,9 @@ class Binding:
     effective: BindRequest
     created_at: datetime
     webhook_id: str = ""
-    topic_arn: str = ""
+    email_webhook_id: str = ""
+    shares_webhook: bool = False
+    shares_email: bool = False
     sealed: bytes = field(default=b"", repr=False)
     busy_until: datetime | None = None
     version: int = 0
@@ -210,9 +215,14 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingSecret:
-    """What of a binding is secret. `webhook_userinfo` is "user:password" or None."""
+    """What of a binding is secret.
+
+    `webhook_userinfo` ("user:password" or None) is what the webhook was made with, `asked_userinfo` what the bind
+    itself named.
+    """
 
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
     webhook_userinfo: str | None = field(default=None, repr=False)
+    asked_userinfo: str | None = field(default=None, repr=False)

@@ -1,0 +1,161 @@
+"""OSB over HTTP: authentication, version, routes, and the one place where a refusal is rendered."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from lambdas.aws.faults import Throttled
+from lambdas.broker.bindings import Bindings
+from lambdas.broker.errors import (
+    BrokerError,
+    Busy,
+    MethodNotAllowed,
+    NoSuchRoute,
+    TooLarge,
+    Unauthorized,
+    VersionUnsupported,
+)
+from lambdas.broker.instances import Instances
+from lambdas.broker.requests import MAX_BODY, Answer, Request
+
+_VERSION = re.compile(r"2\.\d{1,4}")
+_INSTANCE = r"/v2/service_instances/(?P<instance>[^/]+)"
+_BINDING = _INSTANCE + r"/service_bindings/(?P<binding>[^/]+)"
+REQUEST_IDENTITY = "x-broker-api-request-identity"
+ORIGINATING_IDENTITY = "x-broker-api-originating-identity"
+
+
+class Accept(Protocol):
+    """Who may ask; see lambdas.aws.credentials."""
+
+    def accept(self, username: str, password: str, *, now: datetime) -> bool: ...
+
+
+class Tell(Protocol):
+    """Where each answer is told: a logger."""
+
+    def __call__(self, request: Request, answer: Answer, error: Exception | None) -> None: ...
+
+
+Handle = Callable[[Request, Mapping[str, str], datetime], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Answers requests."""
+
+    accept: Accept
+    instances: Instances
+    bindings: Bindings
+    catalog: Mapping[str, Any]
+    tell: Tell
+
+    def answer(self, request: Request, *, now: datetime) -> Answer:
+        """The answer, whatever happens: a fault of our own is a 500 that tells nothing of it."""
+        error: Exception | None = None
+        try:
+            answer = self._route(request, now)
+        except BrokerError as refusal:
+            answer, error = _rendered(refusal), refusal
+        except Throttled as slow:
+            answer, error = _rendered(Busy("AWS takes no more calls at the moment; try again")), slow
+        except Exception as fault:  # noqa: BLE001  # told in full below; the platform gets a clean 500
+            answer, error = _rendered(BrokerError("the broker failed; try again, or tell the operator")), fault
+        self.tell(request, answer, error)
+        return _with_identity(request, answer)
+
+    def _route(self, request: Request, now: datetime) -> Answer:
+        self._authenticate(request, now)
+        if not _VERSION.fullmatch(request.headers.get("x-broker-api-version", "")):
+            raise VersionUnsupported("X-Broker-API-Version is missing or not supported: this broker speaks 2.17")
+        if len(request.body) > MAX_BODY:
+            raise TooLarge(f"the request's body is larger than {MAX_BODY} bytes")
+        for pattern, handlers in self._routes():
+            if match := pattern.fullmatch(request.path):
+                if request.method not in handlers:
+                    raise MethodNotAllowed(", ".join(sorted(handlers)))
+                return handlers[request.method](request, match.groupdict(), now)
+        raise NoSuchRoute("there is nothing at this path")
+
+    def _routes(self) -> tuple[tuple[re.Pattern[str], Mapping[str, Handle]], ...]:
+        instances, bindings = self.instances, self.bindings
+        return (
+            (_CATALOG, {"GET": lambda request, ids, now: Answer(status=200, body=self.catalog)}),  # noqa: ARG005
+            (
+                _ONE_INSTANCE,
+                {
+                    "PUT": lambda r, ids, now: instances.provision(ids["instance"], r.body, r.query, now=now),
+                    "PATCH": lambda r, ids, now: instances.update(ids["instance"], r.body, r.query, now=now),
+                    "DELETE": lambda r, ids, now: instances.deprovision(ids["instance"], r.query, now=now),
+                    "GET": lambda r, ids, now: instances.fetch(ids["instance"]),  # noqa: ARG005
+                },
+            ),
+            (
+                _INSTANCE_OPERATION,
+                {"GET": lambda r, ids, now: instances.last_operation(ids["instance"], r.query, now=now)},
+            ),
+            (
+                _ONE_BINDING,
+                {
+                    "PUT": lambda r, ids, now: bindings.bind(ids["instance"], ids["binding"], r.body, r.query, now=now),
+                    "DELETE": lambda r, ids, now: bindings.unbind(ids["instance"], ids["binding"], r.query, now=now),
+                    "GET": lambda r, ids, now: bindings.fetch(ids["instance"], ids["binding"]),  # noqa: ARG005
+                },
+            ),
+            (
+                _BINDING_OPERATION,
+                {"GET": lambda r, ids, now: bindings.last_operation(ids["instance"], ids["binding"])},  # noqa: ARG005
+            ),
+        )
+
+    def _authenticate(self, request: Request, now: datetime) -> None:
+        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+        username, password = _decoded(encoded.strip()) if scheme.lower() == "basic" else ("", "")
+        if not self.accept.accept(username, password, now=now):
+            raise Unauthorized("user name or password is wrong")
+
+
+_CATALOG = re.compile(r"/v2/catalog")
+_ONE_INSTANCE = re.compile(_INSTANCE)
+_INSTANCE_OPERATION = re.compile(_INSTANCE + "/last_operation")
+_ONE_BINDING = re.compile(_BINDING)
+_BINDING_OPERATION = re.compile(_BINDING + "/last_operation")
+
+
+def originating_user(header: str) -> dict[str, str]:
+    """Platform and user id of an X-Broker-API-Originating-Identity header, as far as they can be read."""
+    platform, _, encoded = header.partition(" ")
+    found = {"platform": platform[:64]} if platform else {}
+    match = re.search(rb'"(?:user_id|username|uid)"\s*:\s*"([^"\\]{1,128})"', _unbased(encoded.strip()))
+    return found | ({"user_id": match.group(1).decode("utf-8", "replace")} if match else {})
+
+
+def _decoded(encoded: str) -> tuple[str, str]:
+    username, _, password = _unbased(encoded).decode("utf-8", "surrogateescape").partition(":")
+    return username, password
+
+
+def _unbased(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _rendered(error: BrokerError) -> Answer:
+    return Answer(
+        status=error.status, body={"error": error.code, "description": str(error)}, headers=dict(error.headers)
+    )
+
+
+def _with_identity(request: Request, answer: Answer) -> Answer:
+    identity = request.headers.get(REQUEST_IDENTITY)
+    if not identity:
+        return answer
+    return Answer(
+        status=answer.status, body=answer.body, headers={**answer.headers, "X-Broker-API-Request-Identity": identity}
+    )

@@ -1,0 +1,344 @@
+"""Service bindings: what each OSB request means for them. Bind and unbind are synchronous, and quick.
+
+An intent is recorded before anything is made; a bind that dies is taken up by its repetition, or removed by the sweep.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from lambdas.aws.broker_table import VersionConflict
+from lambdas.broker.catalog import SES_SERVICE, plans
+from lambdas.broker.errors import (
+    BadParameter,
+    BadRequest,
+    ConcurrencyError,
+    Conflict,
+    Gone,
+    NotFound,
+)
+from lambdas.broker.instances import TRIES
+from lambdas.broker.parameters import BindParameters, WebhookRules, bind_ses
+from lambdas.broker.requests import Answer, Body, Offer, check_nested, checked_id, flag, is_id, offer, required_query
+from lambdas.broker.settings import BrokerSettings
+from lambdas.broker.sharing import Inherited, inherit
+from lambdas.domain.instance import (
+    Binding,
+    BindingSecret,
+    BindingState,
+    BindRequest,
+    Instance,
+    InstanceState,
+)
+
+WORKING = timedelta(seconds=35)  # beyond the API function's timeout of 30 s: past it, nobody is at it any more
+STALE = timedelta(minutes=10)  # after which the sweep removes an intent: platforms give up after a minute
+
+
+class Store(Protocol):
+    """The broker's memory; the promises are those of lambdas.aws.broker_table."""
+
+    def instance(self, instance_id: str) -> Instance | None: ...
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
+    def instance_of_binding(self, binding_id: str) -> str | None: ...
+    def save_binding(self, binding: Binding, *, instances: tuple[Instance, ...] = ()) -> Binding: ...
+
+
+class Vault(Protocol):
+    """Seals and opens secrets; see lambdas.aws.binding_seal."""
+
+    def seal(self, binding_id: str, secret: BindingSecret) -> bytes: ...
+    def open(self, binding_id: str, sealed: bytes) -> BindingSecret: ...
+
+
+class Maker(Protocol):
+    """Makes, shows and removes what a binding consists of; see ses_bindings and privatelink."""
+
+    def check_room(self) -> None:
+        """Raise QuotaExceeded if nothing more can be made."""
+
+    def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
+        """Make all of it, what an earlier try left included; the binding comes back with what is sealed now."""
+
+    def remove(self, binding: Binding, *, now: datetime) -> None:
+        """Remove all of it; what is gone is fine."""
+
+    def show(self, binding: Binding, instance: Instance, link: Instance | None) -> dict[str, Any]:
+        """Its `credentials` and `parameters`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bindings:
+    """Answers what is asked of service bindings."""
+
+    store: Store
+    vault: Vault
+    webhooks: "Inheritable"
+    makers: Mapping[str, Maker]  # by service id
+    settings: BrokerSettings
+    rules: WebhookRules
+    new_id: Callable[[], str]
+    new_secret: Callable[[], str]
+
+    # -- bind ----------------------------------------------------------------------------------------------------
+
+    def bind(self, instance_id: str, binding_id: str, raw: bytes, query: Mapping[str, str], *, now: datetime) -> Answer:
+        """PUT /v2/service_instances/:instance_id/service_bindings/:binding_id"""
+        checked_id(instance_id, "the instance id")
+        checked_id(binding_id, "the binding id")
+        flag(query, "accepts_incomplete")
+        body = Body.parse(raw)
+        chosen = body.offer(plans(self.settings))
+        body.object("parameters")
+        check_nested(body)
+        for _ in range(TRIES):
+            try:
+                return self._bind(instance_id, binding_id, body, chosen, now=now)
+            except VersionConflict:
+                continue
+        raise ConcurrencyError("other requests for this instance are under way; try again")
+
+    def _bind(self, instance_id: str, binding_id: str, body: Body, chosen: Offer, *, now: datetime) -> Answer:
+        instance = self._instance(instance_id, chosen)
+        known = self.store.binding(instance_id, binding_id)
+        asked = self._asked(body, chosen)
+        if known is not None and known.state is not BindingState.GONE:
+            return self._again(known, instance, asked, now=now)
+        if self.store.instance_of_binding(binding_id) not in (None, instance_id):
+            raise Conflict("a binding with this id exists under another service instance")
+        _check_free(instance)
+        inherited = self._inherited(instance, asked)
+        link = self._link(instance, inherited.request.privatelink_instance_id)
+        self.makers[instance.service_id].check_room()
+        intent = self._intent(instance, binding_id, asked, inherited, now=now)
+        intent = replace(intent, version=known.version if known else 0)
+        return self._make(self._record(intent, instance, link), now=now)
+
+    def _instance(self, instance_id: str, chosen: Offer) -> Instance:
+        instance = self.store.instance(instance_id)
+        if instance is None or instance.state is InstanceState.GONE:
+            raise BadRequest("there is no such service instance")
+        if instance.state is InstanceState.NEW:
+            if instance.busy:
+                raise ConcurrencyError("the instance is not ready yet")
+            raise BadRequest("the service instance could not be created")
+        if (instance.service_id, instance.plan_id) != (chosen.service_id, chosen.plan_id):
+            raise BadRequest("service_id or plan_id is not the instance's")
+        return instance
+
+    def _asked(self, body: Body, chosen: Offer) -> BindParameters:
+        given = body.object("parameters")
+        resource = body.object("bind_resource")
+        base = BindRequest(
+            service_id=chosen.service_id,
+            plan_id=chosen.plan_id,
+            predecessor_binding_id=body.optional_text("predecessor_binding_id"),
+            app_guid=str(resource.get("app_guid") or body.optional_text("app_guid")),
+        )
+        if chosen.service_id == SES_SERVICE:
+            return bind_ses(given, base, rules=self.rules)
+        for name in given:
+            raise BadParameter(name[:60], "unknown; a privatelink binding takes no parameters")
+        return BindParameters(request=base)
+
+    def _again(self, known: Binding, instance: Instance, asked: BindParameters, *, now: datetime) -> Answer:
+        if known.state is BindingState.LEAVING:
+            raise ConcurrencyError("the binding is being deleted")
+        if not self._is_same(known, asked):
+            raise Conflict("a service binding with this id exists with other parameters")
+        if known.state is BindingState.READY:
+            return Answer(status=200, body=self._shown(known, instance))
+        if known.busy_until is not None and known.busy_until > now:
+            raise ConcurrencyError("the binding is being created")
+        taken = self.store.save_binding(replace(known, busy_until=now + WORKING))
+        return self._make(taken, now=now)
+
+    def _is_same(self, known: Binding, asked: BindParameters) -> bool:
+        if known.request != asked.request:
+            return False
+        if not asked.request.notification_webhook:
+            return True
+        # what was asked for at the bind, though an update may have changed the webhook since
+        return self.vault.open(known.id, known.sealed).asked_userinfo == asked.userinfo
+
+    def _inherited(self, instance: Instance, asked: BindParameters) -> Inherited:
+        predecessor_id = asked.request.predecessor_binding_id
+        if not predecessor_id:
+            return Inherited(request=asked.request)
+        predecessor = self.store.binding(instance.id, predecessor_id)
+        if predecessor is None or predecessor.state is not BindingState.READY:
+            raise BadParameter("predecessor_binding_id", "is no binding of this service instance")
+        secret = self.vault.open(predecessor.id, predecessor.sealed)
+        kept = self.webhooks.get(instance.id, predecessor.webhook_id) if predecessor.webhook_id else None
+        return inherit(asked, predecessor, secret, kept)
+
+    def _link(self, instance: Instance, link_id: str) -> Instance | None:
+        if not link_id:
+            return None
+        link = self.store.instance(link_id)
+        name = "privatelink_instance_id"
+        if link is None or link.privatelink is None or link.state is not InstanceState.READY:
+            raise BadParameter(name, "is no privatelink service instance that is ready")
+        if (link.organization_guid, link.space_guid) != (instance.organization_guid, instance.space_guid):
+            raise BadParameter(name, "is an instance of another organization or space")
+        if link.busy or link.dirty:
+            raise ConcurrencyError("the privatelink instance is busy")
+        return link
+
+    def _intent(
+        self, instance: Instance, binding_id: str, asked: BindParameters, inherited: Inherited, *, now: datetime
+    ) -> Binding:
+        request = inherited.request
+        fresh = bool(request.notification_webhook) and not inherited.webhook_id
+        secret = BindingSecret(
+            webhook_secret=self.new_secret() if fresh else inherited.webhook_secret,
+            webhook_userinfo=asked.userinfo if "notification_webhook" in asked.given else inherited.userinfo,
+            asked_userinfo=asked.userinfo,
+        )
+        return Binding(
+            id=binding_id,
+            instance_id=instance.id,
+            state=BindingState.INTENT,
+            request=asked.request,
+            effective=request,
+            created_at=now,
+            webhook_id=inherited.webhook_id or (f"wh-{self.new_id()}" if fresh else ""),
+            email_webhook_id=inherited.email_webhook_id
+            or (f"email-{binding_id}" if request.notification_email else ""),
+            shares_webhook=bool(inherited.webhook_id),
+            shares_email=bool(inherited.email_webhook_id),
+            sealed=self.vault.seal(binding_id, secret),
+            busy_until=now + WORKING,
+        )
+
+    def _record(self, intent: Binding, instance: Instance, link: Instance | None) -> Binding:
+        instances = [replace(instance, bindings=_with(instance.bindings, intent.id))]
+        if link is not None:
+            instances.append(replace(link, referrers=_with(link.referrers, intent.id)))
+        return self.store.save_binding(intent, instances=tuple(instances))
+
+    def _make(self, intent: Binding, *, now: datetime) -> Answer:
+        """Make what the intent says; whatever fails, nothing is left of it."""
+        instance = self.store.instance(intent.instance_id)
+        if instance is None:
+            raise BadRequest("there is no such service instance")
+        try:
+            made = self.makers[instance.service_id].make(intent, instance, now=now)
+            ready = self.store.save_binding(replace(made, state=BindingState.READY, busy_until=None))
+        except VersionConflict:
+            raise ConcurrencyError("another request for this binding took over") from None
+        except Exception:
+            self._leave(intent, now=now)
+            raise
+        return Answer(status=201, body=self._shown(ready, instance))
+
+    # -- unbind --------------------------------------------------------------------------------------------------
+
+    def unbind(self, instance_id: str, binding_id: str, query: Mapping[str, str], *, now: datetime) -> Answer:
+        """DELETE /v2/service_instances/:instance_id/service_bindings/:binding_id"""
+        checked_id(instance_id, "the instance id")
+        checked_id(binding_id, "the binding id")
+        flag(query, "accepts_incomplete")
+        chosen = offer(required_query(query, "service_id"), required_query(query, "plan_id"), plans(self.settings))
+        known = self.store.binding(instance_id, binding_id)
+        if known is None or known.state is BindingState.GONE:
+            raise Gone("there is no such service binding")
+        if (known.request.service_id, known.request.plan_id) != (chosen.service_id, chosen.plan_id):
+            raise BadRequest("service_id or plan_id is not the binding's")
+        if known.busy_until is not None and known.busy_until > now:
+            raise ConcurrencyError("the binding is being created or deleted")
+        instance = self.store.instance(instance_id)
+        if instance is not None and instance.busy:
+            raise ConcurrencyError("the instance is busy")
+        try:
+            self._leave(known, now=now)
+        except VersionConflict:
+            raise ConcurrencyError("another request for this binding is under way") from None
+        return Answer(status=200, body={})
+
+    def remove_stale(self, instance_id: str, binding_id: str, *, now: datetime) -> bool:
+        """Remove what a bind or unbind left that died long ago; False when there is nothing to remove."""
+        known = self.store.binding(instance_id, binding_id)
+        if known is None or known.state not in (BindingState.INTENT, BindingState.LEAVING):
+            return False
+        if known.busy_until is not None and known.busy_until > now - STALE:
+            return False
+        self._leave(known, now=now)
+        return True
+
+    def _leave(self, known: Binding, *, now: datetime) -> None:
+        leaving = self.store.save_binding(replace(known, state=BindingState.LEAVING, busy_until=now + WORKING))
+        self.makers[known.request.service_id].remove(leaving, now=now)
+        for _ in range(TRIES):
+            try:
+                self._forget(leaving, now=now)
+            except VersionConflict:
+                continue
+            return
+        raise ConcurrencyError("other requests for this instance are under way; try again")
+
+    def _forget(self, leaving: Binding, *, now: datetime) -> None:
+        instances = []
+        instance = self.store.instance(leaving.instance_id)
+        if instance is not None and leaving.id in instance.bindings:
+            instances.append(replace(instance, bindings=_without(instance.bindings, leaving.id)))
+        link = self._link_of(leaving)
+        if link is not None and leaving.id in link.referrers:
+            instances.append(replace(link, referrers=_without(link.referrers, leaving.id)))
+        gone = replace(leaving, state=BindingState.GONE, sealed=b"", busy_until=now)
+        self.store.save_binding(gone, instances=tuple(instances))
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def fetch(self, instance_id: str, binding_id: str) -> Answer:
+        """GET /v2/service_instances/:instance_id/service_bindings/:binding_id"""
+        real = is_id(instance_id) and is_id(binding_id)
+        known = self.store.binding(instance_id, binding_id) if real else None
+        instance = self.store.instance(instance_id) if real else None
+        if known is None or instance is None or known.state is not BindingState.READY:
+            raise NotFound("there is no such service binding, or it is not ready yet")
+        return Answer(status=200, body=self._shown(known, instance))
+
+    def last_operation(self, instance_id: str, binding_id: str) -> Answer:
+        """GET /v2/service_instances/:instance_id/service_bindings/:binding_id/last_operation"""
+        checked_id(instance_id, "the instance id")
+        checked_id(binding_id, "the binding id")
+        known = self.store.binding(instance_id, binding_id)
+        if known is None:
+            raise NotFound("there is no such service binding")
+        match known.state:
+            case BindingState.GONE:
+                raise Gone("the service binding was deleted")
+            case BindingState.READY:
+                return Answer(status=200, body={"state": "succeeded", "description": "Bound"})
+        words = "Binding" if known.state is BindingState.INTENT else "Unbinding"
+        return Answer(status=200, body={"state": "in progress", "description": words}, headers={"Retry-After": "10"})
+
+    def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
+        return self.makers[instance.service_id].show(binding, instance, self._link_of(binding))
+
+    def _link_of(self, binding: Binding) -> Instance | None:
+        link_id = binding.effective.privatelink_instance_id
+        return self.store.instance(link_id) if link_id else None
+
+
+class Inheritable(Protocol):
+    """Where a predecessor's webhook is found."""
+
+    def get(self, instance_id: str, webhook_id: str) -> Any: ...
+
+
+def _check_free(instance: Instance) -> None:
+    if instance.busy:
+        raise ConcurrencyError(f"the instance is busy: {instance.operation.kind} is under way")
+    if instance.dirty:
+        raise BadRequest("an earlier deletion of the instance failed half way; delete it again")
+
+
+def _with(ids: tuple[str, ...], added: str) -> tuple[str, ...]:
+    return (*_without(ids, added), added)
+
+
+def _without(ids: tuple[str, ...], removed: str) -> tuple[str, ...]:
+    return tuple(other for other in ids if other != removed)

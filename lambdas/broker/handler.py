@@ -1,0 +1,101 @@
+"""The broker's three functions: `handler` answers the platform, `worker` works operations off, `sweep` tidies up."""
+
+import base64
+import json
+from functools import cache
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.aws.operations_queue import decode
+from lambdas.broker.api import Api
+from lambdas.broker.operations import Engine
+from lambdas.broker.requests import Answer, Request
+from lambdas.broker.settings import BrokerSettings
+from lambdas.broker.sweeping import Sweep
+from lambdas.broker.telling import Telling
+from lambdas.broker.wiring import Wiring, clock
+
+logger = Logger(service="broker")
+metrics = Metrics(namespace="SesFeedback", service="broker")
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Answer one request of the HTTP API (payload version 2.0)."""
+    return _written(_api().answer(_request(event), now=clock()))
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Give each operation in the batch a turn; a turn that died comes again."""
+    failed = []
+    for number, record in enumerate(event["Records"]):
+        try:
+            message = decode(record["body"])
+        except msgspec.DecodeError:
+            logger.exception("operation message dropped: malformed", extra={"message_id": record["messageId"]})
+            metrics.add_metric(name="OperationMessagesDropped", unit=MetricUnit.Count, value=1)
+            continue
+        try:
+            _engine().turn(message, owner=f"{context.aws_request_id}/{number}")
+        except Exception:  # this one comes again, the others need not
+            logger.exception("turn failed", extra={"instance_id": message.instance_id})
+            failed.append(record["messageId"])
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def sweep(_: dict[str, Any], __: LambdaContext) -> None:
+    """Remove what binds and unbinds left that died, and wake operations that stalled."""
+    _sweep().run(now=clock())
+
+
+def _request(event: dict[str, Any]) -> Request:
+    http = event["requestContext"]["http"]
+    body = event.get("body") or ""
+    stage = event["requestContext"].get("stage", "$default")
+    return Request(
+        method=http["method"],
+        path=event["rawPath"].removeprefix(f"/{stage}") if stage != "$default" else event["rawPath"],
+        query=event.get("queryStringParameters") or {},
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
+    )
+
+
+def _written(answer: Answer) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **answer.headers}
+    return {"statusCode": answer.status, "headers": headers, "body": json.dumps(answer.body)}
+
+
+@cache
+def _wiring() -> Wiring:
+    return Wiring(BrokerSettings.from_environment())
+
+
+@cache
+def _telling() -> Telling:
+    return Telling(logger, metrics)
+
+
+@cache
+def _api() -> Api:
+    return _wiring().api(_telling().answered)
+
+
+@cache
+def _engine() -> Engine:
+    return _wiring().engine(_telling().operation)
+
+
+@cache
+def _sweep() -> Sweep:
+    wiring = _wiring()
+    return Sweep(store=wiring.table, instances=wiring.instances, bindings=wiring.bindings, tell=_telling().swept)

@@ -1,0 +1,269 @@
+"""The operations' engine: walks an instance through its steps, one recorded at a time, forwards or back.
+
+Each step can be repeated: a worker that dies anywhere is followed by another, which runs the recorded step again. A
+lease keeps two workers from one instance. Whatever a failed operation made is taken back before it is called failed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from lambdas.aws.broker_table import VersionConflict
+from lambdas.aws.faults import NotOurs, Throttled
+from lambdas.aws.operations_queue import OperationMessage
+from lambdas.domain.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
+
+LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends only when its holder is dead
+TURN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
+DEADLINE = timedelta(hours=3)  # of going forwards: below the catalog's maximum_polling_duration
+MAX_FAILURES = 6  # of one step, some two minutes with the waits between: AWS's own bad moments are shorter
+KEPT_PAST = 5  # operations whose end a late poll can still ask for
+CROWDED = "Waiting for Amazon SES, which takes about one call a second"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is done; `made` are the fields of `Made` that it found out."""
+
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet: the step is to be run again in `seconds`. `why` is told to the tenant."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never be. `reason` is told to the tenant, and what was made is taken back."""
+
+    reason: str
+
+
+Outcome = Done | Wait | Refused
+
+
+def _nothing(_: Instance) -> Outcome:
+    return Done()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that an instance consists of. Both ways are repeatable, and fine with half of it being there.
+
+    `ensure` makes it so as the instance's parameters ask, `remove` takes it away and touches nothing of anybody
+    else's; by default it goes with something else. `doing` is told to the tenant meanwhile.
+    """
+
+    name: str
+    doing: str
+    ensure: Callable[[Instance], Outcome]
+    remove: Callable[[Instance], Outcome] = _nothing
+
+
+class Instances(Protocol):
+    """Where instances are remembered."""
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The instance as it is now."""
+
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+        """Write it if nobody did in between; VersionConflict else."""
+
+
+class Turns(Protocol):
+    """Where further turns are asked for."""
+
+    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+        """Ask for a turn in *delay* seconds."""
+
+
+class Report(Protocol):
+    """Where outcomes are told: a logger."""
+
+    def __call__(self, what: str, instance: Instance, error: Exception | None = None) -> None:
+        """Tell that *what* happened to the instance's operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Runs operations. *steps_of* gives an instance's steps, *succeeded* the words at a good end."""
+
+    instances: Instances
+    turns: Turns
+    steps_of: Callable[[Instance], Sequence[Step]]
+    succeeded: Callable[[Instance], str]
+    clock: Callable[[], datetime]
+    report: Report
+
+    def turn(self, message: OperationMessage, *, owner: str) -> None:
+        """Move the operation on for TURN at most. An operation that has ended, or was replaced, is let be."""
+        instance = self.instances.instance(message.instance_id)
+        if instance is None or not _current(instance, message):
+            return
+        now = self.clock()
+        if instance.lease_until and instance.lease_until > now and instance.lease_owner != owner:
+            self.turns.send(message, delay=(instance.lease_until - now).total_seconds() + 1)
+            return
+        try:
+            self._work(self._save(instance, lease_owner=owner, lease_until=now + LEASE), message)
+        except VersionConflict:
+            self._let_go(message.instance_id, owner)
+
+    def _work(self, instance: Instance, message: OperationMessage) -> None:
+        until = self.clock() + TURN
+        while instance.busy:
+            step = self._next(instance)
+            outcome: Outcome | None = Wait(0, instance.operation.description) if self.clock() >= until else None
+            if outcome is None and step is not None:
+                instance = self._tell(instance, step)
+                instance, outcome = self._run(instance, step)
+            if isinstance(outcome, Wait):
+                self._pause(instance, outcome, message)
+                return
+            instance = self._end(instance) if step is None else self._record(instance, step, outcome)
+
+    def _run(self, instance: Instance, step: Step) -> tuple[Instance, Outcome]:
+        """Run *step*; the instance comes back with the failure counted, if it was one."""
+        operation = instance.operation
+        late = self.clock() - operation.started_at > DEADLINE
+        if late and operation.phase is Phase.APPLY and not _removing(instance):
+            return instance, Refused(f"it took too long: {operation.description}")
+        try:
+            run = step.remove if _removing(instance) else step.ensure
+            return instance, run(_target(instance))
+        except Throttled as slow:
+            return instance, Wait(slow.wait, CROWDED)
+        except NotOurs as conflict:
+            return instance, Refused(str(conflict))
+        except Exception as error:  # noqa: BLE001  # AWS's faults and our own: tried again, then undone, never lost
+            self.report(f"{step.name} failed", instance, error)
+            return self._failed(instance, error)
+
+    def _failed(self, instance: Instance, error: Exception) -> tuple[Instance, Outcome]:
+        failures = instance.operation.failures + 1
+        instance = replace(instance, operation=replace(instance.operation, failures=failures))
+        if failures < MAX_FAILURES:
+            return instance, Wait(2.0**failures, f"{instance.operation.description}: AWS failed, trying again")
+        return instance, Refused(f"AWS kept failing ({type(error).__name__}); ask the operator, then try again")
+
+    def _record(self, instance: Instance, step: Step, outcome: Outcome | None) -> Instance:
+        if isinstance(outcome, Refused):
+            return self._turn_back(instance, outcome.reason)
+        made = outcome.made if isinstance(outcome, Done) else {}
+        following = self._after(instance, step)
+        operation = replace(instance.operation, step=following, failures=0)
+        return self._save(instance, made=replace(instance.made, **made), operation=operation)
+
+    def _turn_back(self, instance: Instance, reason: str) -> Instance:
+        """Undo; what cannot even be undone ends the operation, and is left to a deprovision."""
+        operation = instance.operation
+        self.report("operation refused", instance)
+        if operation.phase is Phase.UNDO or operation.kind is OperationKind.DEPROVISION:
+            words = f"{operation.reason or 'Not everything could be removed'}: {reason}"
+            return self._finish(instance, OperationState.FAILED, words, dirty=True)
+        return self._save(instance, operation=replace(operation, phase=Phase.UNDO, step="", failures=0, reason=reason))
+
+    def _end(self, instance: Instance) -> Instance:
+        """All steps of the phase are done."""
+        operation = instance.operation
+        match operation.kind, operation.phase:
+            case OperationKind.PROVISION, Phase.APPLY:
+                ready = replace(instance, state=InstanceState.READY)
+                return self._finish(ready, OperationState.SUCCEEDED, self.succeeded(ready))
+            case OperationKind.PROVISION, Phase.UNDO:
+                words = f"Could not be created: {operation.reason}"
+                return self._finish(instance, OperationState.FAILED, words, release=instance.domain)
+            case OperationKind.UPDATE, Phase.APPLY:
+                updated = replace(instance, ses=operation.ses or instance.ses)
+                return self._finish(updated, OperationState.SUCCEEDED, "Updated")
+            case OperationKind.UPDATE, Phase.UNDO:
+                words = f"Could not be updated and is as it was: {operation.reason}"
+                return self._finish(instance, OperationState.FAILED, words)
+        gone = replace(instance, state=InstanceState.GONE)
+        return self._finish(gone, OperationState.SUCCEEDED, "Deleted", release=instance.domain)
+
+    def _finish(
+        self, instance: Instance, state: OperationState, words: str, *, release: str = "", dirty: bool = False
+    ) -> Instance:
+        operation = replace(instance.operation, state=state, description=words, touched_at=self.clock())
+        ended = replace(
+            instance, operation=operation, dirty=dirty, lease_owner="", lease_until=None, past=past(instance, operation)
+        )
+        ended = self.instances.save_instance(ended, release=release)
+        self.report(f"{operation.kind} {state}", ended)
+        return ended
+
+    def _pause(self, instance: Instance, wait: Wait, message: OperationMessage) -> None:
+        operation = replace(instance.operation, description=wait.why)
+        self._save(instance, operation=operation, lease_owner="", lease_until=None)
+        self.turns.send(message, delay=wait.seconds)
+
+    def _tell(self, instance: Instance, step: Step) -> Instance:
+        """Say what is being done, in the lease's own write where that is possible."""
+        words = f"Removing: {step.doing}" if _removing(instance) else step.doing
+        return replace(instance, operation=replace(instance.operation, description=words))
+
+    def _save(self, instance: Instance, **changes: Any) -> Instance:
+        changed = replace(instance, **changes)
+        touched = replace(changed.operation, touched_at=self.clock())
+        return self.instances.save_instance(replace(changed, operation=touched))
+
+    def _let_go(self, instance_id: str, owner: str) -> None:
+        """Another operation replaced ours: free the lease, so that it need not wait for its end."""
+        instance = self.instances.instance(instance_id)
+        if instance is None or instance.lease_owner != owner:
+            return
+        try:
+            self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
+        except VersionConflict:
+            return
+
+    def _order(self, instance: Instance) -> list[Step]:
+        steps = list(self.steps_of(instance))
+        return steps[::-1] if _removing(instance) else steps
+
+    def _next(self, instance: Instance) -> Step | None:
+        steps = self._order(instance)
+        if instance.operation.step == _END:
+            return None
+        names = [step.name for step in steps]
+        at = names.index(instance.operation.step) if instance.operation.step in names else 0
+        return steps[at] if steps else None
+
+    def _after(self, instance: Instance, step: Step) -> str:
+        names = [other.name for other in self._order(instance)]
+        following = names.index(step.name) + 1
+        return names[following] if following < len(names) else _END
+
+
+_END = "end"
+
+
+def past(instance: Instance, operation: Any) -> tuple[Past, ...]:
+    """The instance's past with *operation* in it, the latest KEPT_PAST."""
+    entry = Past(id=operation.id, state=operation.state, description=operation.description)
+    return (*(known for known in instance.past if known.id != entry.id), entry)[-KEPT_PAST:]
+
+
+def _current(instance: Instance, message: OperationMessage) -> bool:
+    return instance.busy and instance.operation.id == message.operation_id
+
+
+def _removing(instance: Instance) -> bool:
+    operation = instance.operation
+    if operation.kind is OperationKind.PROVISION:
+        return operation.phase is Phase.UNDO
+    return operation.kind is OperationKind.DEPROVISION
+
+
+def _target(instance: Instance) -> Instance:
+    """The instance with the parameters that the phase works towards."""
+    operation = instance.operation
+    if operation.kind is OperationKind.UPDATE and operation.phase is Phase.APPLY:
+        return replace(instance, ses=operation.ses or instance.ses)
+    return instance

@@ -1,0 +1,265 @@
+"""What a binding of `aws-ses` consists of: an IAM user with one key, a webhook, a topic for digests."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from lambdas.aws.faults import Throttled
+from lambdas.aws.iam import AccessKey, Quota, sending_policy
+from lambdas.aws.ses import Identity
+from lambdas.aws.webhook_items import KeptWebhook
+from lambdas.broker.errors import BadParameter, QuotaExceeded
+from lambdas.broker.fields import Fields
+from lambdas.broker.parameters import WebhookRules, change_webhook
+from lambdas.broker.rendering import Connected, Renderer, Standing, binding_parameters
+from lambdas.broker.ses_steps import tags
+from lambdas.domain import names
+from lambdas.domain.instance import (
+    Binding,
+    BindingSecret,
+    BindingState,
+    BindRequest,
+    Instance,
+    WebhookChange,
+    WebhookSettings,
+)
+from lambdas.domain.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
+
+EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # deliveries would drown them: SNS mails ten a second at most
+BINDING_TAG = "ses-feedback:binding-id"
+
+
+class Users(Protocol):
+    """IAM users; the promises are those of lambdas.aws.iam."""
+
+    def quota(self) -> Quota: ...
+    def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None: ...
+    def replace_key(self, name: str) -> AccessKey: ...
+    def remove_user(self, name: str) -> None: ...
+
+
+class Webhooks(Protocol):
+    """The webhooks table; the promises are those of lambdas.aws.webhook_items."""
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None: ...
+    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
+    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
+
+
+class Topics(Protocol):
+    """SNS topics for people; the promises are those of lambdas.aws.topics."""
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
+    def subscribe(self, topic_arn: str, email: str) -> None: ...
+    def confirmed(self, topic_arn: str, email: str) -> bool: ...
+    def remove(self, topic_arn: str) -> None: ...
+
+
+class Vault(Protocol):
+    """Seals bindings' secrets; see lambdas.aws.binding_seal."""
+
+    def seal(self, binding_id: str, secret: BindingSecret) -> bytes: ...
+    def open(self, binding_id: str, sealed: bytes) -> BindingSecret: ...
+
+
+class WebhookSeal(Protocol):
+    """Seals what delivery may open: a webhook's secret and userinfo."""
+
+    def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes: ...
+
+
+class SendTest(Protocol):
+    """Sends a webhook its test."""
+
+    def __call__(self, binding: Binding, settings: WebhookSettings, *, test_id: str, now: datetime) -> None: ...
+
+
+class Identities(Protocol):
+    """SES's identities, asked without waiting."""
+
+    def identity(self, domain: str) -> Identity | None: ...
+
+
+class Bound(Protocol):
+    """Where bindings are found."""
+
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesBindings:
+    """Makes, shows and removes bindings of `aws-ses`."""
+
+    users: Users
+    webhooks: Webhooks
+    topics: Topics
+    vault: Vault
+    seal: WebhookSeal
+    test: SendTest
+    identities: Identities
+    renderer: Renderer
+    topic_arn_prefix: str
+
+    def check_room(self) -> None:
+        """Raise QuotaExceeded if the account's IAM users are used up."""
+        quota = self.users.quota()
+        if quota.exhausted:
+            raise QuotaExceeded(
+                f"the AWS account has {quota.users} of {quota.limit} IAM users, and a binding needs one; "
+                "delete bindings that are no longer used, or ask the operator"
+            )
+
+    def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
+        """Make all of it; a key whose secret was lost with an earlier try is replaced."""
+        user = names.iam_user(binding.id)
+        resources = (self.renderer.identity_arn(instance), self.renderer.configuration_set_arn(instance))
+        policy = sending_policy(resources, binding.effective.source_ips)
+        self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: binding.id})
+        key = self.users.replace_key(user)
+        secret = self.vault.open(binding.id, binding.sealed)
+        self._make_webhook(binding, secret, now=now)
+        self._make_email(binding, instance)
+        secret = replace(secret, access_key_id=key.id, secret_access_key=key.secret)
+        return replace(binding, sealed=self.vault.seal(binding.id, secret))
+
+    def _make_webhook(self, binding: Binding, secret: BindingSecret, *, now: datetime) -> None:
+        if not binding.webhook_id:
+            return
+        if binding.shares_webhook:
+            if not self.webhooks.join(binding.instance_id, binding.webhook_id, binding.id):
+                raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+            return
+        settings = self._settings(binding, secret)
+        self.webhooks.put(binding.instance_id, binding.webhook_id, settings, binding_id=binding.id)
+        self.test(binding, settings, test_id=binding.id, now=now)
+
+    def _settings(self, binding: Binding, secret: BindingSecret) -> WebhookSettings:
+        request = binding.effective
+        return WebhookSettings(
+            url=request.notification_webhook,
+            events=request.notification_events or DEFAULT_EVENTS,
+            format=request.notification_format,
+            scope=request.notification_scope,
+            sealed=self.seal(binding.webhook_id, secret.webhook_secret, secret.webhook_userinfo),
+        )
+
+    def _make_email(self, binding: Binding, instance: Instance) -> None:
+        """Digests go through a topic of the binding's own, kept as a webhook of format EMAIL."""
+        if not binding.email_webhook_id:
+            return
+        if binding.shares_email:
+            if not self.webhooks.join(binding.instance_id, binding.email_webhook_id, binding.id):
+                raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+            return
+        arn = self.topics.ensure(names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: binding.id})
+        self.topics.subscribe(arn, binding.effective.notification_email)
+        settings = WebhookSettings(
+            url=arn,
+            events=binding.effective.notification_events or EMAIL_EVENTS,
+            format=NotificationFormat.EMAIL,
+            scope=Scope.INSTANCE,
+            sealed=b"",
+        )
+        self.webhooks.put(binding.instance_id, binding.email_webhook_id, settings, binding_id=binding.id)
+
+    def remove(self, binding: Binding, *, now: datetime) -> None:  # noqa: ARG002  # the port's
+        """Remove all of it; what is gone is fine. A shared webhook goes with its last binding."""
+        self.users.remove_user(names.iam_user(binding.id))
+        if binding.webhook_id:
+            self.webhooks.leave(binding.instance_id, binding.webhook_id, binding.id)
+        email = binding.email_webhook_id
+        if email and self.webhooks.leave(binding.instance_id, email, binding.id):
+            self.topics.remove(self.topic_arn_prefix + names.notification_topic(email.removeprefix("email-")))
+
+    def show(self, binding: Binding, instance: Instance, link: Instance | None) -> dict[str, Any]:
+        """The binding's credentials and parameters as they are now."""
+        webhook = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
+        connected = Connected(
+            instance=instance,
+            request=binding.effective,
+            user=names.iam_user(binding.id),
+            secret=self.vault.open(binding.id, binding.sealed),
+            webhook=webhook,
+            hostname=link.made.hostname if link else "",
+        )
+        return {
+            "credentials": self.renderer.credentials(connected, self._standing(instance)),
+            "parameters": binding_parameters(binding.effective, webhook),
+        }
+
+    def _standing(self, instance: Instance) -> Standing:
+        try:
+            identity = self.identities.identity(instance.domain)
+            verified = identity.verified if identity else False
+        except Throttled:
+            verified = None
+        made = instance.made
+        return Standing(
+            verified=verified, alerts_confirmed=self.topics.confirmed(made.alert_topic_arn, made.alert_email)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookChanges:
+    """What an update's `bindings` come to: settings before and after, sealed already."""
+
+    store: Bound
+    webhooks: Webhooks
+    vault: Vault
+    seal: WebhookSeal
+    rules: WebhookRules
+
+    def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]:
+        """Raises BadParameter that names the binding and the field."""
+        found = [self._change(instance, binding_id, fields) for binding_id, fields in given.items()]
+        return tuple(change for change in found if change is not None)
+
+    def _change(self, instance: Instance, binding_id: str, fields: Fields) -> WebhookChange | None:
+        name = f"bindings.{binding_id[:50]}"
+        binding = self.store.binding(instance.id, binding_id)
+        if binding is None or binding.state is not BindingState.READY:
+            raise BadParameter(name, "is no binding of this service instance")
+        kept = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
+        if kept is None:
+            raise BadParameter(name, "has no webhook to change; rebind with notification_webhook")
+        before = kept.settings
+        secret = self.vault.open(binding.id, binding.sealed)
+        wanted = change_webhook(fields, _request(binding.request, before), rules=self.rules)
+        userinfo, sealed = None, before.sealed
+        if "notification_webhook" in wanted.given:
+            userinfo = wanted.userinfo
+            sealed = self.seal(binding.webhook_id, secret.webhook_secret, userinfo)
+        after = WebhookSettings(
+            url=wanted.request.notification_webhook,
+            events=wanted.request.notification_events,
+            format=wanted.request.notification_format,
+            scope=wanted.request.notification_scope,
+            sealed=sealed,
+        )
+        if after == before:
+            return None
+        return WebhookChange(
+            binding_id=binding_id,
+            webhook_id=binding.webhook_id,
+            before=before,
+            after=after,
+            mark=_mark(secret.webhook_secret, userinfo),
+        )
+
+
+def _request(request: BindRequest, settings: WebhookSettings) -> BindRequest:
+    return replace(
+        request,
+        notification_webhook=settings.url,
+        notification_events=settings.events,
+        notification_format=settings.format,
+        notification_scope=settings.scope,
+    )
+
+
+def _mark(secret: str, userinfo: str | None) -> str:
+    return hmac.digest(secret.encode(), (userinfo or "").encode(), hashlib.sha256).hex() if userinfo else ""

@@ -1,0 +1,69 @@
+"""What the broker tells of its doings: one wide line an outcome, and metrics. Never an address or a secret."""
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from lambdas.broker.api import ORIGINATING_IDENTITY, REQUEST_IDENTITY, originating_user
+from lambdas.broker.errors import BrokerError
+from lambdas.broker.requests import Answer, Request
+from lambdas.domain.instance import Instance, OperationState
+
+FAULT = 500
+MAX_LOGGED = 200  # characters of what a platform sends, in a log line
+
+
+class Telling:
+    """Logs and counts."""
+
+    def __init__(self, logger: Logger, metrics: Metrics) -> None:
+        self._logger = logger
+        self._metrics = metrics
+
+    def answered(self, request: Request, answer: Answer, error: Exception | None) -> None:
+        """A request got its answer."""
+        fields = {
+            "method": request.method,
+            "path": request.path[:MAX_LOGGED],
+            "status": answer.status,
+            "request_identity": request.headers.get(REQUEST_IDENTITY, "")[:MAX_LOGGED],
+            "originator": originating_user(request.headers.get(ORIGINATING_IDENTITY, "")),
+        }
+        if error is not None:
+            fields["error"] = error.code if isinstance(error, BrokerError) else type(error).__name__
+        if answer.status >= FAULT:
+            self._logger.error("request failed", extra=fields, exc_info=error)
+            self._count("BrokerFaults")
+            return
+        self._logger.info("request answered", extra=fields)
+        self._count("BrokerRefusals" if error else "BrokerAnswers")
+
+    def operation(self, what: str, instance: Instance, error: Exception | None = None) -> None:
+        """Something happened to an instance's operation."""
+        operation = instance.operation
+        fields = {
+            "instance_id": instance.id,
+            "operation": operation.id,
+            "phase": operation.phase.value,
+            "step": operation.step,
+            "failures": operation.failures,
+            "state": operation.state.value,
+        }
+        if error is not None:
+            self._logger.warning(what, extra=fields, exc_info=error)
+            self._count("OperationStepFailures")
+            return
+        self._logger.info(what, extra=fields)
+        if operation.state is not OperationState.IN_PROGRESS:
+            self._count(f"Operations{operation.state.value.capitalize()}")
+
+    def swept(self, what: str, id_: str, error: Exception | None = None) -> None:
+        """The sweep did something."""
+        if error is not None:
+            self._logger.error(what, extra={"id": id_}, exc_info=error)
+            self._count("SweepFailures")
+            return
+        self._logger.info(what, extra={"id": id_})
+        self._count("Swept")
+
+    def _count(self, name: str) -> None:
+        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)

@@ -1,0 +1,201 @@
+"""Puts the broker together from settings and clients; handler picks the part it needs."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from lambdas.aws import seal
+from lambdas.aws.binding_seal import BindingVault
+from lambdas.aws.broker_table import BrokerTable
+from lambdas.aws.clients import client
+from lambdas.aws.credentials import Credentials
+from lambdas.aws.delivery_queue import DeliveryQueue
+from lambdas.aws.iam import Iam
+from lambdas.aws.operations_queue import OperationsQueue
+from lambdas.aws.pace import Pace
+from lambdas.aws.pacer import Pacer
+from lambdas.aws.ses import Ses
+from lambdas.aws.topics import Topics
+from lambdas.aws.webhook_items import WebhookItems
+from lambdas.aws.zone import Zone
+from lambdas.aws.zone_credentials import zone_client
+from lambdas.broker.api import Api, Tell
+from lambdas.broker.bindings import Bindings
+from lambdas.broker.catalog import SES_SERVICE, catalog
+from lambdas.broker.dns import Dns
+from lambdas.broker.instances import Instances
+from lambdas.broker.operations import Engine, Report
+from lambdas.broker.outbox import SendTest
+from lambdas.broker.parameters import WebhookRules
+from lambdas.broker.rendering import Renderer
+from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
+from lambdas.broker.ses_steps import SesSteps
+from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.address import AddressRules
+from lambdas.domain.signature import WebhookSecret, new_secret
+from lambdas.domain.webhook import WebhookId
+
+if TYPE_CHECKING:
+    from types_boto3_route53 import Route53Client
+
+WORKERS_PATIENCE = 10.0  # s: a turn lasts 45 s, so waiting in it is cheaper than another
+APIS_PATIENCE = 1.5  # s: a bind is to be done in 5
+NO_PATIENCE = 0.0  # s: what is only nice to know
+
+
+def clock() -> datetime:
+    """Now."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Every part of the broker, made when it is first asked for."""
+
+    settings: BrokerSettings
+
+    @cached_property
+    def table(self) -> BrokerTable:
+        """The broker's memory."""
+        return BrokerTable(client("dynamodb"), self.settings.broker_table)
+
+    @cached_property
+    def turns(self) -> OperationsQueue:
+        """Where the worker's turns are asked for."""
+        return OperationsQueue(client("sqs"), self.settings.operations_queue_url)
+
+    def api(self, tell: Tell) -> Api:
+        """What answers the platform."""
+        settings = self.settings
+        return Api(
+            accept=Credentials(client("secretsmanager"), settings.credentials_secret_arn),
+            instances=self.instances,
+            bindings=self.bindings,
+            catalog=catalog(settings),
+            tell=tell,
+        )
+
+    def engine(self, report: Report) -> Engine:
+        """What works operations off."""
+        return Engine(
+            instances=self.table,
+            turns=self.turns,
+            steps_of=self._steps,
+            succeeded=self._renderer.succeeded,
+            clock=clock,
+            report=report,
+        )
+
+    @cached_property
+    def instances(self) -> Instances:
+        """What answers for instances."""
+        changes = WebhookChanges(
+            store=self.table, webhooks=self._webhooks, vault=self._vault, seal=self._seal, rules=self._rules
+        )
+        return Instances(
+            store=self.table,
+            turns=self.turns,
+            identities=self._ses(APIS_PATIENCE),
+            webhooks=changes,
+            settings=self.settings,
+            new_id=_new_id,
+        )
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """What answers for bindings."""
+        return Bindings(
+            store=self.table,
+            vault=self._vault,
+            webhooks=self._webhooks,
+            makers={SES_SERVICE: self._ses_bindings},
+            settings=self.settings,
+            rules=self._rules,
+            new_id=_new_id,
+            new_secret=new_secret,
+        )
+
+    @cached_property
+    def _ses_bindings(self) -> SesBindings:
+        settings = self.settings
+        return SesBindings(
+            users=Iam(client("iam"), boundary_arn=settings.permissions_boundary_arn),
+            webhooks=self._webhooks,
+            topics=self._topics,
+            vault=self._vault,
+            seal=self._seal,
+            test=self._send_test,
+            identities=self._ses(NO_PATIENCE),
+            renderer=self._renderer,
+            topic_arn_prefix=self._topic_arn_prefix,
+        )
+
+    @cached_property
+    def _steps(self) -> SesSteps:
+        zone_id = self.settings.operator_zone_id
+        return SesSteps(
+            claims=self.table,
+            ses=self._ses(WORKERS_PATIENCE),
+            topics=self._topics,
+            zone=Zone(self._zone_client, zone_id=zone_id) if zone_id else None,
+            webhooks=self._webhooks,
+            dns=self._dns,
+            event_topic_arn=self.settings.event_topic_arn,
+            topic_arn_prefix=self._topic_arn_prefix,
+        )
+
+    @cached_property
+    def _send_test(self) -> SendTest:
+        settings = self.settings
+        deliveries = DeliveryQueue(client("sqs"), settings.deliveries_queue_url)
+        return SendTest(deliveries=deliveries, topic_arn=settings.event_topic_arn)
+
+    @cached_property
+    def _webhooks(self) -> WebhookItems:
+        return WebhookItems(client("dynamodb"), self.settings.webhooks_table)
+
+    @cached_property
+    def _topics(self) -> Topics:
+        return Topics(client("sns"), key_arn=self.settings.key_arn)
+
+    @cached_property
+    def _vault(self) -> BindingVault:
+        return BindingVault(client("kms"), self.settings.key_arn)
+
+    @cached_property
+    def _dns(self) -> Dns:
+        return Dns.of(self.settings)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(settings=self.settings, dns=self._dns)
+
+    @cached_property
+    def _rules(self) -> WebhookRules:
+        settings = self.settings
+        addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
+        return WebhookRules(addresses=addresses, private_names=bool(settings.allowed_cidrs))
+
+    @property
+    def _topic_arn_prefix(self) -> str:
+        return f"arn:{self.settings.partition}:sns:{self.settings.region}:{self.settings.account}:"
+
+    def _ses(self, patience: float) -> Ses:
+        settings = self.settings
+        pacer = Pacer(client("dynamodb"), settings.pacer_table, rate=settings.ses_calls_per_second)
+        return Ses(client("sesv2"), Pace(pacer, patience=patience, clock=clock, sleep=time.sleep))
+
+    def _seal(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
+        sealed = WebhookSecret(secret=secret, userinfo=userinfo)
+        return seal.seal(client("kms"), self.settings.key_arn, WebhookId(webhook_id), sealed)
+
+    @cache  # noqa: B019  # there is one Wiring a process
+    def _zone_client(self) -> "Route53Client":
+        return zone_client(client("secretsmanager"), self.settings.zone_credentials_secret_arn)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
