@@ -103,13 +103,14 @@ class Operator(Construct):
             periods=3,
         )
 
-    def watch_count(self, id: str, metric: str, *, because: str, periods: int = 1) -> None:
-        """Alarm when the functions count any *metric* in *periods* five-minute periods running."""
+    def watch_count(self, id: str, metric: str, *, service: str, because: str, periods: int = 1) -> None:
+        """Alarm when the functions of *service* count any *metric* in *periods* five-minute periods running."""
         self.alarm(
             id,
             cloudwatch.Metric(
                 namespace=NAMESPACE,
                 metric_name=metric,
+                dimensions_map={"service": service},  # Powertools adds it, and a metric without it is another one
                 period=Duration.minutes(5),
                 statistic="Sum",
             ),

@@ -15,6 +15,14 @@ from lambdas.domain import names
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _TRIES = 10  # faults of our own only: what a receiver does is answered by the ladder
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
+_TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"
+_WIDE = "Alert and digest topics carry our prefix and the instance's or binding's id."
+_ALARMING = {  # metrics that the functions count
+    "DeliveriesExpired": "Events were not delivered within 14 days, and are gone.",
+    "DeliveriesUnreadable": "Parked deliveries cannot be read; they were moved aside and are kept until they expire.",
+    "DeliveriesNotKept": "Deliveries were made, but could not be kept for replay.",
+    "ReleaseFaults": "A webhook's parked deliveries could not be released; the next run tries again.",
+}
 
 
 class Deliveries(Construct):
@@ -73,6 +81,8 @@ class Delivery(Construct):
             )
             function.send_to(deliveries.queue)
             _tell_tenants(function)
+        self.release.allow("sns:GetTopicAttributes", on=[_TOPICS], wide=_WIDE)
+        _watch(ground)
         _open_webhook_secrets(self.function, ground)
         _attach(self.function, ground)
         self.function.consume(
@@ -103,6 +113,12 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
     )
 
 
+def _watch(ground: Ground) -> None:
+    """What is lost, or would be, is told; what waits for a receiver is the tenant's to know."""
+    for metric, because in _ALARMING.items():
+        ground.operator.watch_count(metric, metric, service="delivery", because=because)
+
+
 def _open_webhook_secrets(function: Function, ground: Ground) -> None:
     """The encryption context binds a ciphertext to its purpose, so that a binding's credentials stay shut."""
     function.allow(
@@ -115,8 +131,8 @@ def _open_webhook_secrets(function: Function, ground: Ground) -> None:
 def _tell_tenants(function: Function) -> None:
     function.allow(
         "sns:Publish",
-        on=[f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"],
-        wide="Alert and digest topics carry our prefix and the instance's or binding's id.",
+        on=[_TOPICS],
+        wide=_WIDE,
     )
     function.use_key_through("sns")
 
