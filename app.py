@@ -5,7 +5,7 @@ import platform
 import sys
 from pathlib import Path
 
-from aws_cdk import App, AssetHashType, Environment
+from aws_cdk import App, AssetHashType
 from aws_cdk import aws_lambda as lambda_
 
 from infra.bundle import CA_BUNDLE, Bundler
@@ -27,8 +27,7 @@ def main() -> None:
         bundle = bundler.bundle(folder, {CA_BUNDLE: Path(context.private_ca_bundle)} if private_ca else None)
         return lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.hash, asset_hash_type=AssetHashType.CUSTOM)
 
-    env = Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
-    SesFeedbackStack(app, context=context, target=target, code=code, env=env)
+    SesFeedbackStack(app, context=context, target=target, code=code, region=os.environ.get("CDK_DEFAULT_REGION", ""))
     app.synth()
 
 

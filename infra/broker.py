@@ -2,7 +2,7 @@
 
 import json
 
-from aws_cdk import Aws, Duration, Stack, Token
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -149,7 +149,7 @@ def _settings(
         zone_credentials_secret_arn=context.zone_credentials_secret_arn,
         dmarc_policy=context.dmarc_policy,
         dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
-        fips=context.fips == "on" or (context.fips == "auto" and _in_govcloud(broker)),
+        fips=context.fips == "on" or (context.fips == "auto" and ground.region.startswith("us-gov-")),
         allowed_cidrs=",".join(context.allowed_cidrs),
         allow_http=context.allow_http,
         ses_calls_per_second=context.ses_calls_per_second,
@@ -157,9 +157,3 @@ def _settings(
         privatelink_subnet_ids=",".join(context.privatelink_subnet_ids),
         privatelink_cidrs=",".join(context.privatelink_cidrs),
     )
-
-
-def _in_govcloud(scope: Construct) -> bool:
-    """`cdk deploy` knows the region; a synthesis that does not is for nowhere in particular."""
-    region = Stack.of(scope).region
-    return not Token.is_unresolved(region) and region.startswith("us-gov-")

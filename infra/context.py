@@ -30,6 +30,7 @@ from infra.rules import (
     written,
 )
 
+_HEX = "([0-9a-f]{8}|[0-9a-f]{17})"  # EC2's ids, old and new
 _OURS = re.compile(r"[a-z][a-z0-9_]*")  # the CDK's own keys hold a colon, a slash, an at sign or a dash
 
 
@@ -89,12 +90,12 @@ class Context:
         (),
         "subnets the delivery function is attached to, for webhooks in a private network; they need a way to the "
         "internet (NAT) or endpoints for SQS, DynamoDB, KMS, SNS and logs",
-        matching(r"subnet-[0-9a-f]+", "subnet ids, comma-separated"),
+        matching(rf"subnet-{_HEX}", "subnet ids, comma-separated"),
     )
     delivery_security_group_ids: tuple[str, ...] = _key(
         (),
         "security groups of the delivery function in those subnets",
-        matching(r"sg-[0-9a-f]+", "security group ids, comma-separated"),
+        matching(rf"sg-{_HEX}", "security group ids, comma-separated"),
     )
     private_ca_bundle: str = _key(
         "",
@@ -145,12 +146,12 @@ class Context:
     privatelink_vpc_id: str = _key(
         "",
         "VPC in which the privatelink service makes endpoints; empty: the service is not offered",
-        matching(r"(vpc-[0-9a-f]+)?", "a VPC id, or empty"),
+        matching(rf"(vpc-{_HEX})?", "a VPC id, or empty"),
     )
     privatelink_subnet_ids: tuple[str, ...] = _key(
         (),
         "subnets for those endpoints; empty: all of the VPC's in zones that have the service",
-        matching(r"subnet-[0-9a-f]+", "subnet ids, comma-separated"),
+        matching(rf"subnet-{_HEX}", "subnet ids, comma-separated"),
     )
     privatelink_cidrs: tuple[str, ...] = _key(
         (), "networks from which those endpoints are reached; empty: the VPC's own", CIDRS
@@ -167,7 +168,7 @@ class Context:
     )
     feedback_concurrency: int = _key(10, "runs of the feedback function at a time", CONCURRENCY)
     delivery_batch_size: int = _key(
-        100,
+        1_000,
         "messages (each of up to 50 deliveries of one webhook) that one run of the delivery function takes",
         between(1, 10_000),
     )

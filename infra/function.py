@@ -35,6 +35,7 @@ class Ground:
     context: Context
     target: Target
     code: Callable[[str], lambda_.Code]
+    region: str
 
 
 class Function(Construct):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from aws_cdk import CfnOutput, Environment, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -22,7 +22,11 @@ from infra.storage import Storage
 
 
 class SesFeedbackStack(Stack):
-    """The whole of ses-feedback in one account and region. *code* gives a function folder's bundle."""
+    """The whole of ses-feedback. *code* gives a function folder's bundle.
+
+    One template fits every account and region, so nothing in it names either; *region* is where it is about to go, if
+    that is known, and decides what `auto` means.
+    """
 
     def __init__(
         self,
@@ -31,12 +35,11 @@ class SesFeedbackStack(Stack):
         context: Context,
         target: Target,
         code: Callable[[str], lambda_.Code],
-        env: Environment | None = None,
+        region: str = "",
     ) -> None:
         super().__init__(
             scope,
             context.stack_name,
-            env=env,
             description="SES for many tenants: every bounce, complaint and delivery comes back as a signed webhook",
             termination_protection=context.production,
         )
@@ -49,6 +52,7 @@ class SesFeedbackStack(Stack):
             context=context,
             target=target,
             code=code,
+            region=region,
         )
         self.ground = ground
         self.storage = Storage(self, "Storage", key=key, removal=removal)
