@@ -1,0 +1,375 @@
+"""AWS as the broker sees it, in memory: the same promises as the adapters', and nothing forgotten.
+
+Every call passes a `Gate`, which can end the process there: before the call has had its effect, or just after.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from lambdas.aws.broker_table import Claim, DomainTaken, VersionConflict
+from lambdas.aws.faults import NotOurs, Throttled
+from lambdas.aws.iam import AccessKey, Quota
+from lambdas.aws.operations_queue import OperationMessage
+from lambdas.aws.ses import INSTANCE_TAG, Identity
+from lambdas.aws.webhook_items import KeptWebhook
+from lambdas.domain.delivery import DeliveryBatch
+from lambdas.domain.dns_records import Dkim, DnsRecord
+from lambdas.domain.domain_names import is_under, parents
+from lambdas.domain.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
+
+
+class Died(BaseException):
+    """The process was killed: no handler of ours may catch it."""
+
+
+@dataclass
+class Gate:
+    """Counts the calls that leave the process; ends it at the one that is asked for."""
+
+    calls: int = 0
+    die_at: int | None = None
+    after: bool = False
+    failing: dict[str, Exception] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def crossing(self, name: str) -> Iterator[None]:
+        """One call."""
+        at, self.calls = self.calls, self.calls + 1
+        self.names.append(name)
+        if self.die_at == at and not self.after:
+            raise Died(name)
+        if name in self.failing:
+            raise self.failing[name]
+        yield
+        if self.die_at == at and self.after:
+            raise Died(name)
+
+
+class Gated:
+    """Passes every call of *target* through *gate*."""
+
+    def __init__(self, target: Any, gate: Gate) -> None:
+        self._target = target
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._gate.crossing(f"{type(self._target).__name__}.{name}"):
+                return found(*args, **kwargs)
+
+        return call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with self._gate.crossing(type(self._target).__name__):
+            return self._target(*args, **kwargs)
+
+
+@dataclass
+class FakeTable:
+    """lambdas.aws.broker_table."""
+
+    instances: dict[str, Instance] = field(default_factory=dict)
+    bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
+    binding_claims: dict[str, str] = field(default_factory=dict)
+    domains: dict[str, Claim] = field(default_factory=dict)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        return self.instances.get(instance_id)
+
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+        self._check(self.instances.get(instance.id), instance.version)
+        for domain in (claim, release):
+            if domain and domain in self.domains and self.domains[domain].instance_id != instance.id:
+                raise DomainTaken
+        if claim:
+            for parent in parents(claim):
+                held = self.domains.get(parent)
+                if held is not None and held.organization_guid != instance.organization_guid:
+                    raise DomainTaken
+            self.domains[claim] = Claim(
+                domain=claim, instance_id=instance.id, organization_guid=instance.organization_guid
+            )
+        if release:
+            self.domains.pop(release, None)
+        self.instances[instance.id] = saved = replace(instance, version=instance.version + 1)
+        return saved
+
+    def claims_related(self, domain: str) -> tuple[Claim, ...]:
+        related = [claim for claim in self.domains.values() if is_under(claim.domain, domain)]
+        return (*related, *(self.domains[parent] for parent in parents(domain) if parent in self.domains))
+
+    def unfinished(self, *, before: datetime) -> tuple[str, ...]:
+        return tuple(
+            instance.id
+            for instance in self.instances.values()
+            if instance.busy and instance.operation.touched_at < before
+        )
+
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None:
+        return self.bindings.get((instance_id, binding_id))
+
+    def instance_of_binding(self, binding_id: str) -> str | None:
+        return self.binding_claims.get(binding_id)
+
+    def save_binding(self, binding: Binding, *, instances: Sequence[Instance] = ()) -> Binding:
+        self._check(self.bindings.get((binding.instance_id, binding.id)), binding.version)
+        for instance in instances:
+            self._check(self.instances.get(instance.id), instance.version)
+        if self.binding_claims.get(binding.id, binding.instance_id) != binding.instance_id:
+            raise VersionConflict
+        for instance in instances:
+            self.instances[instance.id] = replace(instance, version=instance.version + 1)
+        saved = replace(binding, version=binding.version + 1)
+        self.bindings[binding.instance_id, binding.id] = saved
+        if saved.state is BindingState.GONE:
+            self.binding_claims.pop(binding.id, None)
+        else:
+            self.binding_claims[binding.id] = binding.instance_id
+        return saved
+
+    def stale_intents(self, *, before: datetime) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            key
+            for key, binding in self.bindings.items()
+            if binding.state in (BindingState.INTENT, BindingState.LEAVING)
+            and (binding.busy_until or binding.created_at) < before
+        )
+
+    @staticmethod
+    def _check(known: Instance | Binding | None, version: int) -> None:
+        if (known.version if known else 0) != version:
+            raise VersionConflict
+
+
+@dataclass
+class FakeSes:
+    """lambdas.aws.ses. `foreign` are identities that somebody else made; `verifies` says whether DKIM is found."""
+
+    sets: dict[str, dict[str, str]] = field(default_factory=dict)
+    destinations: dict[str, str] = field(default_factory=dict)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    verifies: bool = True
+    throttled: int = 0
+
+    def _pace(self) -> None:
+        if self.throttled:
+            self.throttled -= 1
+            raise Throttled(3.0)
+
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str]) -> None:
+        self._pace()
+        self.sets.setdefault(name, dict(tags))
+
+    def ensure_event_destination(self, name: str, topic_arn: str) -> None:
+        self._pace()
+        assert name in self.sets
+        self.destinations[name] = topic_arn
+
+    def remove_configuration_set(self, name: str) -> None:
+        self._pace()
+        self.sets.pop(name, None)
+        self.destinations.pop(name, None)
+
+    def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
+        self._pace()
+        assert configuration_set in self.sets
+        found = self.identities.get(domain)
+        if found is not None and found.owner != tags[INSTANCE_TAG]:
+            raise NotOurs(f"{domain} is already set up in this account's SES")
+        dkim = Dkim(tokens=("t1", "t2", "t3"), zone="dkim.amazonses.com")
+        self.identities[domain] = Identity(
+            owner=tags[INSTANCE_TAG],
+            dkim=dkim,
+            verified=False,
+            failed=False,
+            mail_from="",
+            configuration_set=configuration_set,
+        )
+        return dkim
+
+    def identity(self, domain: str) -> Identity | None:
+        self._pace()
+        found = self.identities.get(domain)
+        return replace(found, verified=True) if found and self.verifies else found
+
+    def set_mail_from(self, domain: str, mail_from: str) -> None:
+        self._pace()
+        self.identities[domain] = replace(self.identities[domain], mail_from=mail_from)
+
+    def remove_identity(self, domain: str, owner: str) -> None:
+        self._pace()
+        if domain in self.identities and self.identities[domain].owner == owner:
+            del self.identities[domain]
+
+
+@dataclass
+class FakeUsers:
+    """lambdas.aws.iam."""
+
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    limit: int = 5000
+    made: int = 0
+
+    def quota(self) -> Quota:
+        return Quota(users=len(self.users), limit=self.limit)
+
+    def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
+        user = self.users.setdefault(name, {"keys": {}, "tags": dict(tags)})
+        user["policy"] = policy
+
+    def replace_key(self, name: str) -> AccessKey:
+        self.made += 1
+        key = AccessKey(id=f"AKIA{self.made:016}", secret=f"secret{self.made}")
+        self.users[name]["keys"] = {key.id: key.secret}
+        return key
+
+    def remove_user(self, name: str) -> None:
+        self.users.pop(name, None)
+
+
+@dataclass
+class FakeTopics:
+    """lambdas.aws.topics."""
+
+    topics: dict[str, set[str]] = field(default_factory=dict)
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str:
+        arn = f"arn:aws:sns:us-east-1:123456789012:{name}"
+        self.topics.setdefault(arn, set())
+        return arn
+
+    def subscribe(self, topic_arn: str, email: str) -> None:
+        self.topics[topic_arn] = {email}
+
+    def confirmed(self, topic_arn: str, email: str) -> bool:
+        return False
+
+    def remove(self, topic_arn: str) -> None:
+        self.topics.pop(topic_arn, None)
+
+
+@dataclass
+class FakeZone:
+    """lambdas.aws.zone."""
+
+    records: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def upsert(self, records: Sequence[DnsRecord]) -> None:
+        self.records |= {(record.name, record.type.value): record.value for record in records}
+
+    def remove(self, domain: str, *, keep: Sequence[DnsRecord] = ()) -> None:
+        kept = {(record.name, record.type.value) for record in keep}
+        self.records = {
+            key: value for key, value in self.records.items() if key in kept or not is_under(key[0], domain)
+        }
+
+
+@dataclass
+class FakeWebhooks:
+    """lambdas.aws.webhook_items."""
+
+    instances: dict[str, bool] = field(default_factory=dict)
+    webhooks: dict[tuple[str, str], KeptWebhook] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def set_notifications(self, instance_id: str, *, enabled: bool) -> None:
+        self.instances[instance_id] = enabled
+
+    def remove_instance(self, instance_id: str) -> None:
+        self.instances.pop(instance_id, None)
+        self.webhooks = {key: kept for key, kept in self.webhooks.items() if key[0] != instance_id}
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
+        return self.webhooks.get((instance_id, webhook_id))
+
+    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None:
+        self.webhooks[instance_id, webhook_id] = KeptWebhook(
+            settings=settings, bindings=(binding_id,), test_status=None, test_at=None
+        )
+
+    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        kept = self.get(instance_id, webhook_id)
+        if kept is None:
+            return False
+        bindings = tuple(dict.fromkeys((*kept.bindings, binding_id)))
+        self.webhooks[instance_id, webhook_id] = replace(kept, bindings=bindings)
+        return True
+
+    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        kept = self.get(instance_id, webhook_id)
+        if kept is None:
+            return True
+        left = tuple(other for other in kept.bindings if other != binding_id)
+        if left:
+            self.webhooks[instance_id, webhook_id] = replace(kept, bindings=left)
+        else:
+            del self.webhooks[instance_id, webhook_id]
+        return not left
+
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
+        kept = self.get(instance_id, webhook_id)
+        if kept is not None:
+            self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings)
+            self.versions[webhook_id] = self.versions.get(webhook_id, 1) + 1
+
+
+@dataclass
+class FakeVault:
+    """lambdas.aws.binding_seal: the ciphertext is an index that only this vault reads."""
+
+    sealed: list[tuple[str, BindingSecret]] = field(default_factory=list)
+
+    def seal(self, binding_id: str, secret: BindingSecret) -> bytes:
+        self.sealed.append((binding_id, secret))
+        return f"sealed-{len(self.sealed) - 1}".encode()
+
+    def open(self, binding_id: str, sealed: bytes) -> BindingSecret:
+        owner, secret = self.sealed[int(sealed.removeprefix(b"sealed-"))]
+        assert owner == binding_id
+        return secret
+
+
+@dataclass
+class FakeWebhookSeal:
+    """lambdas.aws.seal, as wired."""
+
+    sealed: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+    def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
+        self.sealed.append((webhook_id, secret, userinfo))
+        return f"webhook-{len(self.sealed) - 1}".encode()
+
+
+@dataclass
+class FakeTurns:
+    """lambdas.aws.operations_queue."""
+
+    messages: list[tuple[OperationMessage, float]] = field(default_factory=list)
+
+    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+        self.messages.append((message, delay))
+
+
+@dataclass
+class FakeDeliveries:
+    """lambdas.aws.delivery_queue."""
+
+    batches: list[DeliveryBatch] = field(default_factory=list)
+
+    def send(self, batches: Sequence[DeliveryBatch], *, delay: int = 0) -> None:
+        self.batches += batches
+
+
+class AnyCredentials:
+    """lambdas.aws.credentials: one pair."""
+
+    def accept(self, username: str, password: str, *, now: datetime) -> bool:
+        return (username, password) == ("broker", "secret")

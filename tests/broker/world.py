@@ -1,0 +1,309 @@
+"""The broker on fakes, a platform that calls it, and a clock: `World` is what the broker's tests play with."""
+
+import base64
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lambdas.broker.api import Api
+from lambdas.broker.bindings import Bindings
+from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
+from lambdas.broker.dns import Dns
+from lambdas.broker.instances import Instances
+from lambdas.broker.operations import Engine
+from lambdas.broker.outbox import SendTest
+from lambdas.broker.parameters import WebhookRules
+from lambdas.broker.rendering import Renderer
+from lambdas.broker.requests import Answer, Request
+from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
+from lambdas.broker.ses_steps import SesSteps
+from lambdas.broker.settings import BrokerSettings
+from lambdas.broker.sweeping import Sweep
+from lambdas.domain.address import AddressRules
+from tests.broker.fakes import (
+    AnyCredentials,
+    Died,
+    FakeDeliveries,
+    FakeSes,
+    FakeTable,
+    FakeTopics,
+    FakeTurns,
+    FakeUsers,
+    FakeVault,
+    FakeWebhooks,
+    FakeWebhookSeal,
+    FakeZone,
+    Gate,
+    Gated,
+)
+
+START = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
+ORGANIZATION, SPACE = "org-1", "space-1"
+WEBHOOK = "https://app.example.gov/hook"
+PREFIX = "arn:aws:sns:us-east-1:123456789012:"
+
+
+def settings(**changes: Any) -> BrokerSettings:
+    """Settings of a broker in us-east-1 with a zone for generated domains."""
+    known: dict[str, Any] = {
+        "broker_table": "broker",
+        "webhooks_table": "webhooks",
+        "pacer_table": "pacer",
+        "operations_queue_url": "https://sqs/operations",
+        "deliveries_queue_url": "https://sqs/deliveries",
+        "event_topic_arn": PREFIX + "events",
+        "key_arn": "arn:aws:kms:us-east-1:123456789012:key/k",
+        "credentials_secret_arn": "credentials",
+        "permissions_boundary_arn": "arn:aws:iam::123456789012:policy/boundary",
+        "partition": "aws",
+        "region": "us-east-1",
+        "account": "123456789012",
+        "display_name": "Amazon SES",
+        "provider_name": "Example",
+        "documentation_url": "https://example.gov/docs",
+        "support_url": "https://example.gov/help",
+        "operator_zone": "mail.example.net",
+        "operator_zone_id": "Z123",
+        "zone_credentials_secret_arn": "",
+        "dmarc_policy": "reject",
+        "dmarc_aggregate_recipients": "dmarc@operator.example",
+        "fips": False,
+        "allowed_cidrs": "",
+        "allow_http": False,
+        "ses_calls_per_second": 1.0,
+        "privatelink_vpc_id": "",
+        "privatelink_subnet_ids": "",
+        "privatelink_cidrs": "",
+    }
+    return BrokerSettings(**(known | changes))
+
+
+@dataclass
+class World:
+    """One broker and its AWS. Time moves only when it is told to."""
+
+    settings: BrokerSettings = field(default_factory=settings)
+    gate: Gate = field(default_factory=Gate)
+    now: datetime = START
+    table: FakeTable = field(default_factory=FakeTable)
+    ses: FakeSes = field(default_factory=FakeSes)
+    users: FakeUsers = field(default_factory=FakeUsers)
+    topics: FakeTopics = field(default_factory=FakeTopics)
+    zone: FakeZone = field(default_factory=FakeZone)
+    webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
+    vault: FakeVault = field(default_factory=FakeVault)
+    seal: FakeWebhookSeal = field(default_factory=FakeWebhookSeal)
+    turns: FakeTurns = field(default_factory=FakeTurns)
+    deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ids = map(str, itertools.count(1))
+        self._owners = map(str, itertools.count(1))
+        rules = WebhookRules(
+            addresses=AddressRules.parse(self.settings.allowed_cidrs, allow_http=self.settings.allow_http),
+            private_names=bool(self.settings.allowed_cidrs),
+        )
+        dns = Dns.of(self.settings)
+        renderer = Renderer(settings=self.settings, dns=dns)
+        gated = self._gated
+        self.engine = Engine(
+            instances=gated(self.table),
+            turns=gated(self.turns),
+            steps_of=SesSteps(
+                claims=gated(self.table),
+                ses=gated(self.ses),
+                topics=gated(self.topics),
+                zone=gated(self.zone),
+                webhooks=gated(self.webhooks),
+                dns=dns,
+                event_topic_arn=self.settings.event_topic_arn,
+                topic_arn_prefix=PREFIX,
+            ),
+            succeeded=renderer.succeeded,
+            clock=lambda: self.now,
+            report=lambda *what: self.told.append(what),
+        )
+        bindings = SesBindings(
+            users=gated(self.users),
+            webhooks=gated(self.webhooks),
+            topics=gated(self.topics),
+            vault=gated(self.vault),
+            seal=gated(self.seal),
+            test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
+            identities=gated(self.ses),
+            renderer=renderer,
+            topic_arn_prefix=PREFIX,
+        )
+        self.bindings = Bindings(
+            store=gated(self.table),
+            vault=gated(self.vault),
+            webhooks=gated(self.webhooks),
+            makers={SES_SERVICE: bindings},
+            settings=self.settings,
+            rules=rules,
+            new_id=lambda: next(self._ids),
+            new_secret=lambda: f"whsec_{next(self._ids)}",
+        )
+        self.instances = Instances(
+            store=gated(self.table),
+            turns=gated(self.turns),
+            identities=gated(self.ses),
+            webhooks=WebhookChanges(
+                store=gated(self.table),
+                webhooks=gated(self.webhooks),
+                vault=gated(self.vault),
+                seal=gated(self.seal),
+                rules=rules,
+            ),
+            settings=self.settings,
+            new_id=lambda: next(self._ids),
+        )
+        self.api = Api(
+            accept=AnyCredentials(),
+            instances=self.instances,
+            bindings=self.bindings,
+            catalog=catalog(self.settings),
+            tell=lambda *what: self.told.append(what),
+        )
+        self.sweep = Sweep(
+            store=gated(self.table),
+            instances=self.instances,
+            bindings=self.bindings,
+            tell=lambda *what: self.told.append(what),
+        )
+
+    def _gated(self, target: Any) -> Any:
+        return Gated(target, self.gate)
+
+    # -- the platform --------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request, with credentials and version unless *headers* say otherwise (an empty one is left out)."""
+        basic = base64.b64encode(b"broker:secret").decode()
+        known = {"authorization": f"Basic {basic}", "x-broker-api-version": "2.17", **(headers or {})}
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return self.api.answer(
+            Request(
+                method=method,
+                path=path,
+                query=query or {},
+                headers={name: value for name, value in known.items() if value},
+                body=raw,
+            ),
+            now=self.now,
+        )
+
+    def provision(self, instance_id: str = "i1", *, incomplete: bool = True, **changes: Any) -> Answer:
+        """PUT of an instance; *changes* are fields of the body, `parameters` those given."""
+        path = f"/v2/service_instances/{instance_id}"
+        return self.call("PUT", path, provision_body(**changes), query=_incomplete(incomplete))
+
+    def update(self, instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Answer:
+        """PATCH of an instance."""
+        body = {"service_id": SES_SERVICE, "plan_id": SES_PLAN, "parameters": parameters or {}, **changes}
+        return self.call("PATCH", f"/v2/service_instances/{instance_id}", body, query=_incomplete(True))
+
+    def deprovision(self, instance_id: str = "i1", *, service: str = SES_SERVICE, plan: str = SES_PLAN) -> Answer:
+        """DELETE of an instance."""
+        query = {"service_id": service, "plan_id": plan, **_incomplete(True)}
+        return self.call("DELETE", f"/v2/service_instances/{instance_id}", query=query)
+
+    def bind(self, binding_id: str = "b1", instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Answer:
+        """PUT of a binding."""
+        body = {"service_id": SES_SERVICE, "plan_id": SES_PLAN, "parameters": parameters or {}, **changes}
+        return self.call("PUT", f"/v2/service_instances/{instance_id}/service_bindings/{binding_id}", body)
+
+    def unbind(self, binding_id: str = "b1", instance_id: str = "i1", **query: str) -> Answer:
+        """DELETE of a binding."""
+        path = f"/v2/service_instances/{instance_id}/service_bindings/{binding_id}"
+        return self.call("DELETE", path, query={"service_id": SES_SERVICE, "plan_id": SES_PLAN, **query})
+
+    def fetch(self, path: str = "i1", **query: str) -> Answer:
+        """GET below /v2/service_instances."""
+        return self.call("GET", f"/v2/service_instances/{path}", query=query)
+
+    def poll(self, instance_id: str = "i1", **query: str) -> Answer:
+        """GET of an instance's last operation."""
+        return self.fetch(f"{instance_id}/last_operation", **query)
+
+    # -- time and the worker -------------------------------------------------------------------------------------
+
+    def later(self, **delta: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**delta)
+
+    def work(self, *, turns: int = 60) -> None:
+        """Give the worker its turns until the queue is empty; each waits for its delay. A turn that dies stays."""
+        for _ in range(turns):
+            if not self.turns.messages:
+                return
+            message, delay = self.turns.messages[0]
+            self.later(seconds=delay)
+            self.engine.turn(message, owner=next(self._owners))
+            self.turns.messages.remove((message, delay))
+        raise AssertionError(f"still working after {turns} turns: {self.turns.messages}")
+
+    def surviving(self, action: Any) -> bool:
+        """Run *action*; whether it lived."""
+        try:
+            action()
+        except Died:
+            return False
+        return True
+
+    def ready(self, instance_id: str = "i1", **changes: Any) -> None:
+        """Provision and work until it is there."""
+        answer = self.provision(instance_id, **changes)
+        assert answer.status == 202, answer.body
+        self.work()
+        assert self.poll(instance_id).body["state"] == "succeeded", self.poll(instance_id).body
+
+    def left(self) -> dict[str, Any]:
+        """All there is in AWS and in the tables but tombstones: empty when nothing is orphaned."""
+        found = {
+            "sets": self.ses.sets,
+            "destinations": self.ses.destinations,
+            "identities": self.ses.identities,
+            "users": self.users.users,
+            "topics": self.topics.topics,
+            "records": self.zone.records,
+            "notifications": self.webhooks.instances,
+            "webhooks": self.webhooks.webhooks,
+            "domains": self.table.domains,
+            "binding claims": self.table.binding_claims,
+            "referrers": {i.id: i.referrers for i in self.table.instances.values() if i.referrers},
+            "bindings": {i.id: i.bindings for i in self.table.instances.values() if i.bindings},
+        }
+        return {name: dict(values) for name, values in found.items() if values}
+
+
+def provision_body(**changes: Any) -> dict[str, Any]:
+    """A good provision's body, changed; a field that is None is left out."""
+    body = {
+        "service_id": SES_SERVICE,
+        "plan_id": SES_PLAN,
+        "organization_guid": ORGANIZATION,
+        "space_guid": SPACE,
+        "parameters": {"admin_email": "admin@agency.gov", "domain": "agency.gov"},
+        "context": {"platform": "cloudfoundry", "organization_name": "Org, one", "space_name": "dev"},
+    }
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+def _incomplete(incomplete: bool) -> dict[str, str]:
+    return {"accepts_incomplete": "true"} if incomplete else {}
+
+
+__all__ = ["PRIVATELINK_PLAN", "PRIVATELINK_SERVICE", "World", "provision_body", "settings"]
