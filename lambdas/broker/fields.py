@@ -62,9 +62,11 @@ class Fields:
         return value
 
     def emails(self, field: str) -> tuple[str, ...]:
-        """A list of e-mail addresses, each bare or as a mailto: URI; also one string of them with commas."""
+        """A list of e-mail addresses, each bare or as a mailto: URI; also, as at cloud.gov, one string with commas."""
+        value = self.values[field]
+        listed = [entry for entry in value.split(",") if entry.strip()] if isinstance(value, str) else value
         found = []
-        for entry in self._texts(field, what="e-mail addresses"):
+        for entry in self._texts(field, listed, what="e-mail addresses"):
             address = entry.strip().removeprefix("mailto:")
             if not is_email(address) or "!" in address:  # ! begins a size limit in DMARC's URIs: RFC 7489, 6.2
                 raise BadParameter(self.name(field), "must hold e-mail addresses such as dmarc@agency.gov")
@@ -91,7 +93,7 @@ class Fields:
     def choices(self, field: str, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         """A list of one or more of *choices*."""
         known = {str(choice.value): choice for choice in choices}
-        values = self._texts(field, what=f"one or more of {', '.join(known)}")
+        values = self._texts(field, self.values[field], what=f"one or more of {', '.join(known)}")
         if not values or any(value not in known for value in values):
             raise BadParameter(self.name(field), f"must be a list of one or more of {', '.join(known)}")
         return tuple(choice for choice in known.values() if choice.value in values)
@@ -100,7 +102,7 @@ class Fields:
         """A list of IP addresses and CIDRs, normalised."""
         remedy = 'must be a list of IP addresses or CIDRs such as "203.0.113.0/24", without host bits'
         found = []
-        for entry in self._texts(field, what="IP addresses or CIDRs"):
+        for entry in self._texts(field, self.values[field], what="IP addresses or CIDRs"):
             try:
                 found.append(str(ipaddress.ip_network(entry.strip())))
             except ValueError:
@@ -109,10 +111,7 @@ class Fields:
             raise BadParameter(self.name(field), remedy)
         return tuple(sorted(set(found)))
 
-    def _texts(self, field: str, *, what: str) -> list[str]:
-        value = self.values[field]
-        if isinstance(value, str):
-            value = value.split(",") if value.strip() else []
+    def _texts(self, field: str, value: object, *, what: str) -> list[str]:
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise BadParameter(self.name(field), f"must be a list of {what}")
         if len(value) > MAX_ITEMS:
