@@ -2,7 +2,16 @@
 
 import typer
 
+from ops import addresses, dead_letters, webhooks
+from ops.replay import replay
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate a ses-feedback stack.")
+app.add_typer(webhooks.app, name="webhooks")
+app.command()(webhooks.attempts)
+app.command()(replay)
+app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(addresses.suppression, name="suppression")
+app.command()(addresses.resubscribe)
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="python -m ops")

@@ -55,6 +55,21 @@ class WebhookStates:
             self._kept |= {key: (now, found.get(key)) for key in page}
         return {key: target for key in wanted if (target := self._kept[key][1])}
 
+    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
+        """All webhooks, or an instance's, each with its whole item. Reads the table through: for operators only."""
+        if instance_id is None:
+            pages: Any = self._client.get_paginator("scan").paginate(TableName=self._table_name)
+        else:
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression="instance_id = :instance",
+                ExpressionAttributeValues=to_item({":instance": instance_id}),
+            )
+        for page in pages:
+            for item in map(from_item, page["Items"]):
+                if item["item"].startswith(WEBHOOK_PREFIX):
+                    yield _target(item), item
+
     def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
         """Change a webhook's health by *change*, which may be called several times.
 

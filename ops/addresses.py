@@ -1,0 +1,68 @@
+"""`ops suppression` and `ops resubscribe`: addresses that mail no longer reaches."""
+
+from typing import Annotated
+
+import typer
+
+from lambdas.aws.clients import client
+from lambdas.domain import names
+from ops.console import STACK, Json, StackName, fail, say, told
+from ops.tools import Tools, tools
+
+suppression = typer.Typer(no_args_is_help=True, help="The account's suppression list: remove.")
+
+
+@suppression.command()
+def remove(
+    address: Annotated[str, typer.Argument(help="The address that mail may be sent to again.")],
+    as_json: Json = False,
+) -> None:
+    """Take an address off the account's suppression list. All tenants share the list."""
+    with told():
+        ses = client("sesv2")
+        try:
+            ses.delete_suppressed_destination(EmailAddress=address)
+        except ses.exceptions.NotFoundException:
+            fail(f"{address} is not on the suppression list")
+    row = {"address": address, "removed": True}
+    say(f"{address} is off the suppression list, for all tenants.", row, as_json=as_json)
+
+
+@suppression.callback()
+def _group() -> None:
+    """Keep `remove` a command of its own, though it is the only one."""
+
+
+def resubscribe(
+    target: Annotated[str, typer.Argument(metavar="ID", help="A binding (its digests) or an instance (its alerts).")],
+    stack: StackName = STACK,
+    as_json: Json = False,
+) -> None:
+    """Ask a recipient again to confirm: an unconfirmed subscription runs out after 48 hours."""
+    with told():
+        found = tools(stack)
+        topic, email = _binding(found, target) or _instance(found, target) or (None, None)
+        if not topic or not email:
+            fail(f"{target} is neither a binding with a notification_email nor an instance with an admin_email")
+        arn = found.stack.arn_prefix + topic
+        confirmed = found.topics.confirmed(arn, email)
+        if not confirmed:
+            client("sns").subscribe(TopicArn=arn, Protocol="email", Endpoint=email)
+    text = f"{email} is confirmed already." if confirmed else f"{email} is asked to confirm (the mail comes from AWS)."
+    say(text, {"id": target, "topic": arn, "email": email, "confirmed": confirmed}, as_json=as_json)
+
+
+def _binding(found: Tools, binding_id: str) -> tuple[str, str] | None:
+    instance_id = found.broker.instance_of_binding(binding_id)
+    binding = found.broker.binding(instance_id, binding_id) if instance_id else None
+    email = binding.effective.notification_email if binding else None
+    if binding is None or not email:
+        return None
+    owner = binding.email_webhook_id.removeprefix("email-") or binding.id  # the first binding of a rotation
+    return names.notification_topic(owner), email
+
+
+def _instance(found: Tools, instance_id: str) -> tuple[str, str] | None:
+    instance = found.broker.instance(instance_id)
+    email = instance.made.alert_email if instance else ""
+    return (names.alert_topic(instance_id), email) if email else None

@@ -1,0 +1,79 @@
+"""The adapters that operators' commands work with, over one stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lambdas.aws.archive import Archive
+from lambdas.aws.backlog import Backlog
+from lambdas.aws.broker_table import BrokerTable
+from lambdas.aws.clients import client
+from lambdas.aws.delivery_queue import DeliveryQueue
+from lambdas.aws.topics import Topics
+from lambdas.aws.webhook_state import WebhookStates
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import EventKind, Scope, Webhook
+from ops.console import fail
+from ops.stack import Stack, find
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a command needs of a stack."""
+
+    stack: Stack
+
+    @cached_property
+    def states(self) -> WebhookStates:
+        """Webhooks and their health."""
+        return WebhookStates(client("dynamodb"), self.stack.tables["webhooks"])
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        """What waits."""
+        return Backlog(client("dynamodb"), self.stack.tables["backlog"])
+
+    @cached_property
+    def archive(self) -> Archive:
+        """What was delivered."""
+        return Archive(client("dynamodb"), self.stack.tables["backlog"])
+
+    @cached_property
+    def broker(self) -> BrokerTable:
+        """Instances and bindings."""
+        return BrokerTable(client("dynamodb"), self.stack.tables["broker"])
+
+    @cached_property
+    def queue(self) -> DeliveryQueue:
+        """The deliveries queue."""
+        return DeliveryQueue(client("sqs"), self.stack.queues["deliveries"])
+
+    @cached_property
+    def topics(self) -> Topics:
+        """Topics that tell people by e-mail."""
+        return Topics(client("sns"), key_arn=self.stack.outputs["KeyArn"])
+
+    def webhook(self, webhook_id: str) -> tuple[Target, dict[str, Any]]:
+        """A webhook by its id, with its item; ends the command when there is none."""
+        found = next((pair for pair in self.states.every() if pair[0].webhook_id == webhook_id), None)
+        if found is None:
+            fail(f"there is no webhook {webhook_id}; `python -m ops webhooks list` shows them")
+        return found
+
+
+def tools(stack_name: str) -> Tools:
+    """The tools for the stack of that name."""
+    return Tools(find(stack_name))
+
+
+def as_webhook(target: Target, item: Mapping[str, Any]) -> Webhook:
+    """A webhook as rendering wants it."""
+    return Webhook(
+        id=target.webhook_id,
+        instance_id=target.instance_id,
+        events=frozenset(map(EventKind, item.get("events", []))),
+        format=target.format,
+        scope=Scope(item.get("scope", Scope.INSTANCE)),
+        senders=frozenset(item.get("senders", [])),
+    )
