@@ -17,7 +17,7 @@ from ops.stack import DEFAULT_NAME, StackMissing
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 StackName = Annotated[
-    str, typer.Option("--stack", envvar="SES_FEEDBACK_STACK", help="CloudFormation stack.", show_default=True)
+    str, typer.Option("--stack", envvar="SES_FEEDBACK_STACK_NAME", help="CloudFormation stack.", show_default=True)
 ]
 STACK = DEFAULT_NAME
 
