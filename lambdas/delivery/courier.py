@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 
 from lambdas.delivery.transport import AddressNotAllowed, reused
-from lambdas.domain.attempt import BODY_READ, Answer, NoAnswer
+from lambdas.domain.attempt import BODY_READ, TIMED_OUT, Answer, NoAnswer
 
 DEADLINE = 15.0  # s for all of an attempt, name look-up to last byte: Standard Webhooks asks for 15 to 30
 BODY_DEADLINE = 3.0  # s for the body: the status is already known, and decides
@@ -34,7 +34,7 @@ class Courier:
             async with asyncio.timeout(self._deadline):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return NoAnswer(reason="timeout")
+            return NoAnswer(reason=TIMED_OUT)
         except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
             return NoAnswer(reason=why(error))
 

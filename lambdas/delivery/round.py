@@ -15,7 +15,7 @@ from typing import Protocol
 import httpx
 
 from lambdas.delivery.ports import Clock
-from lambdas.domain.attempt import Answer, Attempt, Delivered, NoAnswer, judge
+from lambdas.domain.attempt import TIMED_OUT, Answer, Attempt, Delivered, Failed, NoAnswer, judge
 from lambdas.domain.delivery import Delivery
 from lambdas.domain.signature import signed_headers
 from lambdas.domain.target import Target
@@ -69,12 +69,18 @@ class Share:
         return self.jobs.popleft() if self.jobs and self.patient else None
 
     def note(self, job: Job, attempt: Attempt) -> None:
-        """Take an attempt into account: a success widens, failures close."""
+        """Take an attempt into account: a success widens, failures close, and one that hung closes at once.
+
+        Everything else in the invocation would wait for a second try to hang as long.
+        """
         self.tried.append((job, attempt))
-        if isinstance(attempt.outcome, Delivered):
-            self.failures, self.width, self.patience = 0, WIDTH, PATIENCE
-        else:
-            self.failures += 1
+        match attempt.outcome:
+            case Delivered():
+                self.failures, self.width, self.patience = 0, WIDTH, PATIENCE
+            case Failed(reason=reason) if reason == TIMED_OUT:
+                self.failures = self.patience
+            case _:
+                self.failures += 1
 
 
 async def run(shares: Sequence[Share], post: Post, *, clock: Clock, begin_before: datetime) -> None:

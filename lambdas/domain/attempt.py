@@ -8,6 +8,7 @@ from lambdas.domain.ladder import SLOW_DOWN, retry_after
 
 BODY_READ = 16 * 1024  # bytes of a response that are read: more means nothing to us
 BODY_KEPT = 1_024  # bytes of it that a tenant may see
+TIMED_OUT = "timeout"  # the reason of an attempt that used all of its time
 GONE = 410  # the receiver wants no more (Standard Webhooks: disable the webhook)
 
 
