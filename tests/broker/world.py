@@ -272,7 +272,7 @@ class World:
 
     def left(self) -> dict[str, Any]:
         """All there is in AWS and in the tables but tombstones: empty when nothing is orphaned."""
-        found = {
+        found: dict[str, Any] = {
             "sets": self.ses.sets,
             "destinations": self.ses.destinations,
             "identities": self.ses.identities,

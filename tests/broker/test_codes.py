@@ -1,0 +1,491 @@
+"""Which answer each call gets: OSB 2.17's MUSTs, a row a case."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
+from lambdas.broker.requests import Answer
+from tests.broker.fakes import FakeSes
+from tests.broker.world import WEBHOOK, World, provision_body
+
+BINDING = "/v2/service_instances/i1/service_bindings/b1"
+NAMES = {"service_id": SES_SERVICE, "plan_id": SES_PLAN}
+
+
+@pytest.fixture
+def world() -> World:
+    """A fresh broker."""
+    return World()
+
+
+def refused(answer: Answer, status: int, *words: str) -> None:
+    """The answer is a refusal in OSB's form that says *words*."""
+    assert answer.status == status, answer.body
+    assert set(answer.body) == {"error", "description"}
+    assert isinstance(answer.body["error"], str)
+    for word in words:
+        assert word in answer.body["description"] or word == answer.body["error"], answer.body
+
+
+# -- who asks, and in which version --------------------------------------------------------------------------------
+
+PATHS = ["/v2/catalog", "/v2/service_instances/i1", "/v2/service_instances/i1/last_operation", BINDING]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("version", ["", "1.0", "3.0", "2", "2.x", "two", "2.17; drop", " 2.17", "2.17.1"])
+def test_a_version_that_is_missing_or_strange_is_412(world: World, path: str, version: str) -> None:
+    """Whatever the path."""
+    refused(world.call("GET", path, headers={"x-broker-api-version": version}), 412)
+
+
+@pytest.mark.parametrize("version", ["2.13", "2.14", "2.17", "2.18"])
+def test_minor_versions_are_additive(world: World, version: str) -> None:
+    """Older and newer ones of the same major are served."""
+    assert world.call("GET", "/v2/catalog", headers={"x-broker-api-version": version}).status == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Basic",
+        "Basic !!!",
+        "Bearer abc",
+        "Basic " + base64.b64encode(b"broker:wrong").decode(),
+        "Basic " + base64.b64encode(b"broker").decode(),
+        "Basic " + base64.b64encode(b"\xff\xfe:secret").decode(),
+    ],
+)
+def test_wrong_credentials_are_401_before_anything_else(world: World, header: str) -> None:
+    """Also without a version, and for a path that is none."""
+    for path in ("/v2/catalog", "/nothing"):
+        answer = world.call("GET", path, headers={"authorization": header, "x-broker-api-version": ""})
+        refused(answer, 401)
+        assert answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+def test_the_request_identity_comes_back(world: World) -> None:
+    """On good answers and on refusals."""
+    for path in ("/v2/catalog", "/nothing"):
+        answer = world.call("GET", path, headers={"x-broker-api-request-identity": "abc-1"})
+        assert answer.headers["X-Broker-API-Request-Identity"] == "abc-1"
+
+
+def test_an_unknown_path_is_404_and_a_wrong_method_405(world: World) -> None:
+    """With the methods that are right."""
+    refused(world.call("GET", "/v2/nothing"), 404)
+    answer = world.call("POST", "/v2/service_instances/i1")
+    refused(answer, 405)
+    assert answer.headers["Allow"] == "DELETE, GET, PATCH, PUT"
+
+
+def test_a_body_beyond_all_sense_is_413(world: World) -> None:
+    """Before it is parsed."""
+    refused(world.call("PUT", "/v2/service_instances/i1", b"{" + b" " * 70_000), 413)
+
+
+# -- provision -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b'{"a": NaN}',
+        b"\xff\xfe",
+        b"[" * 50_000,
+    ],
+)
+def test_a_body_that_is_no_json_object_is_400(world: World, body: bytes) -> None:
+    """For every call that takes one."""
+    refused(world.call("PUT", "/v2/service_instances/i1", body, query={"accepts_incomplete": "true"}), 400)
+    refused(world.call("PATCH", "/v2/service_instances/i1", body, query={"accepts_incomplete": "true"}), 400)
+    refused(world.call("PUT", BINDING, body), 400)
+
+
+@pytest.mark.parametrize("field", ["service_id", "plan_id", "organization_guid", "space_guid"])
+@pytest.mark.parametrize("value", [None, "", 5, ["x"], {}])
+def test_required_fields_are_strings_that_are_not_empty(world: World, field: str, value: Any) -> None:
+    """None stands for a missing one here; the error names the field, and nothing is made."""
+    refused(world.provision(**{field: value}), 400, field)
+    assert world.left() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"service_id": "other"}, "service_id"),
+        ({"plan_id": "other"}, "plan_id"),
+        ({"parameters": []}, "parameters"),
+        ({"parameters": "text"}, "parameters"),
+        ({"context": "text"}, "context"),
+        ({"maintenance_info": "1.0"}, "maintenance_info"),
+    ],
+)
+def test_malformed_provisions_are_400(world: World, changes: dict[str, Any], word: str) -> None:
+    """Named."""
+    refused(world.provision(**changes), 400, word)
+
+
+def test_unknown_fields_of_the_protocol_are_ignored(world: World) -> None:
+    """Senders may add fields; receivers must not stumble."""
+    answer = world.provision(novelty={"a": 1}, context={"platform": "x", "more": [1]}, maintenance_info={})
+    assert answer.status == 202
+
+
+def test_provision_is_accepted_and_polled_to_its_end(world: World) -> None:
+    """202 with an operation, last_operation in progress with Retry-After, then succeeded with the records to make."""
+    answer = world.provision()
+    assert answer.status == 202
+    operation = answer.body["operation"]
+    polled = world.poll(operation=operation, **NAMES)
+    assert polled.body["state"] == "in progress"
+    assert polled.headers["Retry-After"]
+    refused(world.fetch(), 404)
+    world.work()
+    polled = world.poll(operation=operation)
+    assert polled.body["state"] == "succeeded"
+    assert "t1._domainkey.agency.gov. 600 IN CNAME t1.dkim.amazonses.com." in polled.body["description"]
+
+
+def test_asynchronous_work_needs_accepts_incomplete(world: World) -> None:
+    """Whatever exists, and before parameters are looked at."""
+    refused(world.provision(incomplete=False, parameters={}), 422, "AsyncRequired")
+    refused(world.call("DELETE", "/v2/service_instances/i9", query=NAMES), 422, "AsyncRequired")
+    refused(world.call("PATCH", "/v2/service_instances/i9", NAMES), 422, "AsyncRequired")
+
+
+@pytest.mark.parametrize("value", ["yes", "", "True", "1", "true,true"])
+def test_accepts_incomplete_is_true_or_false(world: World, value: str) -> None:
+    """Anything else is a mistake."""
+    path = "/v2/service_instances/i1"
+    refused(world.call("PUT", path, provision_body(), query={"accepts_incomplete": value}), 400, "accepts_incomplete")
+
+
+def test_a_maintenance_version_is_none_of_the_catalogs(world: World) -> None:
+    """The plan names none, so none can be asked for."""
+    refused(world.provision(maintenance_info={"version": "1.0.0"}), 422, "MaintenanceInfoConflict")
+    world.ready()
+    refused(world.update(maintenance_info={"version": "1.0.0"}), 422, "MaintenanceInfoConflict")
+
+
+def test_the_same_provision_again(world: World) -> None:
+    """202 with the same operation while it is under way, then 200."""
+    first = world.provision()
+    again = world.provision(context={"platform": "other"})
+    assert (again.status, again.body) == (202, first.body)
+    world.work()
+    assert world.provision().status == 200
+    assert world.provision(parameters={"admin_email": "admin@agency.gov", "domain": "AGENCY.gov."}).status == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"organization_guid": "org-2"},
+        {"space_guid": "space-2"},
+        {"parameters": {"admin_email": "other@agency.gov", "domain": "agency.gov"}},
+        {"parameters": {"admin_email": "admin@agency.gov", "domain": "other.gov"}},
+    ],
+)
+def test_another_provision_of_the_same_id_is_409(world: World, changes: dict[str, Any]) -> None:
+    """While it is under way and afterwards."""
+    world.provision()
+    refused(world.provision(**changes), 409)
+    world.work()
+    refused(world.provision(**changes), 409)
+
+
+@pytest.mark.parametrize("bad", ["a_b", "a.b", "x" * 51, "a%20b", "ä", "a b"])
+def test_ids_are_letters_digits_and_dashes(world: World, bad: str) -> None:
+    """Where something is to be made or removed 400; what cannot exist is not found."""
+    refused(world.provision(bad), 400)
+    refused(world.deprovision(bad), 400)
+    refused(world.bind(bad), 400)
+    refused(world.bind("b1", bad), 400)
+    refused(world.unbind(bad), 400)
+    refused(world.poll(bad), 400)
+    refused(world.fetch(bad), 404)
+    refused(world.fetch(f"i1/service_bindings/{bad}"), 404)
+
+
+# -- fetch and last_operation ------------------------------------------------------------------------------------
+
+
+def test_fetch_tells_the_parameters_in_force(world: World) -> None:
+    """Normalised, with the domain in use."""
+    world.ready()
+    answer = world.fetch()
+    assert answer.status == 200
+    assert (answer.body["service_id"], answer.body["plan_id"]) == (SES_SERVICE, SES_PLAN)
+    assert answer.body["parameters"]["domain"] == "agency.gov"
+    assert answer.body["parameters"]["enable_feedback_notifications"] is False
+
+
+def test_what_was_never_seen(world: World) -> None:
+    """404 for reading, 410 for deleting, 400 for what needs it."""
+    refused(world.poll(), 404)
+    refused(world.fetch(), 404)
+    refused(world.fetch("i1/service_bindings/b1"), 404)
+    refused(world.fetch("i1/service_bindings/b1/last_operation"), 404)
+    refused(world.deprovision(), 410)
+    refused(world.unbind(), 410)
+    refused(world.update(), 400)
+    refused(world.bind(), 400)
+
+
+def test_a_tombstone_answers_late_polls(world: World) -> None:
+    """410 once it is gone; the id can be used anew."""
+    world.ready()
+    world.bind()
+    world.unbind()
+    operation = world.deprovision().body["operation"]
+    world.work()
+    refused(world.poll(operation=operation), 410)
+    refused(world.fetch("i1/service_bindings/b1/last_operation"), 410)
+    refused(world.fetch(), 404)
+    refused(world.deprovision(), 410)
+    refused(world.unbind(), 410)
+    world.ready()
+    assert world.bind().status == 201
+
+
+def test_a_poll_for_an_operation_that_is_none_is_400(world: World) -> None:
+    """But an earlier one's end can still be asked for."""
+    first = world.provision().body["operation"]
+    world.work()
+    world.update(parameters={"admin_email": "other@agency.gov"})
+    assert world.poll(operation=first).body["state"] == "succeeded"
+    assert world.poll().body["state"] == "in progress"
+    refused(world.poll(operation="other"), 400)
+
+
+# -- update --------------------------------------------------------------------------------------------------------
+
+
+def test_an_update_is_accepted_and_in_force_at_its_end(world: World) -> None:
+    """Fetch says ConcurrencyError meanwhile; the same again is 202 with the same operation, another 422."""
+    world.ready()
+    parameters = {"admin_email": "other@agency.gov", "enable_feedback_notifications": "true"}
+    first = world.update(parameters=parameters)
+    assert first.status == 202
+    assert world.update(parameters=parameters).body == first.body
+    refused(world.update(parameters={"admin_email": "third@agency.gov"}), 422, "ConcurrencyError")
+    refused(world.fetch(), 422, "ConcurrencyError")
+    refused(world.bind(), 422, "ConcurrencyError")
+    refused(world.deprovision(), 422, "ConcurrencyError")
+    world.work()
+    assert world.poll().body["state"] == "succeeded"
+    assert world.fetch().body["parameters"]["admin_email"] == "other@agency.gov"
+    assert world.webhooks.instances == {"i1": True}
+    assert list(world.topics.topics.values()) == [{"other@agency.gov"}]
+    assert world.update(parameters=parameters).status == 200
+    assert world.provision().status == 200  # the original request is still what created it
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "word"),
+    [
+        ({"plan_id": "other"}, 422, "plan_id"),
+        ({"service_id": "other"}, 400, "service_id"),
+        ({"service_id": ""}, 400, "service_id"),
+        ({"parameters": {"domain": "other.gov"}}, 422, "domain"),
+        ({"parameters": {"novelty": 1}}, 400, "novelty"),
+        ({"parameters": {"bindings": {"b9": {"notification_webhook": WEBHOOK}}}}, 400, "bindings.b9"),
+        ({"parameters": {"bindings": []}}, 400, "bindings"),
+        ({"parameters": {"bindings": {"b1": {}}}}, 400, "bindings.b1"),
+        ({"previous_values": []}, 400, "previous_values"),
+        ({"previous_values": {"plan_id": 5}}, 400, "previous_values.plan_id"),
+    ],
+)
+def test_updates_that_will_not_do(world: World, changes: dict[str, Any], status: int, word: str) -> None:
+    """With the reason, and nothing changed."""
+    world.ready()
+    before = world.table.instance("i1")
+    parameters = changes.pop("parameters", {})
+    refused(world.update(parameters=parameters, **changes), status, word)
+    assert world.table.instance("i1") == before
+
+
+def test_an_update_without_changes_is_200(world: World) -> None:
+    """Also one that names the same domain, or only a new context."""
+    world.ready()
+    assert world.update().status == 200
+    assert world.update(parameters={"domain": "Agency.GOV"}).status == 200
+    assert world.update(context={"platform": "cloudfoundry", "space_name": "prod"}).status == 200
+    instance = world.table.instance("i1")
+    assert instance is not None
+    assert instance.tags["ses-feedback:space-name"] == "prod"
+
+
+# -- deprovision ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"service_id": SES_SERVICE}, {"plan_id": SES_PLAN}, {"service_id": "", "plan_id": SES_PLAN}],
+)
+def test_deletes_need_service_and_plan(world: World, query: dict[str, str]) -> None:
+    """Whether the thing exists or not."""
+    query |= {"accepts_incomplete": "true"}
+    refused(world.call("DELETE", "/v2/service_instances/i1", query=query), 400)
+    refused(world.call("DELETE", BINDING, query=query), 400)
+
+
+def test_deletes_with_another_service_or_plan_are_400(world: World) -> None:
+    """They are not what the instance is of."""
+    world.ready()
+    world.bind()
+    refused(world.deprovision(plan="other"), 400)
+    refused(world.deprovision(service="other"), 400)
+    refused(world.unbind(plan_id="other"), 400)
+
+
+def test_deprovision_is_accepted_and_repeated(world: World) -> None:
+    """202 with the same operation until it is gone."""
+    world.ready()
+    first = world.deprovision()
+    assert first.status == 202
+    assert world.deprovision().body == first.body
+    refused(world.provision(), 422, "ConcurrencyError")
+    refused(world.bind(), 422, "ConcurrencyError")
+    world.work()
+    assert world.left() == {}
+    refused(world.deprovision(), 410)
+
+
+def test_an_instance_with_bindings_is_not_deleted(world: World) -> None:
+    """The platform has to unbind first."""
+    world.ready()
+    world.bind()
+    refused(world.deprovision(), 422, "unbind")
+    world.unbind()
+    assert world.deprovision().status == 202
+
+
+def test_deleting_halts_a_provision(world: World) -> None:
+    """Its own operation failed, and nothing is left of it."""
+    world.ses.verifies = False
+    provision = world.provision(parameters={"admin_email": "admin@agency.gov"}).body["operation"]
+    message, _ = world.turns.messages.pop()
+    world.engine.turn(message, owner="w")
+    assert world.ses.identities
+    deprovision = world.deprovision().body["operation"]
+    assert deprovision != provision
+    polled = world.poll(operation=provision).body
+    assert (polled["state"], "Halted" in polled["description"]) == ("failed", True)
+    world.work()
+    assert world.left() == {}
+    refused(world.poll(operation=deprovision), 410)
+
+
+# -- bind and unbind -------------------------------------------------------------------------------------------------
+
+
+def test_a_bind_is_201_then_200_and_409_with_other_parameters(world: World) -> None:
+    """The credentials are the same each time."""
+    world.ready()
+    parameters = {"notification_webhook": "https://user:pw@app.example.gov/hook"}
+    first = world.bind(parameters=parameters)
+    assert first.status == 201
+    again = world.bind(parameters=parameters)
+    assert again.status == 200
+    assert again.body["credentials"] == first.body["credentials"]
+    refused(world.bind(), 409)
+    refused(world.bind(parameters={"notification_webhook": "https://user:other@app.example.gov/hook"}), 409)
+    fetched = world.fetch("i1/service_bindings/b1")
+    assert fetched.body["credentials"] == first.body["credentials"]
+    assert fetched.body["parameters"]["notification_webhook"] == "https://app.example.gov/hook"
+    assert world.fetch("i1/service_bindings/b1/last_operation").body["state"] == "succeeded"
+
+
+def test_a_bind_needs_an_instance_that_is_ready(world: World) -> None:
+    """Not one under way, and not one that failed."""
+    world.provision()
+    refused(world.bind(), 422, "ConcurrencyError")
+    world.ses.identities["agency.gov"] = _foreign(world.ses)
+    world.work()
+    assert world.poll().body["state"] == "failed"
+    refused(world.bind(), 400)
+
+
+def test_a_binding_belongs_to_one_instance(world: World) -> None:
+    """Asked for under another it does not exist, and its id is taken."""
+    world.ready()
+    world.ready("i2", parameters={"admin_email": "admin@agency.gov", "domain": "other.gov"})
+    world.bind("b1", "i1")
+    refused(world.fetch("i2/service_bindings/b1"), 404)
+    refused(world.unbind("b1", "i2"), 410)
+    refused(world.bind("b1", "i2"), 409)
+    assert world.fetch("i1/service_bindings/b1").status == 200
+
+
+def test_a_service_key_is_a_binding_without_an_application(world: World) -> None:
+    """And with one it is the same; bind_resource and app_guid are for the platform."""
+    world.ready()
+    assert world.bind("key").status == 201
+    assert world.bind("app", bind_resource={"app_guid": "a-1"}, app_guid="a-1").status == 201
+    refused(world.bind("app", bind_resource={"app_guid": "a-2"}), 409)
+    refused(world.bind("b3", bind_resource={"app_guid": 5}), 400, "bind_resource.app_guid")
+    refused(world.bind("b3", app_guid=""), 400, "app_guid")
+
+
+def test_a_bind_beyond_iams_quota_is_refused(world: World) -> None:
+    """With the figures, and nothing made."""
+    world.ready()
+    world.users.limit = 0
+    refused(world.bind(), 422, "QuotaExceeded", "IAM users")
+    assert "users" not in world.left()
+    assert "binding claims" not in world.left()
+
+
+@pytest.mark.parametrize("call", ["FakeUsers.replace_key", "FakeWebhooks.put", "FakeDeliveries.send", "FakeVault.seal"])
+def test_a_bind_that_fails_leaves_nothing(world: World, call: str) -> None:
+    """500 without details; the platform may try again."""
+    world.ready()
+    world.gate.failing[call] = RuntimeError("secret detail")
+    answer = world.bind(parameters={"notification_webhook": WEBHOOK})
+    refused(answer, 500)
+    assert "secret detail" not in answer.body["description"]
+    world.gate.failing.clear()
+    assert "users" not in world.left()
+    assert "webhooks" not in world.left()
+    assert world.bind(parameters={"notification_webhook": WEBHOOK}).status == 201
+
+
+def test_two_binds_at_once(world: World) -> None:
+    """One wins; the other is told to come back."""
+    world.ready()
+    answers: list[Answer] = []
+
+    def meanwhile(*_: Any, **__: Any) -> Any:
+        answers.append(world.bind())
+        answers.append(world.unbind())
+        return original()
+
+    original = world.users.quota
+    ensure: Callable[..., None] = world.users.ensure_user
+    world.users.ensure_user = lambda *a, **k: (meanwhile(), ensure(*a, **k))[1]  # type: ignore[method-assign,func-returns-value]
+    assert world.bind().status == 201
+    for answer in answers:
+        refused(answer, 422, "ConcurrencyError")
+
+
+def test_originating_identity_is_told_and_a_strange_one_does_no_harm(world: World) -> None:
+    """It is logged, never needed."""
+    for header in ("cloudfoundry eyJ1c2VyX2lkIjogInUxIn0=", "x", "cloudfoundry !!!", "a b c"):
+        assert world.call("GET", "/v2/catalog", headers={"x-broker-api-originating-identity": header}).status == 200
+
+
+def _foreign(ses: FakeSes) -> Any:
+    ses.ensure_configuration_set("x", {})
+    ses.ensure_identity("foreign.gov", "x", {"ses-feedback:instance-id": "somebody else"})
+    return ses.identities.pop("foreign.gov")
