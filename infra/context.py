@@ -136,7 +136,7 @@ class Context:
     reputation_days: int = _key(30, "days that the rates look back at most", between(1, 30))
     reputation_floor_outcomes: int = _key(500, "outcomes under which there is no verdict", between(1, 10_000_000))
     reputation_floor_bounces: int = _key(5, "bounces under which nobody is paused", between(1, 100_000))
-    reputation_floor_complaints: int = _key(3, "complaints under which nobody is paused", between(1, 100_000))
+    reputation_floor_complaints: int = _key(13, "complaints under which nobody is paused", between(1, 100_000))
 
     catalog_display_name: str = _key("Amazon SES", "the service's name in the marketplace")
     catalog_provider: str = _key("ses-feedback", "the provider's name in the marketplace")

@@ -15,6 +15,7 @@ from lambdas.domain import names
 from lambdas.reputation.settings import ReputationSettings
 
 _TIMEOUT = Duration.seconds(120)
+_SWEEP_TIMEOUT = Duration.minutes(10)  # it asks SES about one instance a second, and must end before the next run
 _SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
 _BOUNDED_AGE = Duration.hours(1)  # of a change that keeps failing; the sweep judges the instance anyway
 _TRIES = 10
@@ -36,9 +37,11 @@ class Reputation(Construct):
         super().__init__(scope, id)
         settings = _settings(ground, storage, deliveries, event_topic_arn)
         self.function = self._function(
-            "Reputation", "handler", ground, settings, "Judges an instance whose counters changed."
+            "Reputation", "handler", ground, settings, "Judges an instance whose counters changed.", _TIMEOUT
         )
-        self.sweep = self._function("ReputationSweep", "sweep", ground, settings, "Finishes and checks verdicts.")
+        self.sweep = self._function(
+            "ReputationSweep", "sweep", ground, settings, "Finishes and checks verdicts.", _SWEEP_TIMEOUT
+        )
         for function in (self.function, self.sweep):
             _allow(function, ground, storage, deliveries)
         self.failures = dead_letter_queue(
@@ -46,9 +49,15 @@ class Reputation(Construct):
         )
         self._follow(storage)
         self.sweep.run_every(_SWEEP)
+        ground.operator.watch_count(
+            "OverdueActions",
+            "OverdueActions",
+            service="reputation",
+            because="A warning, pause or recovery was decided 15 minutes ago and could not be acted on. It is retried.",
+        )
 
     def _function(
-        self, id: str, entry: str, ground: Ground, settings: ReputationSettings, description: str
+        self, id: str, entry: str, ground: Ground, settings: ReputationSettings, description: str, timeout: Duration
     ) -> Function:
         return Function(
             self,
@@ -57,7 +66,7 @@ class Reputation(Construct):
             folder="reputation",
             entry=entry,
             settings=settings,
-            timeout=_TIMEOUT,
+            timeout=timeout,
             description=description,
         )
 
@@ -126,8 +135,8 @@ def _settings(ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_to
 
 def _allow(function: Function, ground: Ground, storage: Storage, deliveries: sqs.IQueue) -> None:
     of_this_account = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
-    function.use_table(storage.reputation, "GetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem")
-    function.use_table(storage.webhooks, "GetItem", "Query")
+    function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+    function.use_table(storage.webhooks, "Query", "Scan")
     function.use_table(storage.pacer, "GetItem", "UpdateItem")
     function.send_to(deliveries)
     function.allow(

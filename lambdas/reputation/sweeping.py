@@ -189,10 +189,10 @@ def slot_of(now: datetime) -> int:
 
 
 def _above(ours: Reputation, theirs: SesRates, rules: Rules) -> Iterator[Reason]:
-    """Where SES's rate asks for a pause and ours does not."""
-    if theirs.bounce_rate is not None and theirs.bounce_rate >= rules.bounce_pause > ours.bounce_rate:
+    """Where SES's rate asks for a pause, and ours says less."""
+    if theirs.bounce_rate is not None and theirs.bounce_rate >= max(rules.bounce_pause, ours.bounce_rate):
         yield Reason.BOUNCES
-    if theirs.complaint_rate is not None and theirs.complaint_rate >= rules.complaint_pause > ours.complaint_rate:
+    if theirs.complaint_rate is not None and theirs.complaint_rate >= max(rules.complaint_pause, ours.complaint_rate):
         yield Reason.COMPLAINTS
 
 

@@ -1,0 +1,255 @@
+"""Standings, SES and people in memory; any call may be the process's last."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from lambdas.aws.ses_rates import SesRates
+from lambdas.aws.webhook_table import Audience
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.reputation import HourCounts, Reputation, Rules, State
+from lambdas.domain.standing import LEASE, Pending, Standing, Step, Transition
+from lambdas.domain.webhook import Webhook, WebhookId
+from lambdas.reputation.acting import Actor
+from lambdas.reputation.judging import Judge, Judged
+from lambdas.reputation.sweeping import Sweeper
+from tests.feedback.fakes import Fate
+
+RULES = Rules(
+    window_outcomes=10_000,
+    window_days=30,
+    minimum_outcomes=500,
+    minimum_bounces=5,
+    minimum_complaints=13,
+    bounce_warning=0.02,
+    bounce_pause=0.04,
+    complaint_warning=0.0004,
+    complaint_pause=0.0008,
+)
+OPERATOR_TOPIC = "arn:aws:sns:us-east-1:1:operator"
+ADMIN_TOPIC = "arn:aws:sns:us-east-1:1:ses-feedback-i1-alerts"
+
+
+@dataclass
+class FakeStandings:
+    """Standings with conditional claims."""
+
+    fate: Fate = field(default_factory=Fate)
+    kept: dict[str, Standing] = field(default_factory=dict)
+    claims: list[Transition] = field(default_factory=list)
+    rivals: list[Standing] = field(default_factory=list)  # what others write just before the next claims
+
+    def load(self, instance_id: str) -> Standing:
+        """As the table does."""
+        return self.kept.get(instance_id, Standing(instance_id=instance_id))
+
+    def claim(
+        self, standing: Standing, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+    ) -> bool:
+        """As the table does."""
+        self.fate.strike()
+        if self.rivals:
+            rival = self.rivals.pop(0)
+            self.kept[rival.instance_id] = rival
+        if self.load(standing.instance_id).version != standing.version:
+            return False
+        pending = Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=now + LEASE)
+        self.kept[standing.instance_id] = Standing(
+            instance_id=standing.instance_id,
+            state=transition.after,
+            since=transition.at,
+            version=standing.version + 1,
+            baseline=baseline,
+            pending=pending,
+        )
+        self.claims.append(transition)
+        self.fate.strike()
+        return True
+
+    def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
+        """As the table does."""
+        return self._change(pending, claimed_by=claimer, claimed_until=now + LEASE)
+
+    def step_done(self, pending: Pending, step: Step) -> bool:
+        """As the table does."""
+        self.fate.strike()
+        current = self.load(pending.transition.instance_id).pending
+        done = (current.done if current else frozenset()) | {step}
+        return self._change(pending, done=done)
+
+    def release(self, pending: Pending, *, now: datetime) -> None:
+        """As the table does."""
+        self._change(pending, claimed_until=now)
+
+    def finish(self, pending: Pending) -> None:
+        """As the table does."""
+        self.fate.strike()
+        standing = self.load(pending.transition.instance_id)
+        if standing.pending and standing.pending.transition.id == pending.transition.id:
+            self.kept[standing.instance_id] = replace(standing, pending=None)
+
+    def watched(self) -> Sequence[str]:
+        """As the table does."""
+        return [name for name, kept in self.kept.items() if kept.pending or kept.state is not State.HEALTHY]
+
+    def forget(self, instance_id: str) -> None:
+        """As the table does."""
+        self.kept.pop(instance_id, None)
+
+    def _change(self, pending: Pending, **changes: object) -> bool:
+        standing = self.load(pending.transition.instance_id)
+        if standing.pending is None or standing.pending.transition.id != pending.transition.id:
+            return False
+        self.kept[standing.instance_id] = replace(standing, pending=replace(standing.pending, **changes))  # type: ignore[arg-type]
+        return True
+
+
+@dataclass
+class World:
+    """One instance, i1, with a webhook; all that is done to it."""
+
+    fate: Fate = field(default_factory=Fate)
+    counted: dict[str, HourCounts] = field(default_factory=dict)
+    sends: dict[str, bool] = field(default_factory=lambda: {"i1": True})
+    letters: list[tuple[str, str, str]] = field(default_factory=list)
+    batches: list[DeliveryBatch] = field(default_factory=list)
+    switched: list[tuple[str, bool]] = field(default_factory=list)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    ses_rates: dict[str, SesRates] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    healings: list[tuple[str, str]] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    failures: list[tuple[str, Exception]] = field(default_factory=list)
+    leaves: int = 1_000
+    standings: FakeStandings = field(default_factory=FakeStandings)
+
+    def __post_init__(self) -> None:
+        """One fate for all."""
+        self.standings.fate = self.fate
+
+    @property
+    def judge(self) -> Judge:
+        """A judge in this world."""
+        actor = Actor(
+            sending=self,
+            pacer=self,
+            alerts=self,
+            outbox=self,
+            evidence=self,
+            standings=self.standings,
+            audience=self.audience,
+            rules=RULES,
+            alert_topic_prefix="arn:aws:sns:us-east-1:1:",
+            operator_topic_arn=OPERATOR_TOPIC,
+            event_topic_arn="arn:aws:sns:us-east-1:1:events",
+        )
+        return Judge(counters=self, standings=self.standings, actor=actor, rules=RULES)
+
+    @property
+    def sweeper(self) -> Sweeper:
+        """A sweeper in this world."""
+        return Sweeper(
+            judge=self.judge,
+            standings=self.standings,
+            counters=self,
+            sending=self,
+            rates=self,
+            instances=self,
+            report=self,
+            leave=self.leave,
+        )
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What was sent to webhooks."""
+        return [delivery for batch in self.batches for delivery in batch.deliveries]
+
+    def count(
+        self, *, bucket: str = "2026-11-21T05", bounces: int = 0, complaints: int = 0, deliveries: int = 0
+    ) -> None:
+        """Set a bucket's counts."""
+        self.counted[bucket] = HourCounts(bucket=bucket, bounces=bounces, complaints=complaints, deliveries=deliveries)
+
+    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        """The counters."""
+        return iter([self.counted[bucket] for bucket in sorted(self.counted, reverse=True) if bucket >= since])
+
+    def audience(self, instance_id: str) -> Audience | None:
+        """The webhook."""
+        webhook = Webhook(id=WebhookId("w1"), instance_id=instance_id)
+        return Audience(instance_id=instance_id, webhooks=(webhook,), baseline=None)
+
+    def set(self, instance_id: str, *, enabled: bool) -> bool:
+        """The switch in SES."""
+        self._try("ses")
+        if instance_id not in self.sends:
+            return False
+        self.sends[instance_id] = enabled
+        self.switched.append((instance_id, enabled))
+        self.fate.strike()
+        return True
+
+    def enabled(self, instance_id: str) -> bool | None:
+        """The switch in SES."""
+        self._try("ses")
+        return self.sends.get(instance_id)
+
+    def acquire(self, *, now: datetime, priority: bool = False) -> float:
+        """Leave, at once."""
+        assert priority
+        return 0.0
+
+    def publish(self, topic_arn: str, *, subject: str, text: str) -> bool:
+        """A letter."""
+        self._try("sns")
+        self.letters.append((topic_arn, subject, text))
+        self.fate.strike()
+        return True
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Deliveries."""
+        self._try("sqs")
+        self.batches += batches
+        self.fate.strike()
+
+    def latest(self, instance_id: str | Iterable[str], *, limit: int = 0, now: datetime | None = None):  # type: ignore[no-untyped-def]
+        """The ledger (with a limit), or SES's rates (with a time)."""
+        if limit:
+            return self.ledger[:limit]
+        nothing = SesRates(bounce_rate=None, complaint_rate=None)
+        return {name: self.ses_rates.get(name, nothing) for name in instance_id}
+
+    def part(self, number: int, *, of: int) -> Iterator[str]:
+        """All instances, in the first slice."""
+        return iter(self.sends if number == 0 else [])
+
+    def leave(self) -> bool:
+        """Leave to ask SES, a number of times."""
+        self.leaves -= 1
+        return self.leaves >= 0
+
+    def judged(self, judged: Judged) -> None:
+        """Nobody listens."""
+
+    def failed(self, instance_id: str, error: Exception) -> None:
+        """Remember it."""
+        self.failures.append((instance_id, error))
+
+    def healed(self, instance_id: str, what: str) -> None:
+        """Remember it."""
+        self.healings.append((instance_id, what))
+
+    def differs(self, instance_id: str, ours: Reputation, theirs: SesRates) -> None:
+        """Remember it."""
+        self.differences.append(instance_id)
+
+    def _try(self, service: str) -> None:
+        self.fate.strike()
+        if service in self.broken:
+            raise TimeoutError(service)
+
+
+def rates(**values: float | None) -> Mapping[str, SesRates]:
+    """SES's rates of i1."""
+    return {"i1": SesRates(**{"bounce_rate": None, "complaint_rate": None, **values})}
