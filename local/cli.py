@@ -26,6 +26,19 @@ from local.stack import FOLDER, LocalStack, NotRunning
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
+_folder = FOLDER
+
+
+@app.callback()
+def _where(
+    folder: Annotated[
+        Path, typer.Option(envvar="SES_FEEDBACK_FOLDER", help="Where the stack keeps its files; one stack a folder.")
+    ] = FOLDER,
+) -> None:
+    global _folder
+    _folder = folder.resolve()
+
+
 Instance = Annotated[str, typer.Option("--instance", "-i", help="Id of a service instance.")]
 _FAILURES = (NotRunning, NotStarted, NotDeployed, DemoFailed, BrokerRefused, OperationFailed, NoSender)
 
@@ -43,20 +56,20 @@ def up(
     over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
     """
     with deploying(console) as watch:
-        facts = LocalStack().up(watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or []))
+        facts = LocalStack(_folder).up(watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or []))
     _show(facts)
 
 
 @app.command()
 def down() -> None:
     """Stop what `up` started. What was on the embedded AWS is gone."""
-    console.print("Stopped." if LocalStack().down() else "Nothing was running.")
+    console.print("Stopped." if LocalStack(_folder).down() else "Nothing was running.")
 
 
 @app.command()
 def status() -> None:
     """What `up` keeps running, and whether messages wait or failed."""
-    facts = LocalStack().facts()
+    facts = LocalStack(_folder).facts()
     _show(facts)
     sqs = Clients(facts["aws_endpoint_url"], facts["region"]).client("sqs")
     table = Table("queue", "waiting", "in flight")
@@ -80,21 +93,19 @@ def send(
     bounce@, softbounce@, complaint@ and delay@ at any domain under .example bring what they say, and so do the
     mailboxes of simulator.amazonses.com (which count in no rate). All other mail is delivered.
     """
-    facts = LocalStack().facts()
+    facts = LocalStack(_folder).facts()
     message_id = send_for(facts, instance, to, binding_id=binding, subject=subject, smtp=smtp)
     console.print(f"Sent [cyan]{message_id}[/].")
 
 
 @app.command("publish")
 def publish_file(
-    file: Annotated[
-        Path, typer.Argument(help="A file with an event as SES publishes it.", exists=True)
-    ],
+    file: Annotated[Path, typer.Argument(help="A file with an event as SES publishes it.", exists=True)],
     instance: Instance,
     new: Annotated[bool, typer.Option("--new", help="Give it ids and times of its own: no duplicate.")] = False,
 ) -> None:
     """Publish a raw event as SES would, told of an instance's mail. What is no event is published as it is."""
-    facts = LocalStack().facts()
+    facts = LocalStack(_folder).facts()
     text = file.read_text()
     if new:
         text = as_new(text, now=datetime.now(UTC), region=facts["region"])
@@ -105,7 +116,7 @@ def publish_file(
 @app.command()
 def count(instance: Instance) -> None:
     """What was counted for an instance."""
-    for name, number in counters(LocalStack().facts(), instance).items():
+    for name, number in counters(LocalStack(_folder).facts(), instance).items():
         console.print(f"{name:<12}{number:>8}")
 
 
@@ -116,7 +127,7 @@ def demo(
     ] = 0,
 ) -> None:
     """Provision and bind a tenant, send its mail, and show each webhook as it arrives; on a stack of its own."""
-    Demo(console=console, folder=FOLDER / "demo", receiver_down=receiver_down).run()
+    Demo(console=console, folder=_folder / "demo", receiver_down=receiver_down).run()
     console.print("[green]Every event arrived, signed, and was counted.[/]")
 
 
@@ -138,7 +149,7 @@ def _show(facts: dict[str, Any]) -> None:
     table.add_row("AWS", facts["aws_endpoint_url"])
     table.add_row("SMTP", f"{facts['smtp_host']}:{facts['smtp_port']}")
     table.add_row("broker", facts["broker_url"] + ("" if answering else "  [red](does not answer with a catalog)[/]"))
-    table.add_row("", f"user {facts['broker_username']}, password in {FOLDER.name}/stack.json")
+    table.add_row("", f"user {facts['broker_username']}, password in {_folder / 'stack.json'}")
     table.add_row("rules", "production's" if facts["strict"] else "plain HTTP and loopback allowed")
     console.print(table)
 

@@ -1,5 +1,7 @@
 """A tenant's application: receives webhooks on loopback, verifies them with standardwebhooks, can misbehave."""
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -60,7 +62,7 @@ class Receiver:
         self._received: list[Received] = []
         self._answers: dict[str, Answer | int] = {}
         self._headers: dict[str, str] = {}
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -87,11 +89,12 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop(self) -> None:
-        """Refuse connections, as an application that is not running."""
+        """Refuse connections and drop those that are kept alive, as an application that is not running."""
         server, self._server = self._server, None
         if server:
             server.shutdown()
             server.server_close()
+            server.drop_connections()
 
     def received(self, path: str = "", *, ok: bool = True) -> list[Received]:
         """What arrived so far, in order; *ok*: without what was answered with a failure."""
@@ -129,6 +132,27 @@ class Receiver:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        """Cut what is kept alive; the threads that serve it end."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Be silent: a connection that is cut is what a test wanted."""
 
 
 def _handler(

@@ -90,6 +90,14 @@ class Stack:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(value) for value in answer["Attributes"].values())
 
+    def log(self, function: str) -> list[dict[str, Any]]:
+        """The JSON lines that a function of `facts["functions"]` logged so far, its metrics among them."""
+        name = self.facts["functions"][function]
+        settings = self.client("lambda").get_function_configuration(FunctionName=name)["LoggingConfig"]
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=settings["LogGroup"])
+        texts = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
+        return [json.loads(text) for text in texts if text.startswith("{")]
+
     @staticmethod
     def eventually(read: Callable[[], T], holds: Callable[[T], bool], *, timeout: float = PATIENCE) -> T:
         """What *read* gives once *holds* is true of it; the test fails after *timeout* s, showing the last value."""
@@ -106,7 +114,7 @@ class Stack:
 def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """The contents of stack.json: of a stack brought up for this run, or of one that runs already."""
     if folder := os.environ.get("SES_FEEDBACK_STACK"):
-        yield json.loads(Path(folder, "stack.json").read_text())
+        yield LocalStack(Path(folder).resolve()).facts()
         return
     stack = LocalStack(tmp_path_factory.mktemp("stack"))
     try:

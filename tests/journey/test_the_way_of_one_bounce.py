@@ -1,5 +1,6 @@
 """From a tenant's mail to its webhook, through the deployed stack."""
 
+import json
 from typing import Any
 
 import pytest
@@ -73,34 +74,32 @@ def test_a_receiver_that_was_stopped_gets_everything_later_under_the_same_ids(st
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "metric"),
     [
-        "Successfully validated SNS topic for Amazon SES event publishing.",
-        '{"eventType": "Bounce", "bounce": ',
-        "[1, 2, 3]",
-        '{"eventType": "Novelty", "mail": {"messageId": "1"}}',
+        ("Successfully validated SNS topic for Amazon SES event publishing.", "ControlMessages"),
+        ('{"eventType": "Bounce", "bounce": ', "InvalidMessages"),
+        ("[1, 2, 3]", "InvalidMessages"),
+        ('{"eventType": "Novelty", "mail": {"messageId": "1"}}', "UnknownMessages"),
+        ('{"eventType": "Send", "mail": {"messageId": "1", "tags": {}}, "send": {}}', "EventsUnattributed"),
     ],
-    ids=["plain text", "cut JSON", "no object", "an unknown event"],
+    ids=["plain text", "cut JSON", "no object", "an unknown event", "no configuration set"],
 )
-def test_what_is_no_event_is_acknowledged(stack: Stack, message: str) -> None:
-    """It leaves the queue and never reaches a dead-letter queue."""
-    before = handled(stack)
+def test_what_is_no_event_of_ours_is_acknowledged_and_counted(stack: Stack, message: str, metric: str) -> None:
+    """It leaves the queue, shows in a metric, and never reaches a dead-letter queue."""
+    before = measured(stack, metric)
     stack.publish(message)
 
-    stack.eventually(lambda: handled(stack), lambda now: now > before)
-    stack.eventually(lambda: stack.waiting("events"), lambda count: count == 0)
-    assert stack.waiting("events_dlq") == 0
-    assert stack.waiting("subscription_dlq") == 0
+    stack.eventually(lambda: measured(stack, metric), lambda now: now > before)
+    assert_acknowledged(stack)
 
 
-def test_an_event_of_an_instance_that_is_gone_is_acknowledged(stack: Stack) -> None:
+def test_an_event_of_an_instance_that_is_gone_is_acknowledged(stack: Stack, new_id: str) -> None:
     """Nobody to tell, nothing to count, nothing to loop."""
-    before = handled(stack)
-    stack.publish(a_bounce("gone-1"), instance_id="gone")
+    before = measured(stack, "EventsOfGoneInstances")
+    stack.publish(a_bounce("gone"), instance_id=new_id)
 
-    stack.eventually(lambda: handled(stack), lambda now: now > before)
-    stack.eventually(lambda: stack.waiting("events"), lambda count: count == 0)
-    assert stack.waiting("events_dlq") == 0
+    stack.eventually(lambda: measured(stack, "EventsOfGoneInstances"), lambda now: now > before)
+    assert_acknowledged(stack)
 
 
 def test_two_instances_do_not_see_each_others_events(stack: Stack, receiver: Receiver) -> None:
@@ -122,15 +121,16 @@ def test_two_instances_do_not_see_each_others_events(stack: Stack, receiver: Rec
 
 
 def test_an_event_told_twice_counts_once_and_keeps_its_id(stack: Stack, receiver: Receiver) -> None:
-    """SES promises at least once."""
+    """SES promises at least once, and so do we: the second time is told again, under the same id."""
     tenant = stack.tenant(receiver.url())
     event = a_bounce("twice")
     stack.publish(event, instance_id=tenant.instance_id)
+    receiver.wait_for(kind="email.bounced")
     stack.publish(event, instance_id=tenant.instance_id)
 
-    stack.eventually(lambda: receiver.received(), lambda got: kinds(got).count("email.bounced") == 2)
+    got = stack.eventually(receiver.received, lambda got: kinds(got).count("email.bounced") == 2)
 
-    assert len({item.id for item in receiver.received() if item.type == "email.bounced"}) == 1
+    assert len({item.id for item in got if item.type == "email.bounced"}) == 1
     assert stack.counters(tenant.instance_id)["bounces"] == 1
 
 
@@ -139,21 +139,20 @@ def kinds(received: list[Any]) -> list[str]:
     return [item.type for item in received]
 
 
-def handled(stack: Stack) -> int:
-    """How many messages the feedback function's log tells of, one line each at least."""
-    name = f"/aws/lambda/{stack.facts['functions']['feedback']}"
-    logs = stack.client("logs")
-    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    if not groups:
-        return 0
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)
-    return sum(len(page["events"]) for page in pages)
+def measured(stack: Stack, metric: str) -> float:
+    """The sum of a metric of the feedback function."""
+    return float(sum(sum(line.get(metric, ())) for line in stack.log("feedback")))
+
+
+def assert_acknowledged(stack: Stack) -> None:
+    """The events queue drains, and its dead-letter queues stay empty."""
+    stack.eventually(lambda: stack.waiting("events"), lambda count: count == 0)
+    assert stack.waiting("events_dlq") == 0
+    assert stack.waiting("subscription_dlq") == 0
 
 
 def a_bounce(number: str) -> str:
     """A hard bounce's text, of a mail through nobody's configuration set yet."""
-    import json
-
     return json.dumps(
         {
             "eventType": "Bounce",
