@@ -52,12 +52,12 @@ class Broker(Construct):
         for function in (self.function, self.worker, self.sweep):
             allow_tables(function, storage)
             function.send_to(self.operations.queue)
-            function.send_to(deliveries)
         for function in (self.function, self.sweep):
             allow_binding(function, ground, self.boundary)
             allow_telling(function)
             allow_asking(function, storage)
         allow_provisioning(self.worker, ground.context, storage)
+        self.function.send_to(deliveries)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
         self.function.use_key_through("secretsmanager")
         self.worker.consume(self.operations.queue, size=1, window=0, concurrency=ground.context.worker_concurrency)

@@ -39,7 +39,7 @@ def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPoli
         wide=_OF_A_BINDING,
     )
     function.allow(
-        *("iam:TagUser", "iam:GetUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
+        *("iam:TagUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
         *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey"),
         on=[users],
         wide=_OF_A_BINDING,
@@ -56,8 +56,8 @@ def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPoli
 def allow_telling(function: Function) -> None:
     """Make and remove the topics that tell people: an instance's alerts, a binding's digests."""
     function.allow(
-        *("sns:CreateTopic", "sns:DeleteTopic", "sns:TagResource", "sns:SetTopicAttributes", "sns:GetTopicAttributes"),
-        *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic", "sns:Publish"),
+        *("sns:CreateTopic", "sns:DeleteTopic", "sns:TagResource"),
+        *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic"),
         on=[_arn("sns", f"{names.PREFIX}*")],
         wide="A topic's name is our prefix and the instance's or binding's id.",
     )
@@ -74,20 +74,18 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
     """Make and remove configuration sets and identities, paced; and a generated domain's records."""
     function.use_table(storage.pacer, "GetItem", "UpdateItem")
     function.allow(
-        *("ses:CreateConfigurationSet", "ses:GetConfigurationSet", "ses:DeleteConfigurationSet"),
-        *("ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations"),
+        *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
         on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],
         wide=_OF_AN_INSTANCE,
     )
     function.allow(
         *("ses:CreateEmailIdentity", "ses:GetEmailIdentity", "ses:DeleteEmailIdentity"),
-        *("ses:PutEmailIdentityMailFromAttributes", "ses:PutEmailIdentityConfigurationSetAttributes"),
+        "ses:PutEmailIdentityMailFromAttributes",
         on=[_arn("ses", "identity/*")],
         wide=_A_DOMAIN,
     )
     function.allow(
-        "ses:TagResource",
-        "ses:UntagResource",
+        *("ses:TagResource", "ses:PutEmailIdentityConfigurationSetAttributes"),
         on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{names.PREFIX}*")],
         wide=_A_DOMAIN,
     )

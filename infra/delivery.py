@@ -73,14 +73,15 @@ class Delivery(Construct):
             description="Sends parked deliveries that are due back to the queue.",
         )
         for function in (self.function, self.release):
-            function.use_table(storage.webhooks, "GetItem", "BatchGetItem", "Query", "UpdateItem")
+            function.use_table(storage.webhooks, "BatchGetItem", "UpdateItem")
             function.use_table(
                 storage.backlog,
-                *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+                *("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
                 index=DUE_INDEX,
             )
             function.send_to(deliveries.queue)
             _tell_tenants(function)
+        self.release.use_table(storage.backlog, "GetItem")
         self.release.allow("sns:GetTopicAttributes", on=[_TOPICS], wide=_WIDE)
         _watch(ground)
         _open_webhook_secrets(self.function, ground)

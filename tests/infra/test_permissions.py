@@ -1,0 +1,194 @@
+"""What each function may do, and above all what it may not."""
+
+import pytest
+
+from infra.bundle import ROOT
+from lambdas.domain import names
+from tests.infra.calls import reachable_calls
+from tests.infra.synthesis import Statement, Synthesis, logical_ids, roles, synthesise
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+ENTRIES = {
+    "feedback": ("feedback", "handler"),
+    "delivery": ("delivery", "handler"),
+    "release": ("delivery", "release"),
+    "broker": ("broker", "handler"),
+    "worker": ("broker", "worker"),
+    "sweep": ("broker", "sweep"),
+    "reputation": ("reputation", "handler"),
+    "reputation-sweep": ("reputation", "sweep"),
+}
+_ACTIONS = {  # where IAM's action is not service:Operation
+    ("dynamodb", "TransactWriteItems"): (),  # IAM asks for the items' own writes
+    ("sqs", "SendMessageBatch"): ("sqs:SendMessage",),
+    ("sns", "PublishBatch"): ("sns:Publish",),
+}
+_PREFIXES = {"sesv2": "ses"}
+
+# What the search through the source finds only because another function has the same name.
+_OF_THE_SAME_NAME = {
+    "release": {"dynamodb:Scan"},  # of ops: all webhooks
+    "broker": {"route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"},  # the worker's zone
+    "sweep": {
+        *("route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"),
+        *("secretsmanager:GetSecretValue", "sqs:SendMessage"),
+    },
+    "worker": {
+        *("iam:CreateUser", "iam:PutUserPolicy", "iam:DeleteUser", "iam:DeleteUserPolicy", "iam:GetAccountSummary"),
+        *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey", "kms:Encrypt"),
+        "secretsmanager:GetSecretValue",
+    },
+}
+_LAMBDAS_OWN = {  # asked for by Lambda's pollers and log agent, and by services that use the key on our behalf
+    *("logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt", "kms:GenerateDataKey"),
+    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"),
+    *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
+}
+_BY_TAGGING = {"iam:TagUser", "sns:TagResource", "ses:TagResource", "ec2:CreateTags"}  # part of Create with tags
+
+
+@pytest.fixture(scope="module")
+def stack() -> Synthesis:
+    """The stack with everything that widens a role."""
+    return synthesise(zone_name="mail.example.gov", zone_id="Z0123456789ABC", privatelink_vpc_id="vpc-0123456a")
+
+
+@pytest.fixture(scope="module")
+def may(stack: Synthesis) -> dict[str, list[Statement]]:
+    """The functions' statements by their names."""
+    return roles(stack)
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_a_function_may_make_every_call_its_source_can_come_to(function: str, may: dict[str, list[Statement]]) -> None:
+    """A new call in an adapter must come with its permission; the embedded AWS would not notice that it is missing."""
+    assert _called(function) - _actions(may[function]) - _OF_THE_SAME_NAME.get(function, set()) == set()
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_a_function_may_do_nothing_that_its_source_never_does(function: str, may: dict[str, list[Statement]]) -> None:
+    """A call that is gone takes its permission with it."""
+    called = _called(function)
+    unused = _actions(may[function]) - called - _LAMBDAS_OWN - _BY_TAGGING
+    if not any(action.startswith("ec2:") for action in called):  # endpoints are prepared for, not made yet
+        unused = {action for action in unused if not action.startswith("ec2:")}
+    assert unused == set()
+
+
+@pytest.mark.parametrize("function", ENTRIES)
+def test_no_function_has_an_action_with_an_asterisk(function: str, may: dict[str, list[Statement]]) -> None:
+    """Actions are named one by one."""
+    assert [action for action in _actions(may[function]) if "*" in action] == []
+
+
+def test_delivery_opens_webhook_secrets_and_no_others(may: dict[str, list[Statement]]) -> None:
+    """A ciphertext's purpose is in its encryption context; a binding's credentials stay shut."""
+    direct = _direct_key_use(may["delivery"])
+    assert [one.context("StringEquals", "kms:EncryptionContext:purpose") for one in direct] == [["webhook-secret"]]
+    assert {action for one in direct for action in one.actions} == {"kms:Decrypt"}
+
+
+@pytest.mark.parametrize("function", ["feedback", "release", "reputation", "reputation-sweep", "worker"])
+def test_who_needs_no_secret_opens_none(function: str, may: dict[str, list[Statement]]) -> None:
+    """They use the key only through the services that hold their data."""
+    assert _direct_key_use(may[function]) == []
+
+
+@pytest.mark.parametrize("function", ["feedback", "delivery", "release", "reputation", "reputation-sweep"])
+def test_the_pipeline_cannot_touch_what_the_broker_keeps(
+    function: str, stack: Synthesis, may: dict[str, list[Statement]]
+) -> None:
+    """Neither the broker's table nor its credentials, nor any IAM user."""
+    broker_table = logical_ids(stack, "Tables")["broker"]
+    secret = next(iter(stack.resources("AWS::SecretsManager::Secret")))
+    for statement in may[function]:
+        assert not any(broker_table in resource or secret in resource for resource in statement.resources)
+        assert not any(action.startswith(("iam:", "secretsmanager:")) for action in statement.actions)
+
+
+def test_only_the_broker_s_api_reads_its_credentials(stack: Synthesis, may: dict[str, list[Statement]]) -> None:
+    """The worker and the sweep answer nobody."""
+    secret = next(iter(stack.resources("AWS::SecretsManager::Secret")))
+    readers = {name for name, statements in may.items() for one in statements if f"${{{secret}}}" in one.resources}
+    assert readers == {"broker"}
+
+
+@pytest.mark.parametrize("function", ["broker", "sweep"])
+def test_users_are_made_only_under_cf_and_only_within_the_boundary(
+    function: str, stack: Synthesis, may: dict[str, list[Statement]]
+) -> None:
+    """Without the condition, a broker that is taken over could make itself an administrator."""
+    (boundary,) = stack.resources("AWS::IAM::ManagedPolicy")
+    for statement in may[function]:
+        if not any(action.startswith("iam:") for action in statement.actions):
+            continue
+        if statement.actions == ("iam:GetAccountSummary",):
+            continue
+        assert all(f":user{names.IAM_PATH}{names.PREFIX}" in resource for resource in statement.resources)
+        if {"iam:CreateUser", "iam:PutUserPolicy"} & set(statement.actions):
+            assert statement.context("StringEquals", "iam:PermissionsBoundary") == [f"${{{boundary}}}"]
+
+
+def test_nobody_may_change_or_leave_the_boundary(may: dict[str, list[Statement]]) -> None:
+    """Nor attach a managed policy, nor touch a role."""
+    forbidden = ("PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary", "AttachUserPolicy", "Role", "Group")
+    granted = {action for statements in may.values() for action in _actions(statements) if action.startswith("iam:")}
+    assert [action for action in granted if any(word in action for word in forbidden)] == []
+
+
+def test_only_reputation_pauses_sending(may: dict[str, list[Statement]]) -> None:
+    """And only of configuration sets that are ours."""
+    pausing = {
+        name: one
+        for name, statements in may.items()
+        for one in statements
+        if "ses:PutConfigurationSetSendingOptions" in one.actions
+    }
+    assert set(pausing) == {"reputation", "reputation-sweep"}
+    for statement in pausing.values():
+        assert all(f":configuration-set/{names.PREFIX}" in resource for resource in statement.resources)
+
+
+def test_the_operator_s_zone_is_reached_by_the_worker_alone(may: dict[str, list[Statement]]) -> None:
+    """And that one zone only; a zone elsewhere is reached by the secret that the operator names."""
+    arns = [one.resources for name in may for one in may[name] if any("route53:" in action for action in one.actions)]
+    assert arns == [("arn:${AWS::Partition}:route53:::hostedzone/Z0123456789ABC",)]
+    elsewhere = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:zone-AbCdEf"
+    foreign = roles(
+        synthesise(zone_name="mail.example.gov", zone_id="Z0123456789ABC", zone_credentials_secret_arn=elsewhere)
+    )
+    assert not any("route53:" in action for statements in foreign.values() for action in _actions(statements))
+    assert any(elsewhere in one.resources for one in foreign["worker"])
+
+
+def test_endpoints_are_made_only_where_the_operator_offers_them(may: dict[str, list[Statement]]) -> None:
+    """Without a VPC in the context no function speaks to EC2."""
+    plain = roles(synthesise())
+    assert not any("ec2:" in action for statements in plain.values() for action in _actions(statements))
+    assert any("ec2:CreateVpcEndpoint" in one.actions for one in may["worker"])
+
+
+def _called(function: str) -> set[str]:
+    folder, entry = ENTRIES[function]
+    calls = reachable_calls(ROOT, folder, entry)
+    return {
+        action
+        for service, operation in calls
+        for action in _ACTIONS.get((service, operation), (f"{_PREFIXES.get(service, service)}:{operation}",))
+    }
+
+
+def _actions(statements: list[Statement]) -> set[str]:
+    return {action for one in statements if one.effect == "Allow" for action in one.actions}
+
+
+def _direct_key_use(statements: list[Statement]) -> list[Statement]:
+    """Uses of the key that are not made by another AWS service on the function's behalf."""
+    return [
+        one
+        for one in statements
+        if any(action.startswith("kms:") for action in one.actions)
+        and not one.context("StringEquals", "kms:ViaService")
+    ]
