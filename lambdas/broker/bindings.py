@@ -64,8 +64,8 @@ class Maker(Protocol):
     def remove(self, binding: Binding, *, now: datetime) -> None:
         """Remove all of it; what is gone is fine."""
 
-    def show(self, binding: Binding, instance: Instance, link: Instance | None) -> dict[str, Any]:
-        """Its `credentials` and `parameters`."""
+    def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
+        """Its `credentials` and `parameters`; with *current*, the instructions say how things stand by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class Bindings:
         if not self._is_same(known, asked):
             raise Conflict("a service binding with this id exists with other parameters")
         if known.state is BindingState.READY:
-            return Answer(status=200, body=self._shown(known, instance))
+            return Answer(status=200, body=self._shown(known, instance, current=False))
         if known.busy_until is not None and known.busy_until > now:
             raise ConcurrencyError("the binding is being created")
         taken = self.store.save_binding(replace(known, busy_until=now + WORKING))
@@ -231,7 +231,7 @@ class Bindings:
         except Exception:
             self._leave(intent, now=now)
             raise
-        return Answer(status=201, body=self._shown(ready, instance))
+        return Answer(status=201, body=self._shown(ready, instance, current=False))
 
     # -- unbind --------------------------------------------------------------------------------------------------
 
@@ -298,13 +298,12 @@ class Bindings:
         instance = self.store.instance(instance_id) if real else None
         if known is None or instance is None or known.state is not BindingState.READY:
             raise NotFound("there is no such service binding, or it is not ready yet")
-        return Answer(status=200, body=self._shown(known, instance))
+        return Answer(status=200, body=self._shown(known, instance, current=True))
 
     def last_operation(self, instance_id: str, binding_id: str) -> Answer:
         """GET /v2/service_instances/:instance_id/service_bindings/:binding_id/last_operation"""
-        checked_id(instance_id, "the instance id")
-        checked_id(binding_id, "the binding id")
-        known = self.store.binding(instance_id, binding_id)
+        real = is_id(instance_id) and is_id(binding_id)
+        known = self.store.binding(instance_id, binding_id) if real else None
         if known is None:
             raise NotFound("there is no such service binding")
         match known.state:
@@ -315,8 +314,9 @@ class Bindings:
         words = "Binding" if known.state is BindingState.INTENT else "Unbinding"
         return Answer(status=200, body={"state": "in progress", "description": words}, headers={"Retry-After": "10"})
 
-    def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
-        return self.makers[instance.service_id].show(binding, instance, self._link_of(binding))
+    def _shown(self, binding: Binding, instance: Instance, *, current: bool) -> dict[str, Any]:
+        """A bind says what is still to be done, the same each time it is repeated; a fetch says how it went."""
+        return self.makers[instance.service_id].show(binding, instance, self._link_of(binding), current=current)
 
     def _link_of(self, binding: Binding) -> Instance | None:
         link_id = binding.effective.privatelink_instance_id

@@ -24,6 +24,9 @@ class Standing:
     alerts_confirmed: bool | None
 
 
+UNKNOWN = Standing(verified=None, alerts_confirmed=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """All that a binding's credentials are made of."""
@@ -132,9 +135,9 @@ class Renderer:
         if instance.generated:
             return f"The DNS records of {instance.domain} are made for you; there is nothing to do in DNS."
         return (
-            f"Make the DNS records listed in required_records where {instance.domain} is managed. Amazon SES looks for "
-            "them by itself, mostly within minutes, at most for 72 hours; until it has seen the DKIM records, sending "
-            "is refused."
+            f"{instance.domain} needs the DNS records listed in required_records; make them where it is managed. Amazon "
+            "SES looks for them by itself, mostly within minutes, at most for 72 hours; until it has seen the DKIM "
+            "records, sending is refused."
         )
 
     def _confirm(self, instance: Instance) -> str:

@@ -14,7 +14,7 @@ from lambdas.aws.webhook_items import KeptWebhook
 from lambdas.broker.errors import BadParameter, QuotaExceeded
 from lambdas.broker.fields import Fields
 from lambdas.broker.parameters import WebhookRules, change_webhook
-from lambdas.broker.rendering import Connected, Renderer, Standing, binding_parameters
+from lambdas.broker.rendering import UNKNOWN, Connected, Renderer, Standing, binding_parameters
 from lambdas.broker.ses_steps import tags
 from lambdas.domain import names
 from lambdas.domain.instance import (
@@ -175,9 +175,11 @@ class SesBindings:
         if email and self.webhooks.leave(binding.instance_id, email, binding.id):
             self.topics.remove(self.topic_arn_prefix + names.notification_topic(email.removeprefix("email-")))
 
-    def show(self, binding: Binding, instance: Instance, link: Instance | None) -> dict[str, Any]:
-        """The binding's credentials and parameters as they are now."""
+    def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
+        """The binding's credentials and parameters; with *current*, the instructions say how things stand by now."""
         webhook = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
+        if webhook and not current:
+            webhook = replace(webhook, test_status=None, test_at=None)
         connected = Connected(
             instance=instance,
             request=binding.effective,
@@ -187,7 +189,7 @@ class SesBindings:
             hostname=link.made.hostname if link else "",
         )
         return {
-            "credentials": self.renderer.credentials(connected, self._standing(instance)),
+            "credentials": self.renderer.credentials(connected, self._standing(instance) if current else UNKNOWN),
             "parameters": binding_parameters(binding.effective, webhook),
         }
 

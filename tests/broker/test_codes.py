@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_ids_are_letters_digits_and_dashes(world: World, bad: str) -> None:
     refused(world.bind(bad), 400)
     refused(world.bind("b1", bad), 400)
     refused(world.unbind(bad), 400)
-    refused(world.poll(bad), 400)
+    refused(world.poll(bad), 404)
     refused(world.fetch(bad), 404)
     refused(world.fetch(f"i1/service_bindings/{bad}"), 404)
 
@@ -391,7 +392,7 @@ def test_deleting_halts_a_provision(world: World) -> None:
 
 
 def test_a_bind_is_201_then_200_and_409_with_other_parameters(world: World) -> None:
-    """The credentials are the same each time."""
+    """The credentials are the same each time, to the word; a fetch's instructions say how things stand by then."""
     world.ready()
     parameters = {"notification_webhook": "https://user:pw@app.example.gov/hook"}
     first = world.bind(parameters=parameters)
@@ -402,7 +403,8 @@ def test_a_bind_is_201_then_200_and_409_with_other_parameters(world: World) -> N
     refused(world.bind(), 409)
     refused(world.bind(parameters={"notification_webhook": "https://user:other@app.example.gov/hook"}), 409)
     fetched = world.fetch("i1/service_bindings/b1")
-    assert fetched.body["credentials"] == first.body["credentials"]
+    assert fetched.body["credentials"] == first.body["credentials"] | {"instructions": ANY}
+    assert fetched.body["credentials"]["instructions"].startswith("agency.gov is verified and can send.")
     assert fetched.body["parameters"]["notification_webhook"] == "https://app.example.gov/hook"
     assert world.fetch("i1/service_bindings/b1/last_operation").body["state"] == "succeeded"
 
