@@ -2,10 +2,11 @@
 
 import typer
 
-from ops import addresses, dead_letters, webhooks
+from ops import addresses, broker, dead_letters, webhooks
 from ops.replay import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate a ses-feedback stack.")
+app.add_typer(broker.app, name="broker")
 app.add_typer(webhooks.app, name="webhooks")
 app.command()(webhooks.attempts)
 app.command()(replay)
