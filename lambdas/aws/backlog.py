@@ -19,11 +19,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from lambdas.aws.items import from_item, to_item
 from lambdas.aws.packing import Unreadable, pack, unpack
@@ -262,13 +261,23 @@ class Backlog:
         return True
 
     def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
-        """Have release look at all that a webhook has parked, due or not."""
+        """Have release look at all that a webhook has parked, due or not.
+
+        A release that is at it, with an older view of the webhook, cannot put the lane to rest again: `seq` is new.
+        """
         for lane in self.lanes(instance_id, webhook_id):
-            self.rest(lane, until=now)
+            with suppress(self._client.exceptions.ConditionalCheckFailedException):
+                self._client.update_item(
+                    TableName=self._table_name,
+                    Key=to_item({"pk": lane.pk, "sk": MARK}),
+                    UpdateExpression="SET due_at = :now, seq = :seq",
+                    ConditionExpression="attribute_exists(pk)",
+                    ExpressionAttributeValues=to_item({":now": stamp(now), ":seq": secrets.token_hex(8)}),
+                )
 
     def _count(self, lane: Lane, change: int) -> None:
         """Keep the mark's count near the truth; it is made true when the lane is empty and its mark goes."""
-        try:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.update_item(
                 TableName=self._table_name,
                 Key=to_item({"pk": lane.pk, "sk": MARK}),
@@ -276,9 +285,6 @@ class Backlog:
                 ConditionExpression="attribute_exists(pk)",
                 ExpressionAttributeValues=to_item({":change": change}),
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
 
 
 def partition(instance_id: str, webhook_id: WebhookId, shard: int) -> str:

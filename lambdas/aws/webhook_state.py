@@ -45,13 +45,16 @@ class WebhookStates:
         self._table_name = table_name
         self._kept: dict[Key, tuple[datetime, Target | None]] = {}
 
-    def load(self, keys: Iterable[Key], *, now: datetime) -> dict[Key, Target]:
-        """The webhooks of *keys*; one that is gone is missing. Raises WebhookUnread."""
+    def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
+        """The webhooks of *keys*, as they were KEPT_FOR ago at most, or *fresh*; one that is gone is missing.
+
+        Raises WebhookUnread.
+        """
         wanted = list(dict.fromkeys(keys))
-        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_FOR}
+        self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_FOR and not fresh}
         unknown = (key for key in wanted if key not in self._kept)
         while page := list(islice(unknown, _PAGE)):
-            found = {(target.instance_id, target.webhook_id): target for target in self._read(page)}
+            found = {(target.instance_id, target.webhook_id): target for target in self._read(page, fresh)}
             self._kept |= {key: (now, found.get(key)) for key in page}
         return {key: target for key in wanted if (target := self._kept[key][1])}
 
@@ -127,8 +130,9 @@ class WebhookStates:
         if key in self._kept:
             self._kept[key] = (self._kept[key][0], target)
 
-    def _read(self, page: list[Key]) -> Iterator[Target]:
-        left: Any = {self._table_name: {"Keys": [to_item(webhook_key(*key)) for key in page]}}
+    def _read(self, page: list[Key], fresh: bool) -> Iterator[Target]:
+        keys = [to_item(webhook_key(*key)) for key in page]
+        left: Any = {self._table_name: {"Keys": keys, "ConsistentRead": fresh}}
         for _ in range(_MAX_ROUNDS):
             answer = self._client.batch_get_item(RequestItems=left)
             yield from (_target(from_item(item)) for item in answer["Responses"].get(self._table_name, []))

@@ -30,8 +30,8 @@ class Queue(Protocol):
 class States(Protocol):
     """Webhooks and their health."""
 
-    def load(self, keys: Iterable[Key], *, now: datetime) -> dict[Key, Target]:
-        """The webhooks of *keys* that still are."""
+    def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
+        """The webhooks of *keys* that still are, as of some seconds ago, or *fresh*."""
         ...
 
     def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:

@@ -67,7 +67,7 @@ class Releaser:
         due: dict[Key, list[Lane]] = {}
         for lane in self.lanes.due(now=now):
             due.setdefault((lane.instance_id, lane.webhook_id), []).append(lane)
-        targets = self.states.load(due, now=now)
+        targets = self.states.load(due, now=now, fresh=True)  # after the lanes: whoever wakes one changed health first
         for key, lanes in due.items():
             if self.clock() >= deadline:
                 self.logger.warning("release cut short", extra={"webhooks": len(due)})
