@@ -137,6 +137,9 @@ class Context:
     reputation_floor_outcomes: int = _key(500, "outcomes under which there is no verdict", between(1, 10_000_000))
     reputation_floor_bounces: int = _key(5, "bounces under which nobody is paused", between(1, 100_000))
     reputation_floor_complaints: int = _key(13, "complaints under which nobody is paused", between(1, 100_000))
+    reputation_floor_warning_complaints: int = _key(
+        4, "complaints under which nobody is warned of them", between(1, 100_000)
+    )
 
     catalog_display_name: str = _key("Amazon SES", "the service's name in the marketplace")
     catalog_provider: str = _key("ses-feedback", "the provider's name in the marketplace")

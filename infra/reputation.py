@@ -126,6 +126,7 @@ def _settings(ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_to
         minimum_outcomes=context.reputation_floor_outcomes,
         minimum_bounces=context.reputation_floor_bounces,
         minimum_complaints=context.reputation_floor_complaints,
+        minimum_warning_complaints=context.reputation_floor_warning_complaints,
         bounce_warning=context.warn_bounce_rate,
         bounce_pause=context.pause_bounce_rate,
         complaint_warning=context.warn_complaint_rate,

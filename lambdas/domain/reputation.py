@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from lambdas.domain.ledger import begin_of, bucket_of
 
-RECOVERY = 0.75  # of the warning's rate: a tenant that hovers at the threshold is not told each hour that it recovered
+RECOVERY = 0.5  # of the warning's rate: a tenant that hovers at the threshold is not told each hour that it recovered
 
 
 class State(StrEnum):
@@ -39,6 +39,7 @@ class Rules:
     minimum_outcomes: int
     minimum_bounces: int
     minimum_complaints: int
+    minimum_warning_complaints: int
     bounce_warning: float
     bounce_pause: float
     complaint_warning: float
@@ -136,7 +137,9 @@ def _pausing(reputation: Reputation, rules: Rules) -> tuple[Reason, ...]:
 
 
 def _warning(reputation: Reputation, rules: Rules, factor: float) -> tuple[Reason, ...]:
-    return _above(reputation, rules.bounce_warning * factor, rules.complaint_warning * factor)
+    above = _above(reputation, rules.bounce_warning * factor, rules.complaint_warning * factor)
+    few = reputation.complaints < rules.minimum_warning_complaints * factor
+    return tuple(reason for reason in above if not (few and reason is Reason.COMPLAINTS))
 
 
 def _above(reputation: Reputation, bounce_rate: float, complaint_rate: float) -> tuple[Reason, ...]:

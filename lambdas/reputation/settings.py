@@ -27,6 +27,7 @@ class ReputationSettings(Settings):
     minimum_outcomes: int = 500  # below: no verdict
     minimum_bounces: int = 5  # below: never a pause for bounces
     minimum_complaints: int = 13  # below: never a pause for complaints
+    minimum_warning_complaints: int = 4  # below: no warning for complaints
     bounce_warning: float = 0.02
     bounce_pause: float = 0.04
     complaint_warning: float = 0.0004

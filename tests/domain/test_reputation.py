@@ -25,6 +25,7 @@ RULES = Rules(
     minimum_outcomes=500,
     minimum_bounces=5,
     minimum_complaints=13,
+    minimum_warning_complaints=4,
     bounce_warning=0.02,
     bounce_pause=0.04,
     complaint_warning=0.0004,
@@ -115,7 +116,13 @@ def test_the_paused_stay_paused() -> None:
 def test_the_warned_recover_well_below_the_warning() -> None:
     """Else a tenant at the threshold would be told each hour."""
     assert judge(counts(bounces=19, deliveries=981), RULES, State.WARNED).state is State.WARNED
-    assert judge(counts(bounces=14, deliveries=986), RULES, State.WARNED) == Verdict(state=State.HEALTHY)
+    assert judge(counts(bounces=9, deliveries=991), RULES, State.WARNED) == Verdict(state=State.HEALTHY)
+
+
+def test_a_few_complaints_warn_nobody() -> None:
+    """One in 500 is 0.2 %; a warning takes as many as a full window has at the threshold."""
+    assert judge(counts(complaints=3, deliveries=500), RULES, State.HEALTHY).state is State.HEALTHY
+    assert judge(counts(complaints=4, deliveries=10_000), RULES, State.HEALTHY).state is State.WARNED
 
 
 def test_a_floor_is_for_each_reason_its_own() -> None:

@@ -22,6 +22,7 @@ RULES = Rules(
     minimum_outcomes=500,
     minimum_bounces=5,
     minimum_complaints=13,
+    minimum_warning_complaints=4,
     bounce_warning=0.02,
     bounce_pause=0.04,
     complaint_warning=0.0004,
