@@ -128,7 +128,7 @@ class Instances:
             raise BadParameter("domain", "is required: this platform generates no domains")
         domain = ses.domain or generated(instance.id, zone)
         _check_mail_from(ses, domain)
-        return replace(instance, ses=ses, requested_ses=ses, domain=domain, generated=not ses.domain)
+        return replace(instance, ses=ses, requested_ses=ses, domain=domain, generated=not ses.domain, claimed=True)
 
     def _again(self, known: Instance, wanted: Instance) -> Answer:
         if known.busy and known.operation.kind is OperationKind.DEPROVISION:
@@ -301,8 +301,7 @@ class Instances:
 
     def last_operation(self, instance_id: str, query: Mapping[str, str], *, now: datetime) -> Answer:
         """GET /v2/service_instances/:instance_id/last_operation"""
-        checked_id(instance_id, "the instance id")
-        known = self.store.instance(instance_id)
+        known = self.store.instance(instance_id) if is_id(instance_id) else None
         if known is None:
             raise NotFound("there is no such service instance")
         asked = query.get("operation", "")

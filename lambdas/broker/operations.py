@@ -177,7 +177,7 @@ class Engine:
                 return self._finish(ready, OperationState.SUCCEEDED, self.succeeded(ready))
             case OperationKind.PROVISION, Phase.UNDO:
                 words = f"Could not be created: {operation.reason}"
-                return self._finish(instance, OperationState.FAILED, words, release=instance.domain)
+                return self._finish(instance, OperationState.FAILED, words, release=True)
             case OperationKind.UPDATE, Phase.APPLY:
                 updated = replace(instance, ses=operation.ses or instance.ses)
                 return self._finish(updated, OperationState.SUCCEEDED, "Updated")
@@ -185,16 +185,19 @@ class Engine:
                 words = f"Could not be updated and is as it was: {operation.reason}"
                 return self._finish(instance, OperationState.FAILED, words)
         gone = replace(instance, state=InstanceState.GONE)
-        return self._finish(gone, OperationState.SUCCEEDED, "Deleted", release=instance.domain)
+        return self._finish(gone, OperationState.SUCCEEDED, "Deleted", release=True)
 
     def _finish(
-        self, instance: Instance, state: OperationState, words: str, *, release: str = "", dirty: bool = False
+        self, instance: Instance, state: OperationState, words: str, *, release: bool = False, dirty: bool = False
     ) -> Instance:
         operation = replace(instance.operation, state=state, description=words, touched_at=self.clock())
         ended = replace(
             instance, operation=operation, dirty=dirty, lease_owner="", lease_until=None, past=past(instance, operation)
         )
-        ended = self.instances.save_instance(ended, release=release)
+        if release and ended.claimed:
+            ended = self.instances.save_instance(replace(ended, claimed=False), release=ended.domain)
+        else:
+            ended = self.instances.save_instance(ended)
         self.report(f"{operation.kind} {state}", ended)
         return ended
 

@@ -135,9 +135,9 @@ class Renderer:
         if instance.generated:
             return f"The DNS records of {instance.domain} are made for you; there is nothing to do in DNS."
         return (
-            f"{instance.domain} needs the DNS records listed in required_records; make them where it is managed. Amazon "
-            "SES looks for them by itself, mostly within minutes, at most for 72 hours; until it has seen the DKIM "
-            "records, sending is refused."
+            f"{instance.domain} needs the DNS records listed in required_records; make them where it is managed. "
+            "Amazon SES looks for them by itself, mostly within minutes, at most for 72 hours; until it has seen the "
+            "DKIM records, sending is refused."
         )
 
     def _confirm(self, instance: Instance) -> str:

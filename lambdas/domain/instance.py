@@ -140,9 +140,10 @@ class Made:
 class Instance:
     """A service instance.
 
-    `domain` is the one in use: the tenant's or the generated one. `bindings` holds the ids of all that are not gone,
-    `referrers` those of other instances' bindings that use this one. `dirty`: a failed operation left things behind.
-    `version` counts writes: each is conditional on the one read. `lease_until` keeps a second worker away.
+    `domain` is the one in use, the tenant's or the generated one; `claimed` while it is held for the instance.
+    `bindings` holds the ids of all that are not gone, `referrers` those of other instances' bindings that use this one.
+    `dirty`: a failed operation left things behind. `version` counts writes: each is conditional on the one read.
+    `lease_until` keeps a second worker away.
     """
 
     id: str
@@ -158,6 +159,7 @@ class Instance:
     privatelink: PrivateLinkParameters | None = None
     domain: str = ""
     generated: bool = False
+    claimed: bool = False
     made: Made = Made()
     bindings: tuple[str, ...] = ()
     referrers: tuple[str, ...] = ()
