@@ -9,8 +9,14 @@ from pathlib import Path
 
 from infra.bytecode import uv
 
-_FOLDERS_TO_DROP = ("bin", "*.dist-info", "tests", "test", "examples", "__pycache__")
+_FOLDERS_TO_DROP = ("bin", "tests", "test", "examples", "__pycache__")
+_METADATA = "METADATA"  # some libraries ask for the version of another (httpx-aiohttp for aiohttp's)
 _FILES_TO_DROP = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.pyd", "*.c", "*.h", "*.rst", ".lock")
+_UNUSED = (  # parts of Powertools that no function imports; the bundles' import test says when that changes
+    *("event_handler", "utilities/auth_alpha", "utilities/circuit_breaker", "utilities/data_masking"),
+    *("utilities/feature_flags", "utilities/idempotency", "utilities/kafka", "utilities/parameters"),
+    *("utilities/parser", "utilities/streaming", "utilities/validation"),
+)
 _BUSY = ("botocore/data", "boto3/data")  # a folder a service; 25 MB of models, of which a function needs a few
 
 
@@ -49,7 +55,7 @@ def install(lock: Path, folder: Path, target: Target) -> None:
 
 
 def prune(folder: Path, services: Iterable[str]) -> None:
-    """Remove what no function needs: metadata, tests, headers, and the models of all services but *services*."""
+    """Remove what no function needs: commands, tests, headers, and the models of all services but *services*."""
     for pattern in _FOLDERS_TO_DROP:
         for path in list(folder.rglob(pattern)):
             if path.is_dir():
@@ -57,6 +63,13 @@ def prune(folder: Path, services: Iterable[str]) -> None:
     for pattern in _FILES_TO_DROP:
         for path in list(folder.rglob(pattern)):
             path.unlink(missing_ok=True)
+    for path in list(folder.glob("*.dist-info/*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _METADATA:
+            path.unlink()
+    for part in _UNUSED:
+        shutil.rmtree(folder / "aws_lambda_powertools" / part, ignore_errors=True)
     wanted = set(services)
     for data in _BUSY:
         for path in (folder / data).glob("*"):
