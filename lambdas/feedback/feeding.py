@@ -21,7 +21,7 @@ from lambdas.domain.webhook import Webhook
 class Audiences(Protocol):
     """Who is told of an instance's events."""
 
-    def audience(self, instance_id: str, *, now: datetime) -> Audience | None:
+    def audience(self, instance_id: str) -> Audience | None:
         """None when there is no such instance."""
 
 
@@ -68,7 +68,7 @@ class Feeder:
 
     def feed(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
         """Record *events* and fan them out. Whatever it raises, feeding the same events again completes the work."""
-        audience = self.audiences.audience(instance_id, now=now)
+        audience = self.audiences.audience(instance_id)
         if audience is None:
             return Gone()
         unique = list({event.id: event for event in events}.values())

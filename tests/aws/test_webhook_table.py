@@ -1,14 +1,13 @@
 """The webhooks table as the pipeline reads it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.aws import webhook_table
 from lambdas.aws.items import to_item
-from lambdas.aws.webhook_table import KEPT_FOR, Audience, RecentAudiences, WebhookTable, instance_key, webhook_key
+from lambdas.aws.webhook_table import Audience, WebhookTable, instance_key, webhook_key
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 from tests.aws.tables import dynamodb_with
 
@@ -99,23 +98,10 @@ def test_more_webhooks_than_a_page_are_all_read(dynamodb: "DynamoDBClient") -> N
     assert len(audience.webhooks) == 5
 
 
-def test_an_audience_is_read_again_only_when_it_is_old(dynamodb: "DynamoDBClient") -> None:
-    """A changed webhook is seen after KEPT_FOR at the latest."""
+def test_a_webhook_is_in_the_audience_from_the_moment_it_is_bound(dynamodb: "DynamoDBClient") -> None:
+    """An event a moment after the bind is not lost to it, however recently the audience was read."""
     put_instance(dynamodb, notifications=True)
-    recent = RecentAudiences(WebhookTable(dynamodb, "webhooks"))
-    before = recent.audience("i1", now=NOW)
+    table = WebhookTable(dynamodb, "webhooks")
+    assert table.audience("i1") == Audience(instance_id="i1", webhooks=(), baseline=None)
     put_webhook(dynamodb)
-    assert before == recent.audience("i1", now=NOW + KEPT_FOR - timedelta(milliseconds=1))
-    after = recent.audience("i1", now=NOW + KEPT_FOR)
-    assert after is not None
-    assert after.webhooks == (WEBHOOK,)
-
-
-def test_the_audiences_kept_are_bounded(dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one unused for longest goes first."""
-    monkeypatch.setattr(webhook_table, "KEPT_AT_MOST", 1)
-    recent = RecentAudiences(WebhookTable(dynamodb, "webhooks"))
-    assert recent.audience("i1", now=NOW) is None
-    assert recent.audience("i2", now=NOW) is None
-    put_instance(dynamodb, notifications=True)
-    assert recent.audience("i1", now=NOW) is not None
+    assert table.audience("i1") == Audience(instance_id="i1", webhooks=(WEBHOOK,), baseline=None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from lambdas.aws.webhook_table import Audience
 from lambdas.domain.delivery import Delivery, DeliveryBatch
@@ -84,7 +83,7 @@ class FakeAudiences:
     known: dict[str, Audience]
     broken: set[str] = field(default_factory=set)
 
-    def audience(self, instance_id: str, *, now: datetime) -> Audience | None:
+    def audience(self, instance_id: str) -> Audience | None:
         """As the table answers."""
         if instance_id in self.broken:
             raise TimeoutError("the table does not answer")
