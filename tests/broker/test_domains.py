@@ -1,0 +1,290 @@
+"""Whose a domain is, and what is made of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.aws.ses import Identity
+from lambdas.broker.operations import MAX_FAILURES
+from lambdas.domain.dns_records import Dkim
+from tests.broker.world import World, settings
+
+ADMIN = {"admin_email": "admin@agency.gov"}
+
+
+@pytest.fixture
+def world() -> World:
+    """A fresh broker."""
+    return World()
+
+
+def asking(world: World, instance: str, domain: str, organization: str = "org-1") -> Any:
+    """A provision for *domain*."""
+    return world.provision(instance, parameters={**ADMIN, "domain": domain}, organization_guid=organization)
+
+
+def foreign(owner: str | None = None) -> Identity:
+    """An identity that we did not make."""
+    dkim = Dkim(tokens=(), zone="")
+    return Identity(owner=owner, dkim=dkim, verified=True, failed=False, mail_from="", configuration_set="")
+
+
+@pytest.mark.parametrize(
+    ("other", "organization", "status"),
+    [
+        ("agency.gov", "org-1", 409),
+        ("AGENCY.gov.", "org-2", 409),
+        ("mail.agency.gov", "org-1", 202),
+        ("mail.agency.gov", "org-2", 409),
+        ("a.b.agency.gov", "org-2", 409),
+        ("agency2.gov", "org-2", 202),
+        ("notagency.gov", "org-2", 202),
+    ],
+)
+@pytest.mark.parametrize("parent_first", [True, False])
+def test_a_domain_is_held_by_one_and_its_kin_by_one_organization(
+    world: World, other: str, organization: str, status: int, parent_first: bool
+) -> None:
+    """A subdomain of another organization's domain would send in its name, and the other way round."""
+    calls = [("i1", "agency.gov", "org-1"), ("i2", other, organization)]
+    first, second = calls if parent_first else calls[::-1]
+    assert asking(world, *first).status == 202
+    answer = asking(world, *second)
+    assert answer.status == status
+    if status == 409:
+        assert answer.body["error"] == "DomainConflict"
+        assert world.table.instance(second[0]) is None
+
+
+@pytest.mark.parametrize("domain", ["mail.example.net", "x.mail.example.net", "example.net"])
+def test_the_operators_own_zone_is_nobodys(world: World, domain: str) -> None:
+    """Nor what lies above it."""
+    assert asking(world, "i1", domain).status == 409
+
+
+def test_a_domain_that_somebody_else_set_up_in_ses_is_refused(world: World) -> None:
+    """It has no tag of ours, and stays as it is."""
+    world.ses.identities["agency.gov"] = foreign()
+    answer = asking(world, "i1", "agency.gov")
+    assert (answer.status, "SES" in answer.body["description"]) == (409, True)
+    assert world.table.instance("i1") is None
+    assert world.ses.identities == {"agency.gov": foreign()}
+
+
+def test_while_ses_is_busy_the_worker_finds_out(world: World) -> None:
+    """The operation fails with the reason, what was made is removed, the domain is free again."""
+    world.ses.identities["agency.gov"] = foreign("another instance")
+    world.ses.throttled = 1
+    assert asking(world, "i1", "agency.gov").status == 202
+    world.work()
+    answer = world.poll()
+    assert answer.body["state"] == "failed"
+    assert "already set up" in answer.body["description"]
+    assert world.left() == {"identities": {"agency.gov": foreign("another instance")}}
+    del world.ses.identities["agency.gov"]
+    world.ready("i2")
+
+
+def test_two_organizations_that_race_for_kin_do_not_both_win(world: World) -> None:
+    """The one above was checked before the one below was claimed, and claimed after."""
+    claims, world.table.claims_related = world.table.claims_related, lambda domain: ()  # type: ignore[method-assign]
+    assert asking(world, "i1", "mail.agency.gov", "org-1").status == 202
+    assert asking(world, "i2", "agency.gov", "org-2").status == 202
+    world.table.claims_related = claims  # type: ignore[method-assign]
+    world.work()
+    states = {world.poll(instance).body["state"] for instance in ("i1", "i2")}
+    assert "failed" in states
+
+
+def test_a_late_deletion_does_not_take_anothers_claim(world: World) -> None:
+    """The provision failed and gave its domain back; another took it; then the platform tidies the first up."""
+    world.gate.failing["FakeSes.ensure_identity"] = RuntimeError("AWS has a bad day")
+    assert asking(world, "i1", "agency.gov").status == 202
+    world.work()
+    world.gate.failing.clear()
+    world.ready("i2")
+    assert world.deprovision("i1").status == 202
+    world.work()
+    assert world.poll("i1").status == 410
+    assert list(world.ses.identities) == ["agency.gov"]
+    assert world.table.domains["agency.gov"].instance_id == "i2"
+
+
+def test_deprovisioning_touches_only_what_carries_the_tag(world: World) -> None:
+    """Somebody deleted our identity by hand and made another."""
+    world.ready()
+    world.ses.identities["agency.gov"] = foreign()
+    world.deprovision()
+    world.work()
+    assert world.left() == {"identities": {"agency.gov": foreign()}}
+
+
+def test_a_generated_domain_comes_with_its_records(world: World) -> None:
+    """It is ready once SES has verified it; nothing is left for the tenant to do in DNS."""
+    world.ses.verifies = False
+    world.provision(parameters={**ADMIN, "mail_from_subdomain": "bounce"})
+    for _ in range(20):
+        message, _ = world.turns.messages.pop()
+        world.engine.turn(message, owner="w")
+        world.later(seconds=15)
+    assert world.poll().body["state"] == "in progress"
+    assert "verify" in world.poll().body["description"]
+    [domain] = world.ses.identities
+    assert domain.endswith(".mail.example.net")
+    assert len(domain.split(".")[0]) == len("ses-") + 16
+    assert world.zone.records[f"bounce.{domain}", "MX"] == "10 feedback-smtp.us-east-1.amazonses.com"
+    assert len(world.zone.records) == 6
+    world.ses.verifies = True
+    world.work()
+    assert world.poll().body["state"] == "succeeded"
+    credentials = world.bind().body["credentials"]
+    assert credentials["required_records"] == []
+    assert "nothing to do in DNS" in credentials["instructions"]
+
+
+def test_a_generated_domain_that_never_verifies_ends_the_operation(world: World) -> None:
+    """After three hours; nothing is left."""
+    world.ses.verifies = False
+    world.provision(parameters=ADMIN)
+    world.work(turns=2000)
+    answer = world.poll().body
+    assert (answer["state"], "too long" in answer["description"]) == ("failed", True)
+    assert world.left() == {}
+
+
+def test_a_generated_domain_that_ses_gives_up_is_refused(world: World) -> None:
+    """DKIM failed: the zone is not the one it seems to be."""
+    world.ses.verifies = False
+    identity = world.ses.identity
+    world.ses.identity = lambda domain: (  # type: ignore[method-assign]
+        replace(found, failed=True) if (found := identity(domain)) else None
+    )
+    world.provision(parameters=ADMIN)
+    world.work()
+    assert world.poll().body["state"] == "failed"
+    assert world.left() == {}
+
+
+def test_the_records_of_a_supplied_domain_are_ready_to_paste(world: World) -> None:
+    """DMARC by the operator's policy, with the operator's recipients and the tenant's."""
+    parameters = {
+        **ADMIN,
+        "domain": "agency.gov",
+        "mail_from_subdomain": "bounce",
+        "dmarc_report_aggregate_recipients": ["agg@agency.gov"],
+        "dmarc_report_failure_recipients": ["mailto:fail@agency.gov"],
+    }
+    world.ready(parameters=parameters)
+    records = world.bind().body["credentials"]["required_records"]
+    assert [(record["type"], record["name"], record["value"]) for record in records] == [
+        ("CNAME", "t1._domainkey.agency.gov", "t1.dkim.amazonses.com"),
+        ("CNAME", "t2._domainkey.agency.gov", "t2.dkim.amazonses.com"),
+        ("CNAME", "t3._domainkey.agency.gov", "t3.dkim.amazonses.com"),
+        (
+            "TXT",
+            "_dmarc.agency.gov",
+            "v=DMARC1; p=reject; rua=mailto:dmarc@operator.example,mailto:agg@agency.gov; ruf=mailto:fail@agency.gov",
+        ),
+        ("MX", "bounce.agency.gov", "10 feedback-smtp.us-east-1.amazonses.com"),
+        ("TXT", "bounce.agency.gov", "v=spf1 include:amazonses.com ~all"),
+    ]
+    assert world.ses.identities["agency.gov"].mail_from == "bounce.agency.gov"
+
+
+def test_without_mail_from_the_domain_itself_has_the_spf_record(world: World) -> None:
+    """There is no MX then."""
+    world.ready()
+    records = world.bind().body["credentials"]["required_records"]
+    assert [(record["type"], record["name"]) for record in records[4:]] == [("TXT", "agency.gov")]
+
+
+def test_everything_made_is_tagged_with_what_the_platform_says(world: World) -> None:
+    """In words that AWS takes for tags."""
+    world.ready()
+    [tags] = world.ses.sets.values()
+    assert tags == {
+        "ses-feedback:instance-id": "i1",
+        "ses-feedback:platform": "cloudfoundry",
+        "ses-feedback:organization-guid": "org-1",
+        "ses-feedback:organization-name": "Org_ one",
+        "ses-feedback:space-guid": "space-1",
+        "ses-feedback:space-name": "dev",
+    }
+    world.bind()
+    assert world.users.users["ses-feedback-b1"]["tags"] == {**tags, "ses-feedback:binding-id": "b1"}
+
+
+def test_throttling_is_waited_out(world: World) -> None:
+    """However long it takes; the tenant is told meanwhile."""
+    world.provision()
+    world.ses.throttled = 40
+    message, _ = world.turns.messages[0]
+    world.engine.turn(message, owner="w")
+    assert "one call a second" in world.poll().body["description"]
+    world.work(turns=100)
+    assert world.poll().body["state"] == "succeeded"
+
+
+def test_what_aws_keeps_refusing_is_undone(world: World) -> None:
+    """After some tries; the same provision again starts over."""
+    world.gate.failing["FakeTopics.ensure"] = RuntimeError("AWS has a bad day")
+    world.provision()
+    world.work()
+    assert world.gate.names.count("FakeTopics.ensure") == MAX_FAILURES
+    answer = world.poll().body
+    assert answer["state"] == "failed"
+    assert "bad day" not in answer["description"]
+    assert world.left() == {}
+    world.gate.failing.clear()
+    assert world.provision().status == 202
+    world.work()
+    assert world.poll().body["state"] == "succeeded"
+
+
+def test_what_cannot_be_removed_is_left_for_another_deletion(world: World) -> None:
+    """The operation fails, the instance is still there, and deleting it again finishes."""
+    world.ready()
+    world.gate.failing["FakeSes.remove_configuration_set"] = RuntimeError("AWS has a bad day")
+    world.deprovision()
+    world.work()
+    assert world.poll().body["state"] == "failed"
+    assert world.provision().status == 409
+    assert world.bind().status == 400
+    assert world.update(parameters={"admin_email": "x@agency.gov"}).status == 422
+    world.gate.failing.clear()
+    assert world.deprovision().status == 202
+    world.work()
+    assert world.left() == {}
+
+
+def test_a_failed_update_leaves_things_as_they_were(world: World) -> None:
+    """Also what had been changed already."""
+    world.ready()
+    world.gate.failing["FakeTopics.subscribe"] = RuntimeError("AWS has a bad day")
+    world.update(parameters={"mail_from_subdomain": "bounce", "enable_feedback_notifications": True})
+    for _ in range(8):
+        [(message, delay)] = world.turns.messages
+        world.turns.messages.clear()
+        world.later(seconds=delay)
+        if world.table.instances["i1"].operation.phase == "undo":
+            world.gate.failing.clear()
+        world.engine.turn(message, owner="w")
+        if not world.turns.messages:
+            break
+    answer = world.poll().body
+    assert (answer["state"], answer["instance_usable"], answer["update_repeatable"]) == ("failed", True, True)
+    assert world.ses.identities["agency.gov"].mail_from == ""
+    assert world.webhooks.instances == {"i1": False}
+    assert world.fetch().body["parameters"]["mail_from_subdomain"] == ""
+
+
+def test_fips_hosts_where_there_are_some() -> None:
+    """If the operator asks for them."""
+    for region, host in [
+        ("us-gov-west-1", "email-smtp-fips.us-gov-west-1.amazonaws.com"),
+        ("eu-central-1", "email-smtp.eu-central-1.amazonaws.com"),
+    ]:
+        world = World(settings=settings(region=region, fips=True))
+        world.ready()
+        assert world.bind().body["credentials"]["smtp_server"] == host
