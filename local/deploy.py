@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local import process
 from local.clients import REGION, Clients
 from local.process import ROOT, tail
 from local.wire import ACCOUNT
@@ -117,8 +118,7 @@ class Deployer:
             raise NotDeployed(f"`cdk {name}` failed. {hint} The end of its log, {log}:\n{tail(log)}")
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
-        return kept | {
+        return process.environment() | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -129,6 +129,7 @@ class Deployer:
             "CDK_DEFAULT_REGION": REGION,
             "CDK_HOME": str(self.folder / "cdk"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
         }
 
 

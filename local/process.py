@@ -48,12 +48,27 @@ def start(folder: Path, *, port: int, smtp_port: int) -> Server:
     command = [sys.executable, "-m", "local.server", str(port), str(smtp_port), str(folder)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     _children[process.pid] = process
     server = Server(pid=process.pid, port=port, smtp_port=smtp_port, log=log)
     _await_health(server, process)
     return server
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what would lead astray: another account, or a ban on bytecode.
+
+    aws-cdk-lib's modules alone take 4 s of CPU to compile at each start.
+    """
+    unwanted = ("AWS_", "CDK_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def stop(pid: int) -> None:
