@@ -21,7 +21,7 @@ from lambdas.delivery.work import Work, by_webhook, is_parked, is_suspect, share
 from lambdas.domain.address import basic_auth
 from lambdas.domain.attempt import Attempt, Delivered, Failed, Refused
 from lambdas.domain.delivery import DeliveryBatch, batched
-from lambdas.domain.health import Health, State, after, claim_probe, current, tested
+from lambdas.domain.health import Health, State, after, after_test, claim_probe, current
 from lambdas.domain.signature import signing_key
 from lambdas.domain.target import Target
 
@@ -128,7 +128,9 @@ class Deliverer:
             )
         if any(isinstance(attempt.outcome, Delivered) for _, attempt in share.tried):
             version = work.target.version
-            changed = self.states.change(work.target, lambda health: tested(current(health, version, now=now), now=now))
+            changed = self.states.change(
+                work.target, lambda health: after_test(current(health, version, now=now), now=now)
+            )
             if changed and changed[1].state is State.FAILING:
                 self.backlog.wake(work.target.instance_id, work.target.webhook_id, now=now)
         work.plan.later += plans.put_off(work.target, share.jobs, delay=0, spread=self.spread).later

@@ -15,15 +15,11 @@ Network = IPv4Network | IPv6Network
 
 NEVER_PUBLIC: tuple[Network, ...] = (
     IPv4Network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
-    IPv6Network("::/96"),  # IPv4-compatible (RFC 4291, deprecated)
-    IPv6Network("::ffff:0:0/96"),  # IPv4-mapped: the kernel would connect by IPv4
-    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052)
-    IPv6Network("64:ff9b:1::/48"),  # NAT64, local use (RFC 8215)
     IPv6Network("2001::/32"),  # Teredo
     IPv6Network("2002::/16"),  # 6to4
-    IPv6Network("5f00::/16"),  # segment routing (RFC 9602)
-    IPv6Network("fec0::/10"),  # site-local, deprecated
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637); older Pythons do not know it
 )
+IPV6_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out to be routed
 
 
 class BadUrl(ValueError):
@@ -63,8 +59,8 @@ class AddressRules:
 
 def is_public(address: Address) -> bool:
     """Whether *address* is one that the public internet routes to one host."""
-    if isinstance(address, IPv6Address) and address.scope_id:
-        return False
+    if isinstance(address, IPv6Address) and (address.scope_id or address not in IPV6_UNICAST):
+        return False  # IPv4-mapped, IPv4-compatible, NAT64, site-local, segment routing: all outside
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
     return not any(address in network for network in NEVER_PUBLIC)

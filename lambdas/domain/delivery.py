@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from lambdas.domain.webhook import NotificationFormat, WebhookId
 
 MAX_DELIVERIES = 50  # in one queue message: keeps a message well under SQS's 1 MiB and a failure cheap to repeat
-KEPT_FOR = timedelta(days=14)  # from fan-out: what could not be delivered by then expires; as long as SQS keeps messages
+KEPT_FOR = timedelta(days=14)  # from fan-out, then it expires; as long as SQS keeps a message
 MAX_BYTES = 240_000  # of bodies in one queue message: SQS bills by 64 KB, ten messages go in one call of 1 MiB
 
 

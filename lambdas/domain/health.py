@@ -116,7 +116,7 @@ def enabled(health: Health, *, now: datetime) -> Health:
     return replace(health, state=State.FAILING, since=since, probes=0, probe_at=now, by_operator=False)
 
 
-def tested(health: Health, *, now: datetime) -> Health:
+def after_test(health: Health, *, now: datetime) -> Health:
     """Health after a test got through. What an operator disabled stays so."""
     return health if health.by_operator else enabled(health, now=now)
 
