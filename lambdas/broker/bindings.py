@@ -19,7 +19,7 @@ from lambdas.broker.errors import (
     NotFound,
 )
 from lambdas.broker.instances import TRIES
-from lambdas.broker.parameters import BindParameters, WebhookRules, bind_ses
+from lambdas.broker.parameters import BindParameters, WebhookRules, bind_ses, check_needed
 from lambdas.broker.requests import Answer, Body, Offer, check_nested, checked_id, flag, is_id, offer, required_query
 from lambdas.broker.settings import BrokerSettings
 from lambdas.broker.sharing import Inherited, inherit
@@ -109,6 +109,7 @@ class Bindings:
             raise Conflict("a binding with this id exists under another service instance")
         _check_free(instance)
         inherited = self._inherited(instance, asked)
+        check_needed(asked.given, inherited.request)
         link = self._link(instance, inherited.request.privatelink_instance_id)
         self.makers[instance.service_id].check_room()
         intent = self._intent(instance, binding_id, asked, inherited, now=now)

@@ -99,7 +99,6 @@ def bind_ses(values: Mapping[str, Any], base: BindRequest, *, rules: WebhookRule
     if fields.has("privatelink_instance_id"):
         link = fields.text("privatelink_instance_id", what="the guid of a privatelink service instance", longest=50)
         request = replace(request, privatelink_instance_id=link)
-    _check_needed(fields, request)
     if request.source_ips and request.privatelink_instance_id:
         raise BadParameter(
             "source_ips", "cannot go with privatelink_instance_id: through an endpoint IAM sees no public address"
@@ -172,13 +171,14 @@ def _webhook(fields: Fields, base: BindRequest, rules: WebhookRules) -> tuple[Bi
     return replace(base, **changes), userinfo
 
 
-def _check_needed(fields: Fields, request: BindRequest) -> None:
+def check_needed(given: frozenset[str], request: BindRequest) -> None:
+    """Refuse what says how to notify where nobody is notified. *request* is in force: inherited parts included."""
     if request.notification_webhook:
         return
     for name in ("notification_format", "notification_scope"):
-        if fields.has(name):
+        if name in given:
             raise BadParameter(name, "needs a notification_webhook beside it")
-    if fields.has("notification_events") and not request.notification_email:
+    if "notification_events" in given and not request.notification_email:
         raise BadParameter("notification_events", "needs a notification_webhook or a notification_email beside it")
 
 

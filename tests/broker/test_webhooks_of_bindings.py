@@ -1,0 +1,207 @@
+"""A binding's webhook: made, tested, changed without new credentials, inherited, and gone with its last binding."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.domain.webhook import EventKind, NotificationFormat, Scope
+from tests.broker.world import WEBHOOK, World
+
+HOOKED = {"notification_webhook": WEBHOOK}
+
+
+@pytest.fixture
+def world() -> World:
+    """A broker with an instance that is ready."""
+    world = World()
+    world.ready()
+    return world
+
+
+def webhook(world: World, number: int = 0) -> Any:
+    """The webhook kept, of those that are no digests."""
+    kept = [k for k in world.webhooks.webhooks.values() if k.settings.format is not NotificationFormat.EMAIL]
+    return kept[number]
+
+
+def test_the_webhook_is_kept_as_asked_for(world: World) -> None:
+    """Its secret is in the credentials, sealed for delivery and nowhere else."""
+    answer = world.bind(
+        parameters={
+            "notification_webhook": "https://user:pw@app.example.gov/hook",
+            "notification_events": ["reject", "bounce"],
+            "notification_format": "cloudevents",
+            "notification_scope": "binding",
+        }
+    )
+    credentials = answer.body["credentials"]
+    [((instance, webhook_id), kept)] = world.webhooks.webhooks.items()
+    assert (instance, kept.bindings) == ("i1", ("b1",))
+    assert kept.settings.url == credentials["notification_webhook"] == WEBHOOK
+    assert kept.settings.events == (EventKind.BOUNCE, EventKind.REJECT)
+    assert (kept.settings.format, kept.settings.scope) == (NotificationFormat.CLOUDEVENTS, Scope.BINDING)
+    assert world.seal.sealed == [(webhook_id, credentials["webhook_secret"], "user:pw")]
+    assert credentials["webhook_secret"] not in repr(world.table)
+    assert "pw" not in repr(world.table)
+
+
+def test_a_test_is_queued_once(world: World) -> None:
+    """Nothing is contacted by the broker itself; a repeated bind queues no other."""
+    for _ in range(2):
+        world.bind(parameters=HOOKED)
+    [batch] = world.deliveries.batches
+    [delivery] = batch.deliveries
+    body = json.loads(delivery.body)
+    assert body["type"] == "webhook.test"
+    assert (body["data"]["instance_id"], body["data"]["binding_id"]) == ("i1", "b1")
+
+
+def test_how_the_test_went_stands_in_the_binding(world: World) -> None:
+    """Once delivery has written it."""
+    first = world.bind(parameters=HOOKED)
+    assert "webhook.test event is on its way" in first.body["credentials"]["instructions"]
+    [(key, kept)] = world.webhooks.webhooks.items()
+    world.webhooks.webhooks[key] = replace(kept, test_status="delivered", test_at="2026-11-21T05:00:01+00:00")
+    instructions = world.fetch("i1/service_bindings/b1").body["credentials"]["instructions"]
+    assert "2026-11-21T05:00:01+00:00: delivered" in instructions
+
+
+def test_instructions_say_that_notifications_are_off(world: World) -> None:
+    """A webhook alone is not enough; nobody should have to find that out."""
+    assert "enable_feedback_notifications" in world.bind(parameters=HOOKED).body["credentials"]["instructions"]
+
+
+def test_digests_have_a_topic_of_their_own(world: World) -> None:
+    """Kept as a webhook of format email; of bounces and complaints unless the bind says otherwise."""
+    credentials = world.bind(parameters={"notification_email": "digests@agency.gov"}).body["credentials"]
+    assert credentials["notification_email"] == "digests@agency.gov"
+    assert credentials["webhook_secret"] is None
+    [((_, webhook_id), kept)] = world.webhooks.webhooks.items()
+    assert webhook_id == "email-b1"
+    assert kept.settings.url == "arn:aws:sns:us-east-1:123456789012:ses-feedback-b1-notifications"
+    assert world.topics.topics[kept.settings.url] == {"digests@agency.gov"}
+    assert kept.settings.events == (EventKind.BOUNCE, EventKind.COMPLAINT)
+    world.unbind()
+    assert list(world.topics.topics) == ["arn:aws:sns:us-east-1:123456789012:ses-feedback-i1-alerts"]
+
+
+# -- changed without new credentials -----------------------------------------------------------------------------
+
+
+def test_an_update_changes_a_webhook_and_leaves_the_credentials(world: World) -> None:
+    """Also its userinfo, which goes to delivery alone."""
+    before = world.bind(parameters=HOOKED).body["credentials"]
+    changes = {"notification_webhook": "https://u:p@other.example.gov/", "notification_events": ["complaint"]}
+    assert world.update(parameters={"bindings": {"b1": changes}}).status == 202
+    world.work()
+    assert world.poll().body["state"] == "succeeded"
+    after = world.fetch("i1/service_bindings/b1").body
+    assert after["credentials"]["notification_webhook"] == "https://other.example.gov/"
+    assert after["parameters"]["notification_events"] == ["complaint"]
+    for name in ("aws_access_key_id", "smtp_password", "webhook_secret"):
+        assert after["credentials"][name] == before[name]
+    assert world.seal.sealed[-1][1:] == (before["webhook_secret"], "u:p")
+    assert world.bind(parameters=HOOKED).status == 200  # what was asked for at the bind is still what it was
+
+
+def test_an_update_that_changes_nothing_of_a_webhook_is_200(world: World) -> None:
+    """The same events again."""
+    world.bind(parameters={**HOOKED, "notification_events": ["bounce"]})
+    assert world.update(parameters={"bindings": {"b1": {"notification_events": ["bounce"]}}}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"notification_webhook": "http://x.example.gov/"}, 400),
+        ({"notification_events": []}, 400),
+        ({"novelty": 1}, 400),
+        ({"source_ips": ["198.51.100.7"]}, 422),
+        ({"notification_email": "x@agency.gov"}, 422),
+    ],
+)
+def test_changes_of_a_webhook_that_will_not_do(world: World, changes: dict[str, Any], status: int) -> None:
+    """They name the binding and the field."""
+    world.bind(parameters=HOOKED)
+    answer = world.update(parameters={"bindings": {"b1": changes}})
+    assert answer.status == status
+    assert answer.body["description"].startswith(f"bindings.b1.{next(iter(changes))}")
+
+
+def test_a_binding_without_a_webhook_has_none_to_change(world: World) -> None:
+    """It is told to rebind."""
+    world.bind()
+    answer = world.update(parameters={"bindings": {"b1": HOOKED}})
+    assert (answer.status, "rebind" in answer.body["description"]) == (400, True)
+
+
+# -- rotation ----------------------------------------------------------------------------------------------------
+
+
+def test_a_successor_shares_the_webhook(world: World) -> None:
+    """Same secret, same id, one POST an event: and new keys."""
+    first = world.bind(parameters={**HOOKED, "notification_email": "d@agency.gov", "source_ips": ["198.51.100.7"]})
+    second = world.bind("b2", predecessor_binding_id="b1")
+    assert second.status == 201
+    old, new = first.body["credentials"], second.body["credentials"]
+    assert new["webhook_secret"] == old["webhook_secret"]
+    assert new["notification_email"] == "d@agency.gov"
+    assert new["aws_access_key_id"] != old["aws_access_key_id"]
+    assert {kept.bindings for kept in world.webhooks.webhooks.values()} == {("b1", "b2")}
+    assert len(world.webhooks.webhooks) == 2
+    policies = [user["policy"]["Statement"][0]["Condition"] for user in world.users.users.values()]
+    assert policies[0] == policies[1]
+    assert world.unbind("b1").status == 200
+    assert webhook(world).bindings == ("b2",)
+    assert len(world.topics.topics) == 2
+    assert world.bind("b2", predecessor_binding_id="b1").status == 200
+    assert world.unbind("b2").status == 200
+    assert world.webhooks.webhooks == {}
+    assert len(world.topics.topics) == 1
+
+
+def test_a_successor_takes_over_what_an_update_made_of_the_webhook(world: World) -> None:
+    """The webhook is as it is now, not as it was bound."""
+    world.bind(parameters=HOOKED)
+    world.update(parameters={"bindings": {"b1": {"notification_webhook": "https://other.example.gov/"}}})
+    world.work()
+    credentials = world.bind("b2", predecessor_binding_id="b1").body["credentials"]
+    assert credentials["notification_webhook"] == "https://other.example.gov/"
+
+
+def test_a_successor_may_name_another_webhook(world: World) -> None:
+    """It is a new one then, with a secret of its own."""
+    first = world.bind(parameters=HOOKED)
+    second = world.bind(
+        "b2", predecessor_binding_id="b1", parameters={"notification_webhook": "https://b.example.gov/"}
+    )
+    assert second.body["credentials"]["webhook_secret"] != first.body["credentials"]["webhook_secret"]
+    assert [kept.bindings for kept in world.webhooks.webhooks.values()] == [("b1",), ("b2",)]
+
+
+def test_a_successor_cannot_change_the_shared_webhook(world: World) -> None:
+    """It would change for the predecessor too: that is what the update is for."""
+    world.bind(parameters=HOOKED)
+    answer = world.bind("b2", predecessor_binding_id="b1", parameters={"notification_events": ["reject"]})
+    assert (answer.status, "shared" in answer.body["description"]) == (400, True)
+    same = {"notification_events": ["bounce", "complaint", "delivery"], **HOOKED}
+    assert world.bind("b2", predecessor_binding_id="b1", parameters=same).status == 201
+
+
+@pytest.mark.parametrize("predecessor", ["b9", "b1x", "b1", "../b1", 5, ""])
+def test_a_predecessor_that_is_none_is_400(world: World, predecessor: Any) -> None:
+    """Never seen, itself, unbound, of another instance, or no id at all."""
+    answer = world.bind("b1", predecessor_binding_id=predecessor)
+    assert answer.status == 400
+    assert answer.body["description"].startswith("predecessor_binding_id")
+
+
+def test_an_unbound_predecessor_and_anothers_are_none(world: World) -> None:
+    """What they had is gone, or not this tenant's."""
+    world.bind(parameters=HOOKED)
+    world.ready("i2", parameters={"admin_email": "a@b.cc", "domain": "other.gov"})
+    assert world.bind("b2", "i2", predecessor_binding_id="b1").status == 400
+    world.unbind()
+    assert world.bind("b3", predecessor_binding_id="b1").status == 400
