@@ -2,7 +2,7 @@
 
 import typer
 
-from ops import addresses, broker, dead_letters, webhooks
+from ops import addresses, broker, dead_letters, reputation, webhooks
 from ops.replay import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate a ses-feedback stack.")
@@ -13,6 +13,9 @@ app.command()(replay)
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(addresses.suppression, name="suppression")
 app.command()(addresses.resubscribe)
+app.command()(reputation.reputation)
+app.command()(reputation.pause)
+app.command()(reputation.resume)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

@@ -121,6 +121,8 @@ def _tenant_advice(transition: Transition) -> Iterator[str]:
 def _what_an_operator_does(transition: Transition) -> str:
     instance = transition.instance_id
     look = f"  python -m ops reputation {instance}"
+    if transition.by:
+        return f"Done by {transition.by}. Recorded in the instance's history:\n{look}"
     if transition.after is State.PAUSED:
         return f"Look into it, and resume when the tenant has mended the cause:\n{look}\n" + (
             f"  python -m ops resume {instance} --reason '...'"

@@ -1,0 +1,163 @@
+"""`ops reputation`, `ops pause`, `ops resume`: how instances stand, on what evidence, and an operator's say in it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, window_begin
+from lambdas.domain.standing import Standing, Transition
+from lambdas.reputation.handler import Parts
+from ops.console import STACK, Json, Shown, StackName, fail, say, show, show_one, told
+from ops.stack import find
+from ops.standing import Refused, operator_of, reputation_parts
+
+InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help="The service instance's id.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; recorded, and told in the mails.")]
+_STYLES = {State.HEALTHY: "green", State.WARNED: "yellow", State.PAUSED: "red"}
+_BARS = 24  # hours shown, unless asked for more
+_BAR = 40  # characters of the fullest hour
+
+
+def pause(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
+    """Stop an instance's sending. Its admin_email, its webhooks and the operator are told."""
+    with told():
+        try:
+            done = operator_of(find(stack)).pause(instance, why=reason, now=datetime.now(UTC))
+        except Refused as refused:
+            fail(str(refused))
+    say(f"{instance} is paused.", _transition(done), as_json=as_json)
+
+
+def resume(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
+    """Let a paused instance send again. Feedback on mail sent before now will not count any more."""
+    with told():
+        try:
+            done = operator_of(find(stack)).resume(instance, why=reason, now=datetime.now(UTC))
+        except Refused as refused:
+            fail(str(refused))
+    say(f"{instance} may send again; its rates begin anew.", _transition(done), as_json=as_json)
+
+
+def reputation(
+    instance: Annotated[str | None, typer.Argument(metavar="INSTANCE", help="The service instance's id.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every instance, those at most risk first.")] = False,
+    hours: Annotated[int, typer.Option(help="How many hours with mail to show.")] = _BARS,
+    entries: Annotated[int, typer.Option(help="How many of the latest ledger entries to show.")] = 20,
+    stack: StackName = STACK,
+    as_json: Json = False,
+) -> None:
+    """Show an instance's rates, its hours and its ledger; or all instances by risk."""
+    if (instance is None) is not all_:
+        fail("give an INSTANCE or --all, one of them")
+    now = datetime.now(UTC)
+    with told():
+        parts, _ = reputation_parts(find(stack))
+        if instance is None:
+            rows = sorted(_rows(parts, now), key=lambda row: -row["risk"].value)
+            show(rows, title="Reputation", empty="No instances.", as_json=as_json)
+            return
+        if parts.webhooks.audience(instance) is None:
+            fail(f"there is no instance {instance}")
+        _show(parts, instance, hours=hours, entries=entries, now=now, as_json=as_json)
+
+
+def _show(parts: Parts, instance: str, *, hours: int, entries: int, now: datetime, as_json: bool) -> None:
+    row, standing = _row(parts, instance, now)
+    since = window_begin(parts.judge.rules, baseline=standing.baseline, now=now)
+    newest = [hour for hour, _ in zip(parts.table.hours(instance, since=since), range(hours), strict=False)]
+    latest = parts.table.latest(instance, limit=entries)
+    history = parts.standings.history(instance)
+    if as_json:
+        row |= {"hours": [asdict(hour) for hour in newest], "ledger": [_entry(entry) for entry in latest]}
+        show_one(row | {"history": [_transition(one) for one in history]}, as_json=True)
+        return
+    show_one(row, as_json=False)
+    console = Console()
+    for line in bars(newest):
+        console.print(line, highlight=False)
+    show([_entry(entry) for entry in latest], title="Ledger", empty="Nothing in the ledger.", as_json=False)
+    show([_transition(one) for one in history], title="History", empty="No history.", as_json=False)
+
+
+def bars(newest_first: Sequence[HourCounts]) -> Iterator[str]:
+    """A bar an hour, oldest first: deliveries, and bounces and complaints in red, with their rates."""
+    fullest = max((hour.bounces + hour.deliveries for hour in newest_first), default=0)
+    for hour in reversed(newest_first):
+        outcomes = hour.bounces + hour.deliveries
+        length = -(-outcomes * _BAR // fullest) if fullest else 0
+        bad = min(length, -(-hour.bounces * _BAR // fullest)) if fullest else 0
+        rate = hour.bounces / outcomes if outcomes else 0.0
+        bar = f"[red]{'█' * bad}[/red][green]{'█' * (length - bad)}[/green]{' ' * (_BAR - length)}"
+        yield f"{hour.bucket:<19} {bar} {outcomes:>7,}  {rate:>6.1%} bounced  {hour.complaints} complaints"
+
+
+def risk(counts: Reputation, rules: Rules, state: State) -> float:
+    """How near a pause: 1 is at the threshold with the floor reached. The paused come first."""
+    if state is State.PAUSED:
+        return 10.0
+    bounces = min(counts.bounce_rate / rules.bounce_pause, counts.bounces / rules.minimum_bounces)
+    complaints = min(counts.complaint_rate / rules.complaint_pause, counts.complaints / rules.minimum_complaints)
+    return round(min(max(bounces, complaints), counts.outcomes / rules.minimum_outcomes, 9.9), 3)
+
+
+def _rows(parts: Parts, now: datetime) -> Iterable[dict[str, Any]]:
+    for instance in parts.instances.part(0, of=1):
+        yield _row(parts, instance, now)[0]
+
+
+def _row(parts: Parts, instance: str, now: datetime) -> tuple[dict[str, Any], Standing]:
+    standing = parts.standings.load(instance)
+    counts = parts.judge.measure(standing, now=now)
+    rules = parts.judge.rules
+    row = {
+        "instance": instance,
+        "state": Shown(standing.state.value, _STYLES[standing.state]),
+        "since": standing.since,
+        "risk": Shown(risk(counts, rules, standing.state), "bold"),
+        "bounce_rate": _rate(counts.bounce_rate, rules.bounce_warning, rules.bounce_pause),
+        "complaint_rate": _rate(counts.complaint_rate, rules.complaint_warning, rules.complaint_pause),
+        "bounces": counts.bounces,
+        "complaints": counts.complaints,
+        "deliveries": counts.deliveries,
+        "window_since": counts.since,
+        "baseline": standing.baseline,
+        "undone": [step.value for step in standing.pending.left] if standing.pending else [],
+    }
+    return row, standing
+
+
+def _rate(rate: float, warning: float, limit: float) -> Shown:
+    return Shown(round(rate, 6), "red" if rate >= limit else "yellow" if rate >= warning else "green")
+
+
+def _entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "at": entry.timestamp,
+        "kind": entry.kind.value,
+        "reason": entry.reason,
+        "recipients": list(entry.recipients),
+        "counted": entry.counted,
+        "mail": entry.message_id,
+        "feedback": entry.key,
+    }
+
+
+def _transition(transition: Transition) -> dict[str, Any]:
+    counts = transition.reputation
+    return {
+        "at": transition.at,
+        "instance": transition.instance_id,
+        "before": transition.before.value,
+        "after": transition.after.value,
+        "cause": transition.cause.value,
+        "by": transition.by,
+        "why": transition.why or ", ".join(reason.value for reason in transition.reasons),
+        "bounce_rate": round(counts.bounce_rate, 6),
+        "complaint_rate": round(counts.complaint_rate, 6),
+        "outcomes": counts.outcomes,
+    }
