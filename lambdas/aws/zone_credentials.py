@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-import boto3
 import msgspec
 
-from lambdas.aws.clients import client
+from lambdas.aws.clients import client, session
 
 if TYPE_CHECKING:
     from types_boto3_route53 import Route53Client
@@ -29,10 +28,11 @@ def zone_client(secrets: "SecretsManagerClient", secret_id: str) -> "Route53Clie
     if not secret_id:
         return client("route53")
     found = _decoder.decode(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
-    return boto3.client(
+    made: Route53Client = session().create_client(  # type: ignore[assignment]
         "route53",
         aws_access_key_id=found.aws_access_key_id,
         aws_secret_access_key=found.aws_secret_access_key,
         aws_session_token=found.aws_session_token,
         region_name=found.region,
     )
+    return made

@@ -43,9 +43,10 @@ for entry in sys.argv[2:]:
 _MAKE_CLIENTS = """
 import sys
 sys.path.append(sys.argv[1])
-import boto3
+from botocore.session import Session
+keys = {"aws_access_key_id": "id", "aws_secret_access_key": "secret"}
 for service in sys.argv[2:]:
-    client = boto3.client(service, region_name="us-gov-west-1", aws_access_key_id="id", aws_secret_access_key="secret")
+    client = Session().create_client(service, region_name="us-gov-west-1", **keys)
     assert client.meta.endpoint_url
 """
 
@@ -98,7 +99,7 @@ def test_a_bundle_for_lambda_is_for_arm64_and_python_3_13_with_bytecode() -> Non
     assert all(name.endswith(".cpython-313-aarch64-linux-gnu.so") for name in binaries)
     if bytecode.interpreter(LAMBDA.python):
         assert (folder / "lambdas" / "delivery" / "__pycache__" / "handler.cpython-313.pyc").is_file()
-        assert (folder / "boto3" / "__pycache__" / "session.cpython-313.pyc").is_file()
+        assert (folder / "botocore" / "__pycache__" / "session.cpython-313.pyc").is_file()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
