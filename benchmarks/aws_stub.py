@@ -23,7 +23,13 @@ HOST = "127.0.0.1"
 CONTROL = "/_stub/"
 SQS_REQUEST = 64 * 1024  # bytes that SQS bills as one request
 SEALED = b"sealed:"  # what this KMS puts before a plaintext
-_SERVICES = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "TrentService": "kms"}
+USERNAME, PASSWORD = "operator", "password"  # what its Secrets Manager answers for any secret
+_SERVICES = {
+    "DynamoDB_20120810": "dynamodb",
+    "AmazonSQS": "sqs",
+    "TrentService": "kms",
+    "secretsmanager": "secretsmanager",
+}
 
 
 class Stub:
@@ -40,6 +46,7 @@ class Stub:
             "SendMessageBatch": self._send_batch,
             "Encrypt": _encrypt,
             "Decrypt": _decrypt,
+            "GetSecretValue": _secret,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -120,6 +127,11 @@ def _encrypt(call: Item) -> Item:
 
 def _decrypt(call: Item) -> Item:
     return {"Plaintext": _base64(base64.b64decode(call["CiphertextBlob"]).removeprefix(SEALED)), "KeyId": "key"}
+
+
+def _secret(call: Item) -> Item:
+    credentials = {"username": USERNAME, "password": PASSWORD}
+    return {"ARN": call["SecretId"], "Name": call["SecretId"], "SecretString": json.dumps(credentials)}
 
 
 def _base64(content: bytes) -> str:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from infra.context import Context
 from lambdas.aws.items import to_item
 from lambdas.aws.webhook_table import instance_key, webhook_key
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.domain.settings import Settings
 from lambdas.domain.signature import new_secret
 from lambdas.domain.webhook import DEFAULT_EVENTS, NotificationFormat, Scope, WebhookId
 from lambdas.feedback.settings import FeedbackSettings
@@ -48,14 +47,20 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """Events on their way: *events* went in, *delivered* different ones arrived, *receiver_busy* is a share of time."""
+class Fed:
+    """What feedback made of events: the messages of the deliveries queue."""
 
-    events: int
+    stage: Stage
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What delivery did with messages: different deliveries that arrived, and the receivers' CPU a second."""
+
+    stage: Stage
     delivered: int
     receiver_busy: float
-    feedback: Stage
-    delivery: Stage
 
 
 def seed(world: World, tenants: int) -> None:
@@ -92,27 +97,31 @@ def _wire(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def flow(world: World, events: Sequence[str], *, seconds: float = 60, batch: int | None = None) -> Flow:
-    """Send *events* through both functions, one environment each, until no delivery is due or *seconds* are over."""
-    size = batch or DEPLOYED.feedback_batch_size
+def feed(world: World, events: Sequence[str], *, batch: int = DEPLOYED.feedback_batch_size) -> Fed:
+    """Run *events* through one environment of feedback."""
     world.stub("reset")
     world.stub("fill", queue=EVENTS, bodies=list(events))
-    feedback = _stage(world, FEEDBACK, EVENTS, size, _feedback_settings(world), seconds)
-    before = world.received()["cpu_s"]
-    delivery = _stage(world, DELIVERY, DELIVERIES, DEPLOYED.delivery_batch_size, _delivery_settings(world), seconds)
+    stage = stage_of(world, FEEDBACK, EVENTS, batch, feedback_settings(world).to_environment())
+    return Fed(stage=stage, messages=tuple(world.drain(DELIVERIES)))
+
+
+def deliver(world: World, messages: Sequence[str], *, latency: float, hanging: int = 0, seconds: float = 120) -> Posted:
+    """Run *messages* through one environment of delivery, until none is due or *seconds* are over."""
+    world.stub("reset")
+    world.stub("fill", queue=DELIVERIES, bodies=list(messages))
+    world.behave(latency=latency, hanging=hanging)
+    settings = delivery_settings(world).to_environment()
+    stage = stage_of(world, DELIVERY, DELIVERIES, DEPLOYED.delivery_batch_size, settings, seconds)
     received = world.received()
-    return Flow(
-        events=len(events),
-        delivered=received["distinct"],
-        receiver_busy=(received["cpu_s"] - before) / delivery.wall_s,
-        feedback=feedback,
-        delivery=delivery,
-    )
+    return Posted(stage=stage, delivered=received["distinct"], receiver_busy=received["cpu_s"] / stage.wall_s)
 
 
-def _stage(world: World, handler: str, queue: str, batch: int, settings: Settings, seconds: float) -> Stage:
+def stage_of(
+    world: World, handler: str, queue: str, batch: int, settings: Mapping[str, str], seconds: float = 120
+) -> Stage:
+    """Run *handler* on the stub's *queue* in an environment of its own."""
     before = Counter(world.stub("counts"))
-    done = world.run(handler, queue, batch=batch, settings=settings.to_environment(), seconds=seconds)
+    done = world.run(handler, queue, batch=batch, settings=settings, seconds=seconds)
     return Stage(
         invocations=done.run.invocations,
         counts=Counter(world.stub("counts")) - before,
@@ -125,7 +134,8 @@ def _queue_url(world: World, name: str) -> str:
     return f"{world.endpoint}/000000000000/{name}"
 
 
-def _feedback_settings(world: World) -> FeedbackSettings:
+def feedback_settings(world: World) -> FeedbackSettings:
+    """Feedback, as deployed, in *world*."""
     return FeedbackSettings(
         webhooks_table="webhooks",
         reputation_table="reputation",
@@ -134,7 +144,8 @@ def _feedback_settings(world: World) -> FeedbackSettings:
     )
 
 
-def _delivery_settings(world: World) -> DeliverySettings:
+def delivery_settings(world: World) -> DeliverySettings:
+    """Delivery, as deployed, in *world*."""
     return DeliverySettings(
         webhooks_table="webhooks",
         backlog_table="backlog",

@@ -32,18 +32,23 @@ def binding(number: int) -> str:
     return f"binding-{number:05d}"
 
 
-def events(count: int, *, tenants: int, bounces: float = BOUNCES, complaints: float = COMPLAINTS) -> Iterator[str]:
-    """*count* message bodies of the events queue, spread evenly over the tenants."""
+def events(count: int, *, tenants: int) -> Iterator[str]:
+    """*count* message bodies of the events queue, of tenants picked evenly by a seeded chance."""
     chance = random.Random(SEED)
     for number in range(count):
-        kind = _kind(chance.random(), bounces, complaints)
-        yield json.dumps(_event(kind, number, chance.randrange(tenants)))
+        yield json.dumps(_event(_kind(chance.random()), number, chance.randrange(tenants)))
 
 
-def _kind(roll: float, bounces: float, complaints: float) -> str:
-    if roll < complaints:
+def events_in_turn(count: int) -> Iterator[str]:
+    """*count* deliveries, each of the next tenant."""
+    for number in range(count):
+        yield json.dumps(_event("Delivery", number, number))
+
+
+def _kind(roll: float) -> str:
+    if roll < COMPLAINTS:
         return "Complaint"
-    return "Bounce" if roll < complaints + bounces else "Delivery"
+    return "Bounce" if roll < COMPLAINTS + BOUNCES else "Delivery"
 
 
 def _event(kind: str, number: int, owner: int) -> dict[str, Any]:

@@ -92,6 +92,11 @@ class World:
         """Ask the stub: counts, reset, fill(queue, bodies), receive(queue, limit)."""
         return self._ask(f"{self.endpoint}/_stub/{verb}", asked)
 
+    def drain(self, queue: str) -> list[str]:
+        """Take everything off the stub's *queue*."""
+        bodies = self._ask(f"{self.endpoint}/_stub/receive", {"queue": queue, "limit": 10**9})
+        return list(bodies)
+
     def run(self, handler: str, queue: str, *, batch: int, settings: Mapping[str, str], seconds: float = 60) -> "Done":
         """Work the stub's *queue* off by *handler*, in a fresh process."""
         costs, log = self.folder / "costs.json", self.folder / "log"
