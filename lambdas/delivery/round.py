@@ -57,7 +57,8 @@ class Share:
     patience: int = PATIENCE
     tried: list[tuple[Job, Attempt]] = field(default_factory=list)
     failures: int = 0
-    running: int = 0
+    workers: int = 0
+    under_way: int = 0
 
     @property
     def patient(self) -> bool:
@@ -65,19 +66,25 @@ class Share:
         return self.failures < self.patience
 
     def next(self) -> Job | None:
-        """The next job that may begin."""
-        return self.jobs.popleft() if self.jobs and self.patient else None
+        """The next job that may begin. After a failure, what is under way counts as if it had failed too."""
+        doubtful = self.failures + self.under_way if self.failures else 0
+        if not self.jobs or doubtful >= self.patience:
+            return None
+        self.under_way += 1
+        return self.jobs.popleft()
 
     def note(self, job: Job, attempt: Attempt) -> None:
-        """Take an attempt into account: a success widens, failures close, and one that hung closes at once.
+        """Take an attempt into account: a success widens, failures close.
 
-        Everything else in the invocation would wait for a second try to hang as long.
+        One that hung closes at once, for everything else in the invocation would wait for a second try to hang as
+        long; and so does a receiver that asks to wait.
         """
+        self.under_way -= 1
         self.tried.append((job, attempt))
         match attempt.outcome:
             case Delivered():
                 self.failures, self.width, self.patience = 0, WIDTH, PATIENCE
-            case Failed(reason=reason) if reason == TIMED_OUT:
+            case Failed(reason=reason, wait=wait) if reason == TIMED_OUT or wait:
                 self.failures = self.patience
             case _:
                 self.failures += 1
@@ -92,19 +99,19 @@ async def run(shares: Sequence[Share], post: Post, *, clock: Clock, begin_before
 
 def _staff(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, begin_before: datetime) -> None:
     """Put as many workers on a share as its width and its jobs ask for."""
-    for _ in range(min(share.width - share.running, len(share.jobs))):
-        share.running += 1
+    for _ in range(min(share.width - share.workers, len(share.jobs))):
+        share.workers += 1
         group.create_task(_work(share, group, post, clock, begin_before))
 
 
 async def _work(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, begin_before: datetime) -> None:
+    """Try one job after another. A success calls for more workers, those that doubt sent home among them."""
     url = httpx.URL(share.target.url)
     while clock() < begin_before and (job := share.next()):
-        width = share.width
         share.note(job, await _attempt(share, job, url, post, clock))
-        if share.width > width:
+        if not share.failures and share.workers < share.width:
             _staff(share, group, post, clock, begin_before)
-    share.running -= 1
+    share.workers -= 1
 
 
 async def _attempt(share: Share, job: Job, url: httpx.URL, post: Post, clock: Clock) -> Attempt:

@@ -1,0 +1,263 @@
+"""Delivery's surroundings in memory: queue, webhooks, backlog, archive, topics and receivers, all under one clock."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import httpx
+from aws_lambda_powertools import Logger
+
+from lambdas.aws.backlog import Lane, Parked
+from lambdas.delivery.deliverer import Deliverer
+from lambdas.delivery.digest import Digests
+from lambdas.delivery.ports import Key, Rules
+from lambdas.delivery.release import Releaser
+from lambdas.delivery.transitions import Transitions
+from lambdas.domain.attempt import Answer, NoAnswer
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.health import Health, HealthRules
+from lambdas.domain.ladder import Ladder
+from lambdas.domain.signature import WebhookSecret, new_secret
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+
+START = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+OK = Answer(status=204)
+SECRET = new_secret()
+Behaviour = Callable[[], Answer | NoAnswer]
+
+
+class Broken(Exception):
+    """A fault of our own."""
+
+
+def delivery(
+    id_: str = "msg_1", type_: str = "email.bounced", *, created_at: datetime = START, body: str = "{}"
+) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        id=id_,
+        type=type_,
+        timestamp=created_at,
+        created_at=created_at,
+        format=NotificationFormat.STANDARD_WEBHOOKS,
+        body=body,
+        headers={"content-type": "application/json"},
+    )
+
+
+def batch(webhook: str = "w1", *ids: str, attempt: int = 1, created_at: datetime = START) -> DeliveryBatch:
+    """A batch of deliveries for *webhook*."""
+    deliveries = tuple(delivery(id_, created_at=created_at) for id_ in ids or ("msg_1",))
+    return DeliveryBatch(instance_id="i1", webhook_id=WebhookId(webhook), attempt=attempt, deliveries=deliveries)
+
+
+@dataclass
+class World:
+    """Everything around delivery. `behaviours` says how a webhook answers; `broken` names the ports that fail now."""
+
+    now: datetime = START
+    targets: dict[Key, Target] = field(default_factory=dict)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    posted: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    running: dict[str, int] = field(default_factory=dict)
+    most_running: dict[str, int] = field(default_factory=dict)
+    later: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
+    parked: dict[tuple[str, str], Parked] = field(default_factory=dict)
+    resting: dict[str, datetime] = field(default_factory=dict)
+    aside: list[Parked] = field(default_factory=list)
+    kept: list[DeliveryBatch] = field(default_factory=list)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
+    tests: list[tuple[str, str]] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
+    writes: int = 0
+    heard: bool = True
+    tokens: Iterator[int] = field(default_factory=count)
+
+    def webhook(self, id_: str = "w1", *, health: Health | None = None, **more: object) -> Target:
+        """Add a webhook."""
+        target = Target(
+            instance_id="i1",
+            webhook_id=WebhookId(id_),
+            url=f"https://{id_}.example/hook",
+            format=NotificationFormat.STANDARD_WEBHOOKS,
+            sealed=b"sealed",
+            health=health or Health(),
+        )
+        self.targets["i1", target.webhook_id] = replace(target, **more)  # type: ignore[arg-type]
+        return target
+
+    def health(self, id_: str = "w1") -> Health:
+        """A webhook's health as recorded."""
+        return self.targets["i1", WebhookId(id_)].health
+
+    def set_health(self, id_: str = "w1", **changes: object) -> None:
+        """Change a webhook's health behind everyone's back."""
+        key = ("i1", WebhookId(id_))
+        target = self.targets[key]
+        self.targets[key] = replace(target, health=replace(target.health, **changes))  # type: ignore[arg-type]
+
+    def deliver(self, *batches: DeliveryBatch, seconds: float = 60) -> list[str]:
+        """One invocation with so many seconds in which attempts may begin; the ids of messages that come back."""
+        messages = {str(number): one for number, one in enumerate(batches)}
+        return asyncio.run(self._deliverer().deliver(messages, deadline=self.now + timedelta(seconds=seconds)))
+
+    def release(self) -> None:
+        """One round of release."""
+        transitions = self._transitions()
+        digests = Digests(topics=self, states=self, logger=Logger(), count=self.count)
+        Releaser(
+            queue=self,
+            states=self,
+            lanes=self,
+            digests=digests,
+            transitions=transitions,
+            clock=self.clock,
+            logger=Logger(),
+            count=self.count,
+        ).release(deadline=self.now + timedelta(seconds=60))
+
+    def queued(self) -> list[DeliveryBatch]:
+        """Take what is in the queue."""
+        batches = [one for one, _ in self.later]
+        self.later.clear()
+        return batches
+
+    def _deliverer(self) -> Deliverer:
+        return Deliverer(
+            queue=self,
+            states=self,
+            tests=self,
+            backlog=self,
+            archive=self,
+            transitions=self._transitions(),
+            unseal=self.unseal,
+            post=self.post,
+            rules=Rules(ladder=Ladder(), health=HealthRules(), release_every=60),
+            clock=self.clock,
+            spread=lambda: 0.0,
+            logger=Logger(),
+            count=self.count,
+        )
+
+    def _transitions(self) -> Transitions:
+        return Transitions(states=self, backlog=self, teller=self, logger=Logger(), count=self.count)
+
+    # the ports
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def count(self, name: str, value: int) -> None:
+        self.counted[name] = self.counted.get(name, 0) + value
+
+    def unseal(self, webhook_id: WebhookId, sealed: bytes) -> WebhookSecret:
+        self._strike(f"kms {webhook_id}")
+        return WebhookSecret(secret=SECRET, userinfo="joe:pw" if webhook_id == "w-auth" else None)
+
+    async def post(self, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+        webhook = url.host.removesuffix(".example")
+        self.running[webhook] = self.running.get(webhook, 0) + 1
+        self.most_running[webhook] = max(self.most_running.get(webhook, 0), self.running[webhook])
+        self.posted.append((webhook, headers["webhook-id"]))
+        self.headers.append(headers)
+        await asyncio.sleep(0)
+        self.running[webhook] -= 1
+        return self.behaviours.get(webhook, lambda: OK)()
+
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        self._strike("queue")
+        self.later += delayed
+
+    def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
+        self._strike("states")
+        return {key: self.targets[key] for key in keys if key in self.targets}
+
+    def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
+        self._strike("health")
+        key = (target.instance_id, target.webhook_id)
+        if key not in self.targets:
+            return None
+        before = self.targets[key].health
+        wanted = change(before)
+        if wanted != before:
+            self.writes += 1
+            wanted = replace(wanted, record=before.record + 1)
+            self.targets[key] = replace(self.targets[key], health=wanted)
+        return before, wanted
+
+    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
+        self.tests.append((target.webhook_id, status))
+
+    def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
+        for one, due in entries:
+            self._strike(f"backlog {one.webhook_id}")
+            lane = self._lane(one.webhook_id)
+            sk = f"{due.isoformat()}#{one.attempt}#{'/'.join(each.id for each in one.deliveries)}"
+            self.parked[lane.pk, sk] = Parked(
+                lane=lane,
+                sk=sk,
+                token=str(next(self.tokens)),
+                due=due,
+                parked_at=now,
+                count=len(one.deliveries),
+                batch=one,
+            )
+            self.resting[lane.pk] = min(due, self.resting.get(lane.pk, due))
+
+    def waiting(self, instance_id: str, webhook_id: WebhookId) -> int:
+        return sum(one.count for one in self.parked.values() if one.lane.webhook_id == webhook_id)
+
+    def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
+        pk = self._lane(webhook_id).pk
+        if pk in self.resting:
+            self.resting[pk] = now
+
+    def due(self, *, now: datetime) -> Iterator[Lane]:
+        for pk, due in list(self.resting.items()):
+            if due <= now:
+                yield self._lane(WebhookId(pk.split("#")[1]))
+
+    def read(self, lane: Lane, *, until: datetime | None = None, after: str = "", limit: int = 1000) -> list[Parked]:
+        found = [one for (pk, sk), one in sorted(self.parked.items()) if pk == lane.pk and sk > after]
+        return [one for one in found if until is None or one.due <= until][:limit]
+
+    def remove(self, parked: Iterable[Parked]) -> None:
+        for one in parked:
+            if self.parked.get((one.lane.pk, one.sk)) == one:
+                del self.parked[one.lane.pk, one.sk]
+
+    def set_aside(self, parked: Parked) -> None:
+        self.aside.append(self.parked.pop((parked.lane.pk, parked.sk)))
+
+    def rest(self, lane: Lane, *, until: datetime | None) -> bool:
+        if until is None:
+            self.resting.pop(lane.pk, None)
+        else:
+            self.resting[lane.pk] = until
+        return True
+
+    def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
+        self._strike("archive")
+        self.kept += batches
+        return 0
+
+    def tell(self, topic: str, *, subject: str, text: str) -> bool:
+        self._strike("sns")
+        self.told.append((topic, subject, text))
+        return True
+
+    def is_heard(self, topic_arn: str) -> bool:
+        return self.heard
+
+    def _strike(self, port: str) -> None:
+        if port in self.broken:
+            raise Broken(port)
+
+    @staticmethod
+    def _lane(webhook_id: WebhookId) -> Lane:
+        return Lane(instance_id="i1", webhook_id=webhook_id, shard=0, seq="", waiting=0)
