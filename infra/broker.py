@@ -62,6 +62,13 @@ class Broker(Construct):
         self.function.use_key_through("secretsmanager")
         self.worker.consume(self.operations.queue, size=1, window=0, concurrency=ground.context.worker_concurrency)
         self.sweep.run_every(_SWEEP)
+        ground.operator.watch_count(
+            "SweepFailures",
+            "SweepFailures",
+            service="broker",
+            because="What a bind or unbind left could not be removed for 15 minutes: look at the sweep's log.",
+            periods=3,
+        )
 
     def _function(self, id: str, entry: str, ground: Ground, timeout: Duration, description: str) -> Function:
         return Function(

@@ -67,7 +67,7 @@ class Context:
     zone_credentials_secret_arn: str = _key(
         "",
         "ARN of a Secrets Manager secret with credentials for that zone, where it lives in another account or "
-        'partition (always so in GovCloud): {"aws_access_key_id", "aws_secret_access_key", "role_arn" (optional)}',
+        'partition (always so in GovCloud): {"aws_access_key_id", "aws_secret_access_key", "region"}',
         matching(r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+)?", "a secret's ARN, or empty"),
     )
     dmarc_policy: str = _key(

@@ -76,12 +76,12 @@ class Delivery(Construct):
             function.use_table(storage.webhooks, "BatchGetItem", "UpdateItem")
             function.use_table(
                 storage.backlog,
-                *("BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+                *("BatchGetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem"),
                 index=DUE_INDEX,
             )
             function.send_to(deliveries.queue)
             _tell_tenants(function)
-        self.release.use_table(storage.backlog, "GetItem")
+        self.release.use_table(storage.backlog, "GetItem", "DeleteItem")
         self.release.allow("sns:GetTopicAttributes", on=[_TOPICS], wide=_WIDE)
         _watch(ground)
         _open_webhook_secrets(self.function, ground)

@@ -17,7 +17,7 @@ _UNUSED = (  # parts of Powertools that no function imports; the bundles' import
     *("utilities/feature_flags", "utilities/idempotency", "utilities/kafka", "utilities/parameters"),
     *("utilities/parser", "utilities/streaming", "utilities/validation"),
 )
-_BUSY = ("botocore/data", "boto3/data")  # a folder a service; 25 MB of models, of which a function needs a few
+_MODELS = "botocore/data"  # a folder a service; 25 MB, of which a function needs a few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def install(lock: Path, folder: Path, target: Target) -> None:
     subprocess.run(
         [
             *(str(uv()), "pip", "install", "--quiet", "--no-progress", "--python", sys.executable),
-            *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--link-mode", "copy", *foreign),
+            *("--require-hashes", "--only-binary", ":all:", "--no-deps", "--link-mode", "hardlink", *foreign),
             *("--target", str(folder), "--requirements", str(lock)),
         ],
         check=True,
@@ -71,7 +71,6 @@ def prune(folder: Path, services: Iterable[str]) -> None:
     for part in _UNUSED:
         shutil.rmtree(folder / "aws_lambda_powertools" / part, ignore_errors=True)
     wanted = set(services)
-    for data in _BUSY:
-        for path in (folder / data).glob("*"):
-            if path.is_dir() and path.name not in wanted:
-                shutil.rmtree(path)
+    for path in (folder / _MODELS).glob("*"):
+        if path.is_dir() and path.name not in wanted:
+            shutil.rmtree(path)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from infra.bundle import ROOT
 from infra.context import Context, table
 from infra.rules import ContextError
 
@@ -72,6 +73,15 @@ def test_a_wrong_key_is_named_with_what_would_be_right(keys: dict[str, object], 
     """An operator reads one line and knows what to type."""
     with pytest.raises(ContextError, match=re.escape(message)):
         Context.read(keys)
+
+
+def test_the_operators_documentation_lists_every_key() -> None:
+    """`python -m infra.context` renders the table."""
+    path = ROOT / "docs" / "operators.md"
+    if not path.is_file():
+        pytest.skip("docs/operators.md is not written yet")
+    written = path.read_text()
+    assert [name for name in Context.__dataclass_fields__ if f"`{name}`" not in written] == []
 
 
 def test_the_table_of_keys_tells_each_with_its_default() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.bundle import ROOT
 from lambdas.domain import names
 from tests.infra.synthesis import REGIONS, Synthesis, as_list, logical_ids, statements, synthesise, text
 
@@ -86,6 +87,17 @@ def test_every_alarm_tells_the_operator_when_it_begins_and_ends(stack: Synthesis
     for alarm in stack.properties("AWS::CloudWatch::Alarm"):
         assert (alarm["AlarmActions"], alarm["OKActions"]) == (topic, topic)
         assert len(alarm["AlarmDescription"]) > 20
+
+
+def test_every_alarm_on_a_metric_of_ours_watches_one_that_is_counted(stack: Synthesis) -> None:
+    """A metric renamed in the code alone would leave an alarm that never fires."""
+    ours = [one for one in stack.properties("AWS::CloudWatch::Alarm") if one.get("Namespace") == "SesFeedback"]
+    assert ours
+    for alarm in ours:
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "service"
+        sources = "".join(path.read_text() for path in (ROOT / "lambdas" / dimension["Value"]).glob("*.py"))
+        assert f'"{alarm["MetricName"]}"' in sources
 
 
 def test_the_subscription_is_raw_and_loses_nothing(stack: Synthesis) -> None:
