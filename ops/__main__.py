@@ -3,6 +3,7 @@
 import typer
 
 from ops import addresses, broker, dead_letters, reputation, webhooks
+from ops.drill import drill
 from ops.replay import replay
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate a ses-feedback stack.")
@@ -16,6 +17,7 @@ app.command()(addresses.resubscribe)
 app.command()(reputation.reputation)
 app.command()(reputation.pause)
 app.command()(reputation.resume)
+app.command()(drill)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

@@ -1,0 +1,97 @@
+"""A tenant whose mail bounces is paused, told, and resumed by an operator: through the deployed stack."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from typer.testing import CliRunner
+
+from lambdas.aws import clients
+from local.receiver import Receiver
+from local.tenant import Tenant
+from ops.__main__ import app
+from tests.events import bounce, delivery, text
+from tests.journey.conftest import Stack
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
+
+Ops = Callable[..., Any]
+
+
+@pytest.fixture
+def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
+    """An operator's commands; what they say, as JSON. A status that is not as said fails the test."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.facts["aws_endpoint_url"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.facts["region"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+
+    def run(*words: str, status: int = 0) -> Any:
+        done = CliRunner().invoke(app, [*words, "--json"])
+        assert done.exit_code == status, done.output
+        return json.loads(done.stdout) if done.stdout else None
+
+    yield run
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+
+
+def addresses(count: int, prefix: str) -> tuple[str, ...]:
+    """As many recipients of one mail."""
+    return tuple(f"{prefix}{number}@shop.example" for number in range(count))
+
+
+def publish_history(stack: Stack, tenant: Tenant, *, deliveries: int, bounces: int) -> None:
+    """What SES would tell of a tenant's mail: *bounces* of one mail, *deliveries* of others."""
+    name = tenant.instance_id[:8]
+    now = datetime.now(UTC).isoformat()
+    for number in range(deliveries // 50):
+        told = delivery(
+            recipients=addresses(50, f"d{number}."), message_id=f"{name}-{number}", sent_at=now, timestamp=now
+        )
+        stack.publish(text(told), instance_id=tenant.instance_id)
+    bounced = bounce(recipients=addresses(bounces, "b"), feedback_id=f"{name}-f", sent_at=now, timestamp=now)
+    stack.publish(text(bounced), instance_id=tenant.instance_id)
+
+
+def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """The switch in SES, the webhook, the refused mail, the evidence; then a resume that holds."""
+    tenant = stack.tenant(receiver.url())
+    publish_history(stack, tenant, deliveries=600, bounces=40)
+    [paused] = receiver.wait_for(kind="reputation.paused")
+    assert paused.is_signed_with(tenant.secret)
+    assert paused.event["data"]["reasons"] == ["bounce_rate"]
+
+    with pytest.raises(ClientError, match="paused"):
+        tenant.mailbox.send("joe@shop.example")
+    shown = stack.eventually(lambda: ops("reputation", tenant.instance_id), lambda row: not row["undone"])
+    assert (shown["state"], shown["bounces"], shown["deliveries"]) == ("paused", 40, 600)
+    assert shown["ledger"][0]["recipients"] == list(addresses(40, "b"))
+    assert next(row["instance"] for row in ops("reputation", "--all")) == tenant.instance_id
+    ops("pause", tenant.instance_id, "--reason", "twice", status=1)
+
+    ops("resume", tenant.instance_id, "--reason", "list cleaned")
+    shown = ops("reputation", tenant.instance_id)
+    assert (shown["state"], shown["bounces"]) == ("healthy", 0)
+    assert shown["history"][0]["why"] == "list cleaned"
+    assert ":" in shown["history"][0]["by"]
+    tenant.mailbox.send("success@shop.example")
+    receiver.wait_for(kind="email.delivered")
+
+
+def test_the_fire_drill_crosses_every_threshold_and_leaves_nothing_behind(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """Warning, pause, refused mail, resume; for bounces and for complaints."""
+    tenant = stack.tenant(receiver.url())
+    fired = ops("drill", "--from", tenant.mailbox.sender)
+    assert all(row["fired"] for row in fired)
+    assert sum("crosses" in row["expected"] and "is told" not in row["expected"] for row in fired) == 4
+    assert sum("refused" in row["expected"] for row in fired) == 2
+    assert not [row for row in ops("reputation", "--all") if row["instance"].startswith("drill-")]
+    table = stack.facts["tables"]["reputation"]
+    items = stack.client("dynamodb").scan(TableName=table)["Items"]
+    assert not [item for item in items if "drill-" in item["instance_id"]["S"] + item["item"]["S"]]
