@@ -1,6 +1,7 @@
 """`python -m local`: the embedded AWS with the stack on it, to try out, develop and test against."""
 
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +134,7 @@ def demo(
 
 def main() -> None:
     """Entry point: failures that are expected are told in a line, on standard error, with exit status 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         app()
     except _FAILURES as failure:

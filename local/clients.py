@@ -1,11 +1,13 @@
-"""boto3 clients for the embedded AWS."""
+"""boto3 clients for the embedded AWS, whatever account or proxy the environment speaks of."""
 
 from typing import Any
 
+import botocore.session
 from boto3.session import Session
 from botocore.config import Config
 
 REGION = "us-east-1"
+_NO_PROFILE: dict[str, Any] = {"profile": (None, None, None, None)}  # not the developer's own
 
 
 class Clients:
@@ -23,6 +25,11 @@ class Clients:
         return self._made[service, key]
 
     def _new(self, service: str, key: str, secret: str) -> Any:
-        session: Any = Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=self.region)
-        retries = Config(retries={"total_max_attempts": 1})
-        return session.client(service, endpoint_url=self.endpoint_url, config=retries)
+        session: Any = Session(
+            botocore_session=botocore.session.Session(session_vars=_NO_PROFILE),
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name=self.region,
+        )
+        config = Config(retries={"total_max_attempts": 1}, proxies={})
+        return session.client(service, endpoint_url=self.endpoint_url, config=config)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.counters import NAMES, counters
+from local.logs import failed_attempts
 from local.osb import Broker
 from local.receiver import Received, Receiver
 from local.showing import deploying, outcome_of
@@ -55,7 +56,7 @@ class Demo:
     def _show(self, facts: dict[str, Any], broker: Broker, receiver: Receiver) -> None:
         tenant = self._new_tenant(facts, broker, receiver)
         with self._showing_webhooks(receiver, tenant):
-            self._send(tenant, receiver)
+            self._send(facts, tenant, receiver)
             self._await_all(receiver)
         for item in receiver.received():
             if not item.is_signed_with(tenant.secret):
@@ -75,7 +76,7 @@ class Demo:
         self.console.print(f"webhook   [cyan]{receiver.url()}[/]")
         return tenant
 
-    def _send(self, tenant: Tenant, receiver: Receiver) -> None:
+    def _send(self, facts: dict[str, Any], tenant: Tenant, receiver: Receiver) -> None:
         self.console.rule("Mail out, webhooks in")
         for recipient in RECIPIENTS:
             tenant.mailbox.send_by_smtp(recipient)
@@ -88,9 +89,20 @@ class Demo:
             tenant.mailbox.send(recipient)
             self.console.print(f"  sent by API  to {recipient}", style="dim")
         if self.receiver_down:
-            time.sleep(self.receiver_down)
+            self._show_failures(facts)
             receiver.start()
             self.console.print("  the receiver is back: what waited is tried again", style="yellow")
+
+    def _show_failures(self, facts: dict[str, Any]) -> None:
+        """Print each attempt that fails, for as long as the receiver is down."""
+        deadline, shown = time.monotonic() + self.receiver_down, 0
+        while time.monotonic() < deadline:
+            failures = failed_attempts(facts)
+            for failed in failures[shown:]:
+                attempt = f"attempt {failed['attempt']} of {failed['delivery']} failed: {failed['status']}"
+                self.console.print(f"  {attempt}", style="yellow")
+            shown = len(failures)
+            time.sleep(_POLL)
 
     def _await_all(self, receiver: Receiver) -> None:
         deadline = time.monotonic() + PATIENCE + 2 * self.receiver_down

@@ -53,7 +53,11 @@ class Broker:
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.http = httpx.Client(
-            base_url=url, auth=(username, password), headers={"X-Broker-API-Version": VERSION}, timeout=30
+            base_url=url,
+            auth=(username, password),
+            headers={"X-Broker-API-Version": VERSION},
+            timeout=30,
+            trust_env=False,  # no proxy on the way to this machine
         )
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 30.0  # s: under one alone, more on a busy machine
 STOP_TIMEOUT = 10.0  # s until SIGTERM becomes SIGKILL
 _POLL = 0.05  # s
+_TRIES = 3  # to start on free ports
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _children: "dict[int, subprocess.Popen[bytes]]" = {}  # those started by this very process
 
 
@@ -38,17 +41,32 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
 
-def start(folder: Path, *, port: int, smtp_port: int) -> Server:
-    """Start the embedded AWS in the background, in a process group of its own, its log in *folder*."""
-    folder.mkdir(parents=True, exist_ok=True)
+Tell = Callable[[Server], None]
+
+
+def start(folder: Path, *, port: int = 0, smtp_port: int = 0, tell: Tell = lambda _: None) -> Server:
+    """Start the embedded AWS in the background, in a process group of its own, its log in *folder*.
+
+    A port of 0 is any free one. *tell* hears of the process before it answers, so that none is ever forgotten.
+    """
     for number, variable in ((port, "SES_FEEDBACK_PORT"), (smtp_port, "SES_FEEDBACK_SMTP_PORT")):
         if not is_free(number):
             raise NotStarted(f"Port {number} is taken. Stop what listens there, or choose another: {variable}=...")
+    for _ in range(_TRIES - 1):
+        try:
+            return _start(folder, port or free_port(), smtp_port or free_port(), tell)
+        except NotStarted:
+            if port and smtp_port:
+                raise  # else another program may have been quicker to take the free port
+    return _start(folder, port or free_port(), smtp_port or free_port(), tell)
+
+
+def _start(folder: Path, port: int, smtp_port: int, tell: Tell) -> Server:
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "aws.log"
-    command = [sys.executable, "-m", "local.server", str(port), str(smtp_port), str(folder)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "local.server", str(port), str(smtp_port), str(folder)],
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -58,7 +76,8 @@ def start(folder: Path, *, port: int, smtp_port: int) -> Server:
         )
     _children[process.pid] = process
     server = Server(pid=process.pid, port=port, smtp_port=smtp_port, log=log)
-    _await_health(server, process)
+    tell(server)
+    await_health(server)
     return server
 
 
@@ -68,7 +87,9 @@ def environment() -> dict[str, str]:
     aws-cdk-lib's modules alone take 4 s of CPU to compile at each start.
     """
     unwanted = ("AWS_", "CDK_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    near = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST, "localhost")))
+    return {**kept, "NO_PROXY": near, "no_proxy": near}
 
 
 def stop(pid: int) -> None:
@@ -106,7 +127,7 @@ def is_ours(pid: int, folder: Path) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else _command(pid)
     except OSError:
         return False
-    return b"local.server" in command and str(folder).encode() in command
+    return b"local.server" in command and command.rstrip(b"\0\n ").endswith(str(folder).encode())
 
 
 def tail(log: Path, lines: int = 20) -> str:
@@ -118,18 +139,28 @@ def _command(pid: int) -> bytes:
     return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True).stdout
 
 
-def _await_health(server: Server, process: "subprocess.Popen[bytes]") -> None:
+def await_health(server: Server) -> None:
+    """Wait until *server* answers. Raises NotStarted with the end of its log."""
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise NotStarted(f"The embedded AWS ended at once. Its log, {server.log}:\n{tail(server.log)}")
+        if not _lives(server.pid):
+            raise NotStarted(f"The embedded AWS ended. The end of its log, {server.log}:\n{tail(server.log)}")
         try:
-            with urllib.request.urlopen(server.url + "/_ministack/health", timeout=2):  # noqa: S310  our own
+            with _direct.open(server.url + "/_ministack/health", timeout=2):
                 return
         except OSError:
             time.sleep(_POLL)
-    stop(server.pid)
     raise NotStarted(f"The embedded AWS did not answer within {START_TIMEOUT:.0f} s. Its log: {server.log}")
+
+
+def _lives(pid: int) -> bool:
+    if pid in _children:
+        return _children[pid].poll() is None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _gone(pid: int, timeout: float) -> bool:

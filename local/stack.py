@@ -43,6 +43,7 @@ class LocalStack:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
             server = self.server() or self._start(watch, environment)
+            process.await_health(server)
             deployer = Deployer(url=server.url, folder=self.folder, strict=strict, context=context)
             facts = facts_of(server, deployer.deploy(watch), strict=strict)
             _write(self._facts, facts)
@@ -75,10 +76,14 @@ class LocalStack:
 
     def _start(self, watch: Watch, environment: Mapping[str, str]) -> Server:
         watch("starting the embedded AWS", 0.0)
-        port = _port(environment, "SES_FEEDBACK_PORT")
-        server = process.start(self.folder, port=port, smtp_port=_port(environment, "SES_FEEDBACK_SMTP_PORT"))
+        ports = {
+            "port": _port(environment, "SES_FEEDBACK_PORT"),
+            "smtp_port": _port(environment, "SES_FEEDBACK_SMTP_PORT"),
+        }
+        return process.start(self.folder, **ports, tell=self._remember)
+
+    def _remember(self, server: Server) -> None:
         _write(self._server, {**asdict(server), "log": str(server.log)})
-        return server
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -126,7 +131,7 @@ def _port(environment: Mapping[str, str], variable: str) -> int:
     value = environment.get(variable, "")
     if value and not (value.isdecimal() and 0 < int(value) < 65_536):
         raise process.NotStarted(f"{variable} is {value!r}; it must be a port, 1 to 65535.")
-    return int(value) if value else process.free_port()
+    return int(value) if value else 0
 
 
 def _write(path: Path, value: object) -> None:

@@ -22,7 +22,6 @@ Both marks are needed: the group keeps all journeys in one process of pytest-xdi
 Set SES_FEEDBACK_STACK to a folder with a stack.json to use a running stack instead (`SES_FEEDBACK_STACK=.local`).
 """
 
-import json
 import os
 import time
 import uuid
@@ -36,6 +35,7 @@ import pytest
 
 from local.clients import Clients
 from local.counters import counters
+from local.logs import log_of
 from local.osb import Broker
 from local.publishing import publish, told_of
 from local.receiver import Receiver
@@ -92,11 +92,7 @@ class Stack:
 
     def log(self, function: str) -> list[dict[str, Any]]:
         """The JSON lines that a function of `facts["functions"]` logged so far, its metrics among them."""
-        name = self.facts["functions"][function]
-        settings = self.client("lambda").get_function_configuration(FunctionName=name)["LoggingConfig"]
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=settings["LogGroup"])
-        texts = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
-        return [json.loads(text) for text in texts if text.startswith("{")]
+        return log_of(self.facts, function)
 
     @staticmethod
     def eventually(read: Callable[[], T], holds: Callable[[T], bool], *, timeout: float = PATIENCE) -> T:

@@ -21,7 +21,7 @@ PATIENCE = 10.0  # s until an expected message must have come
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running embedded AWS on free ports."""
     folder = tmp_path_factory.mktemp("embedded")
-    running = process.start(folder, port=process.free_port(), smtp_port=process.free_port())
+    running = process.start(folder)
     yield running
     process.stop(running.pid)
 
