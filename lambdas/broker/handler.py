@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Give each operation in the batch a turn; a turn that died comes again."""
     failed = []
+    metrics.add_metric(name="Turns", unit=MetricUnit.Count, value=len(event["Records"]))
     for number, record in enumerate(event["Records"]):
         try:
             message = decode(record["body"])
@@ -54,6 +55,7 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @metrics.log_metrics
 def sweep(_: dict[str, Any], __: LambdaContext) -> None:
     """Remove what binds and unbinds left that died, and wake operations that stalled."""
+    metrics.add_metric(name="Sweeps", unit=MetricUnit.Count, value=1)
     _sweep().run(now=clock())
 
 
