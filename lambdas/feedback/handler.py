@@ -16,13 +16,14 @@ from lambdas.aws.ledger import Ledger
 from lambdas.aws.webhook_table import WebhookTable
 from lambdas.feedback.batch import Message, process
 from lambdas.feedback.feeding import Feeder
+from lambdas.feedback.outbox import SharedOutbox
 from lambdas.feedback.settings import FeedbackSettings
 from lambdas.feedback.telling import Telling
 
 logger = Logger(service="feedback")
 metrics = Metrics(namespace="SesFeedback", service="feedback")
 _side_by_side = ThreadPoolExecutor(
-    max_workers=8
+    max_workers=16
 )  # instances at a time: each waits for DynamoDB and SQS most of its time
 
 
@@ -48,6 +49,6 @@ def _feeder() -> Feeder:
     return Feeder(
         audiences=WebhookTable(dynamodb, settings.webhooks_table),
         ledger=Ledger(dynamodb, settings.reputation_table),
-        outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        outbox=SharedOutbox(DeliveryQueue(client("sqs"), settings.deliveries_queue_url)),
         topic_arn=settings.event_topic_arn,
     )
