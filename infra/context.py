@@ -165,7 +165,7 @@ class Context:
     ses_calls_per_second: float = _key(
         1.0, "pace of all calls to SES's control plane; SES takes about one a second and account", between(0.1, 100)
     )
-    feedback_batch_size: int = _key(100, "events that one run of the feedback function takes", between(1, 10_000))
+    feedback_batch_size: int = _key(1_000, "events that one run of the feedback function takes", between(1, 10_000))
     feedback_batch_window_seconds: int = _key(
         1, "how long a batch of events is waited for, s; larger batches cost less", between(0, 300)
     )
