@@ -5,7 +5,7 @@
     <instance>  | verdict          | state, since, version, baseline; while a transition is pending: pending (its
                 |                  | JSON), pending_id, done (steps), claimed_by, claimed_until (epoch, s)
     <instance>  | history#<when>   | transition (JSON): who moved it, when and why; kept 400 days
-    #watch      | <instance>       | an instance that is not healthy, or has something pending
+    #watch      | <instance>       | an instance that is undecided, or was moved and is not healthy again (moved_by)
 
 A claim writes all three in one transaction, on condition that the version is the one it was decided upon.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
+from lambdas.aws.faults import ignoring
 from lambdas.aws.items import from_item, to_item
 from lambdas.domain.reputation import State
 from lambdas.domain.standing import LEASE, Pending, Standing, Step, Transition
@@ -29,6 +30,7 @@ VERDICT = "verdict"
 HISTORY_PREFIX = "history#"
 WATCH = "#watch"  # no instance's id holds a hash sign
 _HISTORY_KEPT = timedelta(days=400)  # a year of audits, and some
+_CONDITION = "ConditionalCheckFailedException"
 _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Transition).decode
@@ -57,7 +59,7 @@ class StandingTable:
             self._client.transact_write_items(
                 TransactItems=[
                     self._moved(standing, transition, claimer, baseline, now),
-                    self._put({"instance_id": WATCH, "item": standing.instance_id}),
+                    self._put({"instance_id": WATCH, "item": standing.instance_id, "moved_by": transition.id}),
                     self._put(_history(transition)),
                 ]
             )
@@ -105,8 +107,26 @@ class StandingTable:
             if not _lost(error):
                 raise
 
+    def watch(self, instance_id: str) -> None:
+        """Have the sweep judge the instance: its rates are bad, its volume is too low to say so."""
+        with ignoring(_CONDITION):
+            self._client.put_item(
+                TableName=self._table_name,
+                Item=to_item({"instance_id": WATCH, "item": instance_id}),
+                ConditionExpression="attribute_not_exists(instance_id)",
+            )
+
+    def unwatch(self, instance_id: str) -> None:
+        """Leave an instance alone that was only undecided; one that was moved meanwhile stays watched."""
+        with ignoring(_CONDITION):
+            self._client.delete_item(
+                TableName=self._table_name,
+                Key=_key(WATCH, instance_id),
+                ConditionExpression="attribute_not_exists(moved_by)",
+            )
+
     def watched(self) -> list[str]:
-        """The instances that are not healthy, or have something pending."""
+        """The instances that are not healthy, undecided, or have something pending."""
         return [item["item"] for item in self._query(WATCH, "")]
 
     def history(self, instance_id: str) -> list[Transition]:
@@ -160,7 +180,7 @@ class StandingTable:
                 ExpressionAttributeValues=to_item({**values, ":id": pending.transition.id}),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error.response["Error"]["Code"] != _CONDITION:
                 raise
             return False
         return True

@@ -131,6 +131,15 @@ def is_above_floor(reputation: Reputation, rules: Rules, reason: Reason) -> bool
     return reputation.complaints >= rules.minimum_complaints
 
 
+def is_undecided(reputation: Reputation, rules: Rules) -> bool:
+    """Whether only the volume is missing for a verdict. Deliveries bring it, and wake no judge: look again later."""
+    if reputation.outcomes >= rules.minimum_outcomes:
+        return False
+    above = _warning(reputation, rules, 1.0)
+    bounces = Reason.BOUNCES in above and reputation.bounces >= rules.minimum_bounces
+    return bounces or Reason.COMPLAINTS in above
+
+
 def _pausing(reputation: Reputation, rules: Rules) -> tuple[Reason, ...]:
     above = _above(reputation, rules.bounce_pause, rules.complaint_pause)
     return tuple(reason for reason in above if is_above_floor(reputation, rules, reason))

@@ -10,7 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, Verdict, judge, measure, window_begin
+from lambdas.domain.reputation import (
+    HourCounts,
+    Reputation,
+    Rules,
+    State,
+    Verdict,
+    is_undecided,
+    judge,
+    measure,
+    window_begin,
+)
 from lambdas.domain.standing import LEASE, Cause, Pending, Standing, Transition
 
 _TRIES = 4  # of judging anew, when others moved the instance at the same moment
@@ -40,6 +50,9 @@ class Standings(Protocol):
 
     def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
         """False when another was quicker."""
+
+    def watch(self, instance_id: str) -> None:
+        """Have the sweep judge it, too."""
 
 
 class Acting(Protocol):
@@ -115,6 +128,8 @@ class Judge:
         unchanged = Judged(kind=Kind.UNCHANGED, standing=standing, reputation=reputation)
         pending = standing.pending
         if pending is None:
+            if is_undecided(reputation, self.rules):
+                self.standings.watch(standing.instance_id)
             return unchanged
         claimer = min(claimers)
         if not pending.may_be_taken(claimers, now=now) or not self.standings.take_over(

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from lambdas.aws.ses_rates import SesRates
 from lambdas.domain.ledger import bucket_of
-from lambdas.domain.reputation import Reason, Reputation, Rules, State, is_above_floor
+from lambdas.domain.reputation import Reason, Reputation, Rules, State, is_above_floor, is_undecided
 from lambdas.domain.standing import Cause, Standing, Transition
-from lambdas.reputation.judging import Counters, Judge, Judged, transition_of
+from lambdas.reputation.judging import Counters, Judge, Judged, Kind, transition_of
 
 SLOTS = 96  # a day: one each 15 minutes
 OVERDUE = timedelta(minutes=15)  # after which a transition that is not acted on is alarmed
@@ -28,7 +28,10 @@ class Standings(Protocol):
         """Healthy when nobody ever said otherwise."""
 
     def watched(self) -> Sequence[str]:
-        """The instances that are not healthy, or have something pending."""
+        """The instances that are not healthy, undecided, or have something pending."""
+
+    def unwatch(self, instance_id: str) -> None:
+        """Nothing is to be expected of it any more."""
 
     def forget(self, instance_id: str) -> None:
         """The instance is gone."""
@@ -123,7 +126,11 @@ class Sweeper:
         return pending is not None and now - pending.transition.at >= OVERDUE
 
     def _judge(self, instance_id: str, now: datetime) -> None:
-        self.report.judged(self.judge.judge(instance_id, claimers=frozenset({CLAIMER}), now=now))
+        judged = self.judge.judge(instance_id, claimers=frozenset({CLAIMER}), now=now)
+        self.report.judged(judged)
+        settled = judged.kind is Kind.UNCHANGED and judged.standing.state is State.HEALTHY
+        if settled and not is_undecided(judged.reputation, self.judge.rules):
+            self.standings.unwatch(instance_id)
 
     def _guarded(self, instance_id: str, work: Callable[[str], None]) -> None:
         try:

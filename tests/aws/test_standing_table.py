@@ -145,3 +145,14 @@ def test_an_instance_that_is_gone_is_forgotten_but_for_its_history(table: Standi
     assert table.load("i1") == Standing(instance_id="i1")
     assert table.watched() == []
     assert len(table.history("i1")) == 1
+
+
+def test_who_is_undecided_is_watched_until_nothing_is_to_be_expected(table: StandingTable) -> None:
+    """But a claim that came in between keeps it watched."""
+    table.watch("i1")
+    assert table.watched() == ["i1"]
+    table.unwatch("i1")
+    assert table.watched() == []
+    claim(table, table.load("i1"), pause(table.load("i1")))
+    table.unwatch("i1")
+    assert table.watched() == ["i1"]

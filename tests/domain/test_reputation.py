@@ -13,6 +13,7 @@ from lambdas.domain.reputation import (
     State,
     Verdict,
     is_above_floor,
+    is_undecided,
     judge,
     measure,
     window_begin,
@@ -131,3 +132,19 @@ def test_a_floor_is_for_each_reason_its_own() -> None:
     assert is_above_floor(reputation, RULES, Reason.BOUNCES)
     assert not is_above_floor(reputation, RULES, Reason.COMPLAINTS)
     assert not is_above_floor(counts(bounces=5, deliveries=400), RULES, Reason.BOUNCES)
+
+
+@pytest.mark.parametrize(
+    ("reputation", "undecided"),
+    [
+        (counts(bounces=5, deliveries=245), True),
+        (counts(bounces=5, deliveries=246), False),
+        (counts(bounces=4, deliveries=0), False),
+        (counts(bounces=400, deliveries=100), False),
+        (counts(complaints=4, deliveries=499), True),
+        (counts(complaints=3, deliveries=499), False),
+    ],
+)
+def test_bad_rates_of_too_few_mails_are_undecided(reputation: Reputation, undecided: bool) -> None:
+    """Somebody must look again."""
+    assert is_undecided(reputation, RULES) is undecided

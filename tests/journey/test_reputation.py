@@ -53,6 +53,8 @@ def publish_history(stack: Stack, tenant: Tenant, *, deliveries: int, bounces: i
             recipients=addresses(50, f"d{number}."), message_id=f"{name}-{number}", sent_at=now, timestamp=now
         )
         stack.publish(text(told), instance_id=tenant.instance_id)
+    counted = stack.eventually(lambda: stack.counters(tenant.instance_id)["deliveries"], lambda n: n >= deliveries)
+    assert counted == deliveries
     bounced = bounce(recipients=addresses(bounces, "b"), feedback_id=f"{name}-f", sent_at=now, timestamp=now)
     stack.publish(text(bounced), instance_id=tenant.instance_id)
 

@@ -39,6 +39,7 @@ class FakeStandings:
     fate: Fate = field(default_factory=Fate)
     kept: dict[str, Standing] = field(default_factory=dict)
     claims: list[Transition] = field(default_factory=list)
+    undecided: set[str] = field(default_factory=set)
     rivals: list[Standing] = field(default_factory=list)  # what others write just before the next claims
 
     def load(self, instance_id: str) -> Standing:
@@ -92,7 +93,16 @@ class FakeStandings:
 
     def watched(self) -> Sequence[str]:
         """As the table does."""
-        return [name for name, kept in self.kept.items() if kept.pending or kept.state is not State.HEALTHY]
+        moved = {name for name, kept in self.kept.items() if kept.pending or kept.state is not State.HEALTHY}
+        return sorted(moved | self.undecided)
+
+    def watch(self, instance_id: str) -> None:
+        """As the table does."""
+        self.undecided.add(instance_id)
+
+    def unwatch(self, instance_id: str) -> None:
+        """As the table does."""
+        self.undecided.discard(instance_id)
 
     def forget(self, instance_id: str) -> None:
         """As the table does."""

@@ -55,6 +55,23 @@ def test_a_warned_instance_recovers_without_another_bounce() -> None:
     assert world.standings.load("i1").state is State.HEALTHY
 
 
+def test_a_verdict_that_only_lacked_volume_is_passed_when_deliveries_bring_it() -> None:
+    """They wake no judge; the sweep does, and stops looking when nothing more is to be expected."""
+    world = active(bounces=40, deliveries=100)
+    judged = world.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW)
+    assert judged.standing.state is State.HEALTHY
+    world.sweeper.sweep(now=NOW)
+    assert world.standings.watched() == ["i1"]
+    world.count(bucket="2026-11-21T00", bounces=40, deliveries=460)
+    world.sweeper.sweep(now=NOW)
+    assert world.standings.load("i1").state is State.PAUSED
+    honest = active(bounces=6, deliveries=200)
+    honest.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW)
+    honest.count(bucket="2026-11-21T00", bounces=6, deliveries=900)
+    honest.sweeper.sweep(now=NOW)
+    assert honest.standings.watched() == []
+
+
 def test_one_that_breaks_keeps_the_sweep_from_no_other() -> None:
     """Its error is told."""
     world = active()
