@@ -17,12 +17,12 @@ A parked item is removed only with its own `token`: the same message may be park
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambdas.aws.items import from_item, to_item
 from lambdas.aws.packing import Unreadable, pack, unpack
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+T = TypeVar("T")
+
 SHARDS = 8
 DUE_INDEX = "due"
 MARK = "mark"
@@ -41,7 +43,7 @@ _PARKED, _ASIDE = "parked#", "aside#"
 _END = "~"  # sorts after every hash
 _MAX_PAYLOAD = 350_000  # bytes: an item may have 400 KB
 _TRIES = 8  # of a transaction that others contend with
-_SIDE_BY_SIDE = 16  # items parked at a time
+SIDE_BY_SIDE = 16  # items written at a time
 _GRACE = timedelta(days=1)  # DynamoDB removes what release did not count as expired by then
 _CONTENTION = {"TransactionConflict", "ConditionalCheckFailed"}
 
@@ -83,22 +85,24 @@ class Backlog:
     """Parks deliveries, finds those that are due, and takes them out again."""
 
     def __init__(
-        self, client: "DynamoDBClient", table_name: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: "DynamoDBClient",
+        table_name: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        side_by_side: int = SIDE_BY_SIDE,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._sleep = sleep
+        self._side_by_side = side_by_side
 
     # parking
 
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
         """Park batches, each until its own time. Twice is once, if the time is the same. Raises BacklogContended."""
         parts = [(piece, due, payload) for batch, due in entries for piece, payload in pieces(batch)]
-        if len(parts) == 1:
-            self._park(*parts[0], now=now)
-        elif parts:
-            with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(parts))) as threads:
-                list(threads.map(lambda part: self._park(*part, now=now), parts))
+        self._each(lambda part: self._park(*part, now=now), parts)
 
     def _park(self, batch: DeliveryBatch, due: datetime, payload: bytes, *, now: datetime) -> None:
         name = _name(batch)
@@ -205,12 +209,7 @@ class Backlog:
 
     def remove(self, parked: Iterable[Parked]) -> None:
         """Take items out, except those that were parked again since they were read."""
-        items = list(parked)
-        if len(items) == 1:
-            self._remove(items[0])
-        elif items:
-            with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(items))) as threads:
-                list(threads.map(self._remove, items))
+        self._each(self._remove, list(parked))
 
     def _remove(self, parked: Parked) -> None:
         try:
@@ -274,6 +273,16 @@ class Backlog:
                     ConditionExpression="attribute_exists(pk)",
                     ExpressionAttributeValues=to_item({":now": stamp(now), ":seq": secrets.token_hex(8)}),
                 )
+
+    def _each(self, work: Callable[[T], None], things: Sequence[T]) -> None:
+        """Do *work* with each of *things*, several at a time."""
+        threads = min(self._side_by_side, len(things))
+        if threads < 2:
+            for thing in things:
+                work(thing)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, things))
 
     def _count(self, lane: Lane, change: int) -> None:
         """Keep the mark's count near the truth; it is made true when the lane is empty and its mark goes."""

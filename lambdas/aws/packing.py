@@ -25,7 +25,10 @@ def unpack(payload: bytes) -> DeliveryBatch:
     """The batch that `pack` packed. Raises Unreadable."""
     unpacker = zlib.decompressobj()
     try:
-        batch = _decoder.decode(unpacker.decompress(payload, _MAX_UNPACKED))
+        text = unpacker.decompress(payload, _MAX_UNPACKED)
+        if not unpacker.eof:
+            raise Unreadable("cut short, or too large")
+        batch = _decoder.decode(text)
     except (zlib.error, msgspec.DecodeError, TypeError) as error:
         raise Unreadable(type(error).__name__) from error
     if not batch.deliveries:

@@ -20,7 +20,7 @@ from lambdas.domain.target import Target
 EVERY = timedelta(minutes=1)  # the promise to the recipient; SNS itself would take ten a second
 UNHEARD = timedelta(minutes=15)  # until it is asked again whether the recipient confirmed
 TOLD_WHOLE = 100  # events that a digest spells out; the rest it counts
-MAX_TEXT = 200_000  # characters; SNS takes 256 KB
+MAX_TEXT = 200_000  # bytes; SNS takes 256 KB
 
 
 class Topics(Protocol):
@@ -76,7 +76,7 @@ def digest_text(deliveries: Sequence[Delivery]) -> str:
     told: list[str] = []
     size = 0
     for delivery in deliveries[:TOLD_WHOLE]:
-        size += len(delivery.body)
+        size += len(delivery.body.encode())
         if size > MAX_TEXT:
             break
         told.append(delivery.body.strip())

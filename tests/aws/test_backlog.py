@@ -1,0 +1,246 @@
+"""The backlog table: parking, finding what is due, taking it out, and what others do in between."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambdas.aws.backlog import MARK, SHARDS, Backlog, BacklogContended, Lane
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.packing import Unreadable, pack, unpack
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+from tests.aws.tables import create_backlog, dynamodb_with
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+WEBHOOK = WebhookId("w1")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator["DynamoDBClient"]:
+    """A DynamoDB with a backlog table."""
+    with dynamodb_with() as client:
+        create_backlog(client, "backlog")
+        yield client
+
+
+@pytest.fixture
+def backlog(dynamodb: "DynamoDBClient") -> Backlog:
+    """The adapter, which does not wait between tries; moto is not made for several threads."""
+    return Backlog(dynamodb, "backlog", sleep=lambda _: None, side_by_side=1)
+
+
+def batch(*ids: str, attempt: int = 1, body: str = "{}", webhook: WebhookId = WEBHOOK) -> DeliveryBatch:
+    """A batch of deliveries."""
+    return DeliveryBatch(
+        instance_id="i1",
+        webhook_id=webhook,
+        attempt=attempt,
+        deliveries=tuple(
+            Delivery(
+                id=id_,
+                type="email.bounced",
+                timestamp=NOW,
+                created_at=NOW,
+                format=NotificationFormat.SNS,
+                body=body,
+                headers={"x-amz-sns-message-id": id_},
+            )
+            for id_ in ids or ("msg_1",)
+        ),
+    )
+
+
+def lane_of(backlog: Backlog) -> Lane:
+    """The one lane that has a mark."""
+    (lane,) = backlog.lanes("i1", WEBHOOK)
+    return lane
+
+
+def test_what_is_parked_comes_back_whole_when_it_is_due(backlog: Backlog) -> None:
+    """To the byte, with the attempt's number."""
+    backlog.park([(batch("a", "b", attempt=4, body='{"ü": "\\n"}'), NOW + HOUR)], now=NOW)
+
+    assert list(backlog.due(now=NOW)) == []
+    (lane,) = backlog.due(now=NOW + HOUR)
+    (parked,) = backlog.read(lane, until=NOW + HOUR)
+    assert parked.batch == batch("a", "b", attempt=4, body='{"ü": "\\n"}')
+    assert (parked.due, parked.parked_at, parked.count, lane.waiting) == (NOW + HOUR, NOW, 2, 2)
+
+
+def test_a_lane_is_due_with_its_first_item_in_whatever_order_they_are_parked(backlog: Backlog) -> None:
+    """A later one must not put the mark off, an earlier one must bring it forward."""
+    same_lane = [batch("a", attempt=attempt) for attempt in range(1, 200)]
+    first, second, third = [one for one in same_lane if _shard(backlog, one) == "0"][:3]
+    backlog.park([(first, NOW + 2 * HOUR)], now=NOW)
+    backlog.park([(second, NOW + 3 * HOUR)], now=NOW)
+    assert list(backlog.due(now=NOW + HOUR)) == []
+
+    backlog.park([(third, NOW + HOUR)], now=NOW)
+
+    (lane,) = backlog.due(now=NOW + HOUR)
+    assert [one.due for one in backlog.read(lane)] == [NOW + HOUR, NOW + 2 * HOUR, NOW + 3 * HOUR]
+
+
+def _shard(_: Backlog, one: DeliveryBatch) -> str:
+    from lambdas.aws.backlog import _name
+
+    return str(int(_name(one)[:8], 16) % SHARDS)
+
+
+def test_parking_twice_is_parking_once(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
+    """The process died before it could acknowledge; the message came again."""
+    for _ in range(2):
+        backlog.park([(batch("a"), NOW)], now=NOW)
+
+    assert len(backlog.read(lane_of(backlog))) == 1
+
+
+def test_a_flood_spreads_over_all_lanes(backlog: Backlog) -> None:
+    """One partition takes 1,000 write units a second; a dead receiver's flood must not wait for it."""
+    backlog.park([(batch(f"m{number}"), NOW) for number in range(80)], now=NOW)
+
+    assert len(backlog.lanes("i1", WEBHOOK)) == SHARDS
+    assert backlog.waiting("i1", WEBHOOK) == 80
+
+
+def test_a_lane_to_which_something_was_parked_meanwhile_does_not_rest(backlog: Backlog) -> None:
+    """The view was a moment old: the mark stays."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    backlog.park([(batch("a"), NOW)], now=NOW)
+
+    assert not backlog.rest(lane, until=None)
+    assert not backlog.rest(lane, until=NOW + HOUR)
+    assert list(backlog.due(now=NOW))
+
+
+def test_a_lane_that_was_woken_meanwhile_does_not_rest(backlog: Backlog) -> None:
+    """An operator enabled the webhook while release, which still saw it disabled, looked at its lane."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    backlog.wake("i1", WEBHOOK, now=NOW)
+
+    assert not backlog.rest(lane, until=NOW + 24 * HOUR)
+
+
+def test_an_item_parked_again_while_it_is_released_stays(backlog: Backlog) -> None:
+    """The probe it became failed, quicker than release could take it out."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    (released,) = backlog.read(lane_of(backlog))
+    backlog.park([(batch("a"), NOW)], now=NOW)
+
+    backlog.remove([released])
+
+    assert len(backlog.read(lane_of(backlog))) == 1
+
+
+def test_a_resting_lane_is_marked_again_by_the_next_park(backlog: Backlog) -> None:
+    """With nothing left, its mark is gone."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    backlog.remove(backlog.read(lane))
+    assert backlog.rest(lane, until=None)
+    assert backlog.waiting("i1", WEBHOOK) == 0
+
+    backlog.park([(batch("a"), NOW + HOUR)], now=NOW)
+
+    assert list(backlog.due(now=NOW)) == []
+    assert len(list(backlog.due(now=NOW + HOUR))) == 1
+
+
+def test_a_lane_is_read_in_pages(backlog: Backlog) -> None:
+    """By what was read last."""
+    items = [one for number in range(1, 300) if _shard(backlog, one := batch("a", attempt=number)) == "0"]
+    backlog.park([(one, NOW + timedelta(seconds=number)) for number, one in enumerate(items)], now=NOW)
+    lane = lane_of(backlog)
+
+    first = backlog.read(lane, limit=5)
+    second = backlog.read(lane, after=first[-1].sk, limit=5)
+
+    assert [one.due for one in first + second] == [NOW + timedelta(seconds=number) for number in range(10)]
+
+
+def test_what_is_too_large_for_an_item_is_parked_in_pieces(backlog: Backlog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece keeps the attempt's number, and a single delivery is never cut."""
+    monkeypatch.setattr("lambdas.aws.backlog._MAX_PAYLOAD", 200)
+
+    backlog.park([(batch(*"abcdefgh", attempt=2), NOW)], now=NOW)
+
+    parked = [item for lane in backlog.lanes("i1", WEBHOOK) for item in backlog.read(lane)]
+    assert len(parked) > 1
+    assert {item.batch.attempt for item in parked if item.batch} == {2}
+    assert sorted(each.id for item in parked if item.batch for each in item.batch.deliveries) == list("abcdefgh")
+
+
+def test_what_cannot_be_read_is_moved_aside_as_it_is(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
+    """Its neighbours are read, and it is kept for someone to look at."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    (parked,) = backlog.read(lane)
+    key = to_item({"pk": lane.pk, "sk": parked.sk})
+    broken = {**dynamodb.get_item(TableName="backlog", Key=key)["Item"], **to_item({"payload": b"rubbish"})}
+    dynamodb.put_item(TableName="backlog", Item=broken)
+
+    (unreadable,) = backlog.read(lane)
+    assert unreadable.batch is None
+    backlog.set_aside(unreadable)
+
+    assert backlog.read(lane) == []
+    items = [from_item(item) for item in dynamodb.scan(TableName="backlog")["Items"]]
+    (aside,) = [item for item in items if item["sk"].startswith("aside#")]
+    assert aside["payload"] == b"rubbish"
+
+
+def test_a_parked_item_expires_by_itself_a_day_after_release_should_have_counted_it(
+    backlog: Backlog, dynamodb: "DynamoDBClient"
+) -> None:
+    """Fifteen days from fan-out; a mark never expires."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+
+    items = [from_item(item) for item in dynamodb.scan(TableName="backlog")["Items"]]
+    expiries = {item["sk"] == MARK: item.get("expires_at") for item in items}
+    assert expiries == {True: None, False: int((NOW + timedelta(days=15)).timestamp())}
+
+
+def test_a_lane_that_others_change_all_the_time_gives_up_so_that_the_message_comes_back(
+    dynamodb: "DynamoDBClient",
+) -> None:
+    """Bounded tries, with a wait between them."""
+    waits: list[float] = []
+    backlog = Backlog(dynamodb, "backlog", sleep=waits.append)
+    backlog._write = lambda parts: False  # type: ignore[method-assign]
+
+    with pytest.raises(BacklogContended):
+        backlog.park([(batch("a"), NOW)], now=NOW)
+    assert len(waits) == 8
+    assert sum(waits) < 12
+
+
+def test_a_fault_of_dynamodb_is_told(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
+    """Not taken for contention."""
+    dynamodb.delete_table(TableName="backlog")
+
+    with pytest.raises(dynamodb.exceptions.ClientError):
+        backlog.park([(batch("a"), NOW)], now=NOW)
+
+
+@pytest.mark.parametrize("payload", [b"", b"rubbish", pack(batch())[:-5], pack(replace(batch(), deliveries=()))])
+def test_what_is_no_batch_is_unreadable(payload: bytes) -> None:
+    """Cut short, empty, or never one."""
+    with pytest.raises(Unreadable):
+        unpack(payload)
+
+
+def test_a_payload_does_not_unpack_without_end() -> None:
+    """A few kilobytes of zeros can be made to fill any memory."""
+    import zlib
+
+    with pytest.raises(Unreadable):
+        unpack(zlib.compress(b" " * 100_000_000))

@@ -1,0 +1,259 @@
+"""Rounds of release: what is due goes back to the queue, as its webhook's health allows."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from lambdas.domain.delivery import KEPT_FOR, DeliveryBatch
+from lambdas.domain.health import Health, State
+from lambdas.domain.webhook import NotificationFormat
+from tests.delivery.world import START, Broken, World, batch
+
+MINUTE = timedelta(minutes=1)
+FAILING = Health(state=State.FAILING, since=START - timedelta(hours=1), failures=5, probe_at=START + 10 * MINUTE)
+
+
+def park(world: World, *ids: str, due: timedelta = -MINUTE, at: timedelta = -5 * MINUTE, webhook: str = "w1") -> None:
+    """Park one item a given id, due and parked so long from now."""
+    for number, id_ in enumerate(ids):
+        when = world.now + due + timedelta(seconds=number)
+        world.park([(batch(webhook, id_, attempt=3), when)], now=world.now + at)
+
+
+def sent(world: World) -> list[str]:
+    """The ids that went to the queue, in order."""
+    return [one.id for each in world.queued() for one in each.deliveries]
+
+
+def test_a_healthy_webhooks_due_deliveries_go_out_and_the_others_wait_for_their_time() -> None:
+    """With the attempt's number they were parked with; the lane rests until the next is due."""
+    world = World()
+    world.webhook()
+    park(world, "a", "b")
+    park(world, "later", due=timedelta(hours=2))
+
+    world.release()
+
+    assert [one.attempt for one, _ in world.later] == [3, 3]
+    assert sent(world) == ["a", "b"]
+    assert list(world.resting.values()) == [START + timedelta(hours=2)]
+
+
+def test_an_empty_lane_is_not_looked_at_again() -> None:
+    """Its mark goes."""
+    world = World()
+    world.webhook()
+    park(world, "a")
+
+    world.release()
+
+    assert world.resting == {}
+
+
+def test_a_failing_webhook_gets_nothing_until_its_probe_is_due() -> None:
+    """Its lane stays marked, so that it is looked at every minute."""
+    world = World()
+    world.webhook(health=FAILING)
+    park(world, "a", "b")
+
+    world.release()
+
+    assert sent(world) == []
+    assert list(world.due(now=START))
+
+
+def test_a_failing_webhook_that_is_due_gets_one_message_as_its_probe() -> None:
+    """The oldest; whoever delivers it claims the probe."""
+    world = World()
+    world.webhook(health=replace(FAILING, probe_at=START))
+    park(world, "a", "b", "c")
+
+    world.release()
+
+    assert sent(world) == ["a"]
+    assert world.waiting("i1", world.targets.popitem()[0][1]) == 2
+
+
+def test_a_recovered_webhook_is_sent_all_that_was_parked_before_oldest_first_and_ever_faster() -> None:
+    """Those on their ladder too: 1 message, 2, 4, 8 and so on while the receiver keeps up."""
+    world = World()
+    world.webhook(health=Health(since=START - MINUTE, drain=1))
+    park(world, *(f"old_{number:02}" for number in range(20)), due=timedelta(hours=3))
+
+    rounds = []
+    while world.parked:
+        world.wake("i1", next(iter(world.targets))[1], now=world.now)
+        world.release()
+        rounds.append(sent(world))
+
+    assert [len(each) for each in rounds] == [1, 2, 4, 8, 5]
+    assert [one for each in rounds for one in each] == [f"old_{number:02}" for number in range(20)]
+
+
+def test_draining_slows_down_when_the_receiver_stumbles() -> None:
+    """Its backlog must not be what brings it down again."""
+    world = World()
+    world.webhook(health=Health(since=START - MINUTE, drain=16, failures=1))
+    park(world, *(f"m{number:02}" for number in range(40)))
+
+    world.release()
+
+    assert len(sent(world)) == 16
+    assert world.health().drain == 4
+
+
+def test_what_is_parked_after_the_recovery_climbs_its_ladder() -> None:
+    """Else a delivery that alone is refused would go out with every round, for ever."""
+    world = World()
+    world.webhook(health=Health(since=START - MINUTE, drain=4))
+    park(world, "refused again", due=timedelta(hours=1), at=timedelta(0))
+    world.wake("i1", next(iter(world.targets))[1], now=START)
+
+    world.release()
+
+    assert sent(world) == []
+    assert world.health().drain == 0
+    assert list(world.resting.values()) == [START + timedelta(hours=1)]
+
+
+def test_a_disabled_webhooks_deliveries_stay_until_they_expire() -> None:
+    """The lane is looked at again when the first of them does."""
+    world = World()
+    world.webhook(health=replace(FAILING, state=State.DISABLED))
+    park(world, "a")
+
+    world.release()
+
+    assert (sent(world), len(world.parked)) == ([], 1)
+    assert list(world.resting.values()) == [START + KEPT_FOR]
+
+
+def test_what_is_older_than_fourteen_days_expires_and_is_counted() -> None:
+    """Never silently: the count alarms."""
+    world = World()
+    world.webhook(health=replace(FAILING, state=State.DISABLED))
+    park(world, "a", "b")
+    world.now = START + KEPT_FOR
+
+    world.release()
+
+    assert (world.parked, world.counted["DeliveriesExpired"]) == ({}, 2)
+    assert world.resting == {}
+
+
+def test_an_item_that_cannot_be_read_moves_aside_and_its_neighbours_go_out() -> None:
+    """It alarms, and is kept as it is."""
+    world = World()
+    world.webhook()
+    park(world, "a", "b", "c")
+    key = next(key for key, one in world.parked.items() if one.batch and one.batch.deliveries[0].id == "b")
+    world.parked[key] = replace(world.parked[key], batch=None)
+
+    world.release()
+
+    assert sent(world) == ["a", "c"]
+    assert (len(world.aside), world.counted["DeliveriesUnreadable"]) == (1, 1)
+
+
+def test_a_gone_webhooks_lanes_are_forgotten() -> None:
+    """The table's own expiry does the rest."""
+    world = World()
+    park(world, "a")
+
+    world.release()
+
+    assert (sent(world), world.resting) == ([], {})
+
+
+def test_a_webhook_that_cannot_be_released_holds_up_no_other() -> None:
+    """A fault is logged, counted and tried again by the next round."""
+    world = World()
+    world.webhook("w1")
+    world.webhook("w2")
+    park(world, "a", webhook="w1")
+    park(world, "b", webhook="w2")
+    send = world.send_later
+
+    def refuse_w1(delayed: list[tuple[DeliveryBatch, float]]) -> None:
+        if delayed[0][0].webhook_id == "w1":
+            raise Broken
+        send(delayed)
+
+    world.send_later = refuse_w1  # type: ignore[method-assign,assignment]
+
+    world.release()
+
+    assert sent(world) == ["b"]
+    assert world.counted["ReleaseFaults"] == 1
+    assert list(world.due(now=START))
+
+
+@pytest.mark.parametrize("step", ["send", "remove"])
+def test_a_death_between_sending_and_taking_out_repeats_deliveries_and_loses_none(step: str) -> None:
+    """Sent first, taken out then; ids are the same."""
+    world = World()
+    world.webhook()
+    park(world, "a")
+    remove, send = world.remove, world.send_later
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if step == "send":
+        world.send_later = die  # type: ignore[method-assign,assignment]
+    else:
+        world.remove = die  # type: ignore[method-assign,assignment]
+    with pytest.raises(KeyboardInterrupt):
+        world.release()
+    world.remove, world.send_later = remove, send  # type: ignore[method-assign]
+    world.release()
+
+    assert sent(world) == (["a"] if step == "send" else ["a", "a"])
+
+
+def test_a_digest_goes_out_at_most_once_a_minute_with_all_that_gathered() -> None:
+    """SNS's limit is hard."""
+    world = World()
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, "a", "b", webhook="email-b1")
+
+    world.release()
+    park(world, "c", webhook="email-b1")
+    world.now += timedelta(seconds=30)
+    world.release()
+    world.now += timedelta(seconds=30)
+    world.release()
+
+    assert [topic for topic, _, _ in world.told] == ["arn:aws:sns:us-east-1:1:t"] * 2
+    assert [subject for _, subject, _ in world.told] == ["2 bounced (i1)", "1 bounced (i1)"]
+    assert world.parked == {}
+
+
+def test_a_recipient_who_did_not_confirm_yet_finds_all_events_in_the_first_digest() -> None:
+    """SNS would have dropped them."""
+    world = World(heard=False)
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, "a", webhook="email-b1")
+
+    world.release()
+    world.heard = True
+    world.now += timedelta(minutes=15)
+    park(world, "b", webhook="email-b1")
+    world.release()
+
+    assert [subject for _, subject, _ in world.told] == ["2 bounced (i1)"]
+
+
+def test_a_digest_that_sns_does_not_take_is_sent_by_the_next_round() -> None:
+    """What gathered stays where it is."""
+    world = World(broken={"sns"})
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, "a", webhook="email-b1")
+
+    world.release()
+    world.broken.clear()
+    world.now += MINUTE
+    world.release()
+
+    assert [subject for _, subject, _ in world.told] == ["1 bounced (i1)"]
