@@ -28,7 +28,11 @@ class Throttled(Exception):
         self.wait = wait
 
 
-class NotOurs(Exception):
+class Declined(Exception):
+    """It will not be, however often it is asked for. The message says why, for the tenant."""
+
+
+class NotOurs(Declined):
     """What is there by that name was made by somebody else. The message names it."""
 
 

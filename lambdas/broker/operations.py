@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from lambdas.aws.broker_table import VersionConflict
-from lambdas.aws.faults import NotOurs, Throttled
+from lambdas.aws.faults import Declined, Throttled
 from lambdas.aws.operations_queue import OperationMessage
 from lambdas.domain.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
 
@@ -138,8 +138,8 @@ class Engine:
             return instance, run(_target(instance))
         except Throttled as slow:
             return instance, Wait(slow.wait, CROWDED)
-        except NotOurs as conflict:
-            return instance, Refused(str(conflict))
+        except Declined as reason:
+            return instance, Refused(str(reason))
         except Exception as error:  # noqa: BLE001  # AWS's faults and our own: tried again, then undone, never lost
             self.report(f"{step.name} failed", instance, error)
             return self._failed(instance, error)

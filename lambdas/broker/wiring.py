@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -19,22 +20,25 @@ from lambdas.aws.pace import Pace
 from lambdas.aws.pacer import Pacer
 from lambdas.aws.ses import Ses
 from lambdas.aws.topics import Topics
+from lambdas.aws.vpc_endpoint import Endpoints
 from lambdas.aws.webhook_items import WebhookItems
 from lambdas.aws.zone import Zone
 from lambdas.aws.zone_credentials import zone_client
 from lambdas.broker.api import Api, Tell
 from lambdas.broker.bindings import Bindings
-from lambdas.broker.catalog import SES_SERVICE, catalog
+from lambdas.broker.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog
 from lambdas.broker.dns import Dns
 from lambdas.broker.instances import Instances
-from lambdas.broker.operations import Engine, Report
+from lambdas.broker.operations import Engine, Report, Step
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
+from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
 from lambdas.broker.rendering import Renderer
 from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
 from lambdas.broker.ses_steps import SesSteps
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.address import AddressRules
+from lambdas.domain.instance import Instance
 from lambdas.domain.signature import WebhookSecret, new_secret
 from lambdas.domain.webhook import WebhookId
 
@@ -83,7 +87,7 @@ class Wiring:
         return Engine(
             instances=self.table,
             turns=self.turns,
-            steps_of=self._steps,
+            steps_of=self._steps_of,
             succeeded=self._renderer.succeeded,
             clock=clock,
             report=report,
@@ -111,7 +115,7 @@ class Wiring:
             store=self.table,
             vault=self._vault,
             webhooks=self._webhooks,
-            makers={SES_SERVICE: self._ses_bindings},
+            makers={SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()},
             settings=self.settings,
             rules=self._rules,
             new_id=_new_id,
@@ -133,8 +137,20 @@ class Wiring:
             topic_arn_prefix=self._topic_arn_prefix,
         )
 
+    def _steps_of(self, instance: Instance) -> Sequence[Step]:
+        return self._privatelink_steps(instance) if instance.privatelink else self._ses_steps(instance)
+
     @cached_property
-    def _steps(self) -> SesSteps:
+    def _privatelink_steps(self) -> PrivateLinkSteps:
+        settings = self.settings
+        return PrivateLinkSteps(
+            endpoints=Endpoints(client("ec2"), vpc_id=settings.privatelink_vpc_id),
+            subnet_ids=_listed(settings.privatelink_subnet_ids),
+            cidrs=_listed(settings.privatelink_cidrs),
+        )
+
+    @cached_property
+    def _ses_steps(self) -> SesSteps:
         zone_id = self.settings.operator_zone_id
         return SesSteps(
             claims=self.table,
@@ -195,6 +211,10 @@ class Wiring:
     @cache  # noqa: B019  # there is one Wiring a process
     def _zone_client(self) -> "Route53Client":
         return zone_client(client("secretsmanager"), self.settings.zone_credentials_secret_arn)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def _new_id() -> str:

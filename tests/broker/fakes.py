@@ -14,6 +14,7 @@ from lambdas.aws.faults import NotOurs, Throttled
 from lambdas.aws.iam import AccessKey, Quota
 from lambdas.aws.operations_queue import OperationMessage
 from lambdas.aws.ses import INSTANCE_TAG, Identity
+from lambdas.aws.vpc_endpoint import Endpoint
 from lambdas.aws.webhook_items import KeptWebhook
 from lambdas.domain.delivery import DeliveryBatch
 from lambdas.domain.dns_records import Dkim, DnsRecord
@@ -319,6 +320,61 @@ class FakeWebhooks:
         if kept is not None:
             self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings)
             self.versions[webhook_id] = self.versions.get(webhook_id, 1) + 1
+
+
+@dataclass
+class FakeEndpoints:
+    """lambdas.aws.vpc_endpoint. An endpoint is available, and gone, after it was looked at `takes` times."""
+
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    endpoints: dict[str, list[Any]] = field(default_factory=dict)  # state and looks, by instance
+    takes: int = 2
+    ends_as: str = "available"
+
+    def subnets(self, service_name: str, wanted: Sequence[str]) -> tuple[str, ...]:
+        return tuple(wanted) or ("subnet-1",)
+
+    def cidrs(self) -> tuple[str, ...]:
+        return ("10.0.0.0/16",)
+
+    def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str:
+        self.groups[tags[INSTANCE_TAG]] = tuple(cidrs)
+        return f"sg-{tags[INSTANCE_TAG]}"
+
+    def ensure_endpoint(
+        self, service_name: str, *, subnets: Sequence[str], group_id: str, token: str, tags: Mapping[str, str]
+    ) -> str:
+        instance = tags[INSTANCE_TAG]
+        assert group_id == f"sg-{instance}"
+        self.endpoints.setdefault(instance, ["pending", 0])
+        return f"vpce-{instance}"
+
+    def endpoint(self, instance_id: str) -> Endpoint | None:
+        if instance_id not in self.endpoints or self.endpoints[instance_id][0] == "deleting":
+            return None
+        known = self.endpoints[instance_id]
+        known[1] += 1
+        if known[1] > self.takes:
+            known[0] = self.ends_as
+        hostname = f"vpce-{instance_id}-abcd.email-smtp.us-east-1.vpce.amazonaws.com"
+        return Endpoint(id=f"vpce-{instance_id}", state=known[0], hostname=hostname, error="no quota")
+
+    def remove_endpoint(self, instance_id: str) -> bool:
+        known = self.endpoints.get(instance_id)
+        if known is None:
+            return True
+        if known[0] != "deleting":
+            known[:] = ["deleting", 0]
+        known[1] += 1
+        if known[1] > self.takes:
+            del self.endpoints[instance_id]
+        return False
+
+    def remove_group(self, instance_id: str) -> bool:
+        if instance_id in self.endpoints:
+            return False
+        self.groups.pop(instance_id, None)
+        return True
 
 
 @dataclass

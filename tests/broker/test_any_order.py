@@ -9,9 +9,11 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE
 from lambdas.broker.requests import Answer
 from lambdas.domain.instance import BindingState, InstanceState
-from tests.broker.world import World
+from tests.broker.world import LINK, World
+from tests.broker.world import settings as world_settings
 
 INSTANCES = st.sampled_from(["i1", "i2", "i3"])
 BINDINGS = st.sampled_from(["b1", "b2", "b3"])
@@ -24,6 +26,7 @@ BIND_PARAMETERS = st.sampled_from(
         {"notification_webhook": "https://u:p@app.example.gov/hook", "notification_email": "digests@agency.gov"},
         {"notification_email": "digests@agency.gov", "source_ips": ["198.51.100.7"]},
         {"notification_webhook": "http://plain.example.gov/"},
+        {"privatelink_instance_id": "p1"},
     ]
 )
 UPDATES = st.sampled_from(
@@ -48,7 +51,7 @@ class Platform(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """A fresh broker."""
-        self.world = World()
+        self.world = World(settings=world_settings(privatelink_vpc_id="vpc-1"))
         self.died = False
 
     def call(self, action: Any, codes: set[int]) -> Answer | None:
@@ -87,6 +90,23 @@ class Platform(RuleBasedStateMachine):
             lambda: self.world.provision(instance, parameters=parameters, organization_guid=organization),
             PROVISION_CODES,
         )
+
+    @rule(links=st.sampled_from(["provision", "deprovision", "bind", "unbind"]))
+    def link(self, links: str) -> None:
+        """A privatelink instance comes and goes, with a binding of its own, and those of others that go through it."""
+        names = {"service_id": PRIVATELINK_SERVICE, "plan_id": PRIVATELINK_PLAN}
+        match links:
+            case "provision":
+                self.call(lambda: self.world.provision("p1", **LINK), PROVISION_CODES)
+            case "deprovision":
+                self.call(
+                    lambda: self.world.deprovision("p1", service=PRIVATELINK_SERVICE, plan=PRIVATELINK_PLAN),
+                    DEPROVISION_CODES,
+                )
+            case "bind":
+                self.call(lambda: self.world.bind("b4", "p1", **names), BIND_CODES)
+            case _:
+                self.call(lambda: self.world.unbind("b4", "p1", **names), UNBIND_CODES)
 
     @rule(instance=INSTANCES, parameters=UPDATES)
     def update(self, instance: str, parameters: dict[str, Any]) -> None:
@@ -185,6 +205,10 @@ class Platform(RuleBasedStateMachine):
             for binding in ("b1", "b2", "b3"):
                 assert self.world.unbind(binding, instance).status in (200, 410)
             assert self.world.deprovision(instance).status in (202, 410)
+        names = {"service_id": PRIVATELINK_SERVICE, "plan_id": PRIVATELINK_PLAN}
+        assert self.world.unbind("b4", "p1", **names).status in (200, 410)
+        link = self.world.deprovision("p1", service=PRIVATELINK_SERVICE, plan=PRIVATELINK_PLAN)
+        assert link.status in (202, 410)
         self.world.work(turns=300)
         assert self.world.left() == {}
 

@@ -27,6 +27,7 @@ from tests.aws.tables import create
 from tests.broker.fakes import Died
 from tests.broker.world import settings
 
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # of a function that was killed
 REGION = "us-east-1"
 SERVICES = ("dynamodb", "sqs", "sns", "kms", "iam", "route53", "secretsmanager")
 NAMES = {"service_id": SES_SERVICE, "plan_id": SES_PLAN}

@@ -16,6 +16,7 @@ from lambdas.broker.instances import Instances
 from lambdas.broker.operations import Engine
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
+from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
 from lambdas.broker.rendering import Renderer
 from lambdas.broker.requests import Answer, Request
 from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
@@ -27,6 +28,7 @@ from tests.broker.fakes import (
     AnyCredentials,
     Died,
     FakeDeliveries,
+    FakeEndpoints,
     FakeSes,
     FakeTable,
     FakeTopics,
@@ -92,6 +94,7 @@ class World:
     ses: FakeSes = field(default_factory=FakeSes)
     users: FakeUsers = field(default_factory=FakeUsers)
     topics: FakeTopics = field(default_factory=FakeTopics)
+    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     zone: FakeZone = field(default_factory=FakeZone)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
     vault: FakeVault = field(default_factory=FakeVault)
@@ -110,19 +113,21 @@ class World:
         dns = Dns.of(self.settings)
         renderer = Renderer(settings=self.settings, dns=dns)
         gated = self._gated
+        ses_steps = SesSteps(
+            claims=gated(self.table),
+            ses=gated(self.ses),
+            topics=gated(self.topics),
+            zone=gated(self.zone),
+            webhooks=gated(self.webhooks),
+            dns=dns,
+            event_topic_arn=self.settings.event_topic_arn,
+            topic_arn_prefix=PREFIX,
+        )
+        privatelink_steps = PrivateLinkSteps(endpoints=gated(self.endpoints), subnet_ids=(), cidrs=())
         self.engine = Engine(
             instances=gated(self.table),
             turns=gated(self.turns),
-            steps_of=SesSteps(
-                claims=gated(self.table),
-                ses=gated(self.ses),
-                topics=gated(self.topics),
-                zone=gated(self.zone),
-                webhooks=gated(self.webhooks),
-                dns=dns,
-                event_topic_arn=self.settings.event_topic_arn,
-                topic_arn_prefix=PREFIX,
-            ),
+            steps_of=lambda instance: (privatelink_steps if instance.privatelink else ses_steps)(instance),
             succeeded=renderer.succeeded,
             clock=lambda: self.now,
             report=lambda *what: self.told.append(what),
@@ -142,7 +147,7 @@ class World:
             store=gated(self.table),
             vault=gated(self.vault),
             webhooks=gated(self.webhooks),
-            makers={SES_SERVICE: bindings},
+            makers={SES_SERVICE: bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()},
             settings=self.settings,
             rules=rules,
             new_id=lambda: next(self._ids),
@@ -278,6 +283,8 @@ class World:
             "identities": self.ses.identities,
             "users": self.users.users,
             "topics": self.topics.topics,
+            "endpoints": self.endpoints.endpoints,
+            "groups": self.endpoints.groups,
             "records": self.zone.records,
             "notifications": self.webhooks.instances,
             "webhooks": self.webhooks.webhooks,
@@ -306,4 +313,8 @@ def _incomplete(incomplete: bool) -> dict[str, str]:
     return {"accepts_incomplete": "true"} if incomplete else {}
 
 
-__all__ = ["PRIVATELINK_PLAN", "PRIVATELINK_SERVICE", "World", "provision_body", "settings"]
+LINK: dict[str, Any] = {
+    "service_id": PRIVATELINK_SERVICE,
+    "plan_id": PRIVATELINK_PLAN,
+    "parameters": {"serviceName": "com.amazonaws.us-east-1.email-smtp"},
+}

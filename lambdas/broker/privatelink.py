@@ -1,0 +1,110 @@
+"""The `privatelink` service: an interface endpoint for SES's SMTP interface, step by step, and its bindings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from lambdas.aws.vpc_endpoint import Endpoint
+from lambdas.broker.operations import Done, Outcome, Refused, Step, Wait
+from lambdas.broker.rendering import PRIVATE_PORT
+from lambdas.broker.ses_steps import tags
+from lambdas.domain.instance import Binding, Instance
+from lambdas.domain.names import PREFIX
+
+LOOK_EVERY = 15.0  # s: an endpoint takes a minute or two to come, and as long to go
+_AVAILABLE = "available"
+_LOST = frozenset({"rejected", "failed", "expired", "partial"})
+
+
+class Endpoints(Protocol):
+    """EC2's interface endpoints; the promises are those of lambdas.aws.vpc_endpoint."""
+
+    def subnets(self, service_name: str, wanted: Sequence[str]) -> tuple[str, ...]: ...
+    def cidrs(self) -> tuple[str, ...]: ...
+    def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str: ...
+    def ensure_endpoint(
+        self, service_name: str, *, subnets: Sequence[str], group_id: str, token: str, tags: Mapping[str, str]
+    ) -> str: ...
+    def endpoint(self, instance_id: str) -> Endpoint | None: ...
+    def remove_endpoint(self, instance_id: str) -> bool: ...
+    def remove_group(self, instance_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateLinkSteps:
+    """Gives an instance's steps. *subnet_ids* and *cidrs* are the operator's; empty ones mean the VPC's own."""
+
+    endpoints: Endpoints
+    subnet_ids: tuple[str, ...]
+    cidrs: tuple[str, ...]
+
+    def __call__(self, instance: Instance) -> Sequence[Step]:  # noqa: ARG002  # the same for every instance
+        """The steps, in the order in which they are made."""
+        return (
+            Step("security group", "Creating the security group", self._ensure_group, self._remove_group),
+            Step("endpoint", "Creating the endpoint", self._ensure_endpoint, self._remove_endpoint),
+            Step("availability", "Waiting for the endpoint to be available", self._ensure_available),
+        )
+
+    def _ensure_group(self, instance: Instance) -> Outcome:
+        cidrs = self.cidrs or self.endpoints.cidrs()
+        return Done({"security_group_id": self.endpoints.ensure_group(PREFIX + instance.id, cidrs, tags(instance))})
+
+    def _remove_group(self, instance: Instance) -> Outcome:
+        if self.endpoints.remove_group(instance.id):
+            return Done()
+        return Wait(LOOK_EVERY, "Waiting for the security group to be free")
+
+    def _ensure_endpoint(self, instance: Instance) -> Outcome:
+        if instance.privatelink is None:
+            raise TypeError(f"instance {instance.id} is none of privatelink")
+        service_name = instance.privatelink.service_name
+        endpoint_id = self.endpoints.ensure_endpoint(
+            service_name,
+            subnets=self.endpoints.subnets(service_name, self.subnet_ids),
+            group_id=instance.made.security_group_id,
+            token=instance.operation.id[:64],  # EC2's longest: one endpoint an operation, however often it is tried
+            tags=tags(instance),
+        )
+        return Done({"endpoint_id": endpoint_id})
+
+    def _remove_endpoint(self, instance: Instance) -> Outcome:
+        if self.endpoints.remove_endpoint(instance.id):
+            return Done()
+        return Wait(LOOK_EVERY, "Waiting for the endpoint to be gone")
+
+    def _ensure_available(self, instance: Instance) -> Outcome:
+        found = self.endpoints.endpoint(instance.id)
+        if found is None:
+            return Wait(LOOK_EVERY, "Waiting for the endpoint to appear")
+        if found.state in _LOST:
+            return Refused(f"AWS says the endpoint is {found.state}: {found.error or 'no reason given'}")
+        if found.state != _AVAILABLE or not found.hostname:
+            return Wait(LOOK_EVERY, f"Waiting for the endpoint, which is {found.state}")
+        return Done({"hostname": found.hostname})
+
+
+class PrivateLinkBindings:
+    """Bindings share the instance's endpoint: there is nothing to make, and nothing to remove."""
+
+    def check_room(self) -> None:
+        """There is always room."""
+
+    def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:  # noqa: ARG002  # the port's
+        """Nothing of its own."""
+        return binding
+
+    def remove(self, binding: Binding, *, now: datetime) -> None:
+        """The endpoint stays."""
+
+    def show(
+        self,
+        binding: Binding,  # noqa: ARG002  # the port's, as are the next
+        instance: Instance,
+        link: Instance | None,  # noqa: ARG002
+        *,
+        current: bool,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Where SMTP is spoken, with STARTTLS."""
+        return {"credentials": {"hostname": instance.made.hostname, "port": PRIVATE_PORT}, "parameters": {}}
