@@ -11,6 +11,8 @@ from lambdas.domain import names
 _TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 _PURPOSES = ("webhook-secret", "binding-credentials")  # encryption contexts of lambdas/aws/seal.py and binding_seal.py
 
+INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
+
 # why an ARN ends in an asterisk
 _OF_A_BINDING = "A user's name is our prefix and the binding's id."
 _OF_AN_INSTANCE = "A configuration set's name is our prefix and the instance's id."
@@ -107,22 +109,34 @@ def _allow_zone(function: Function, context: Context) -> None:
 
 
 def _allow_endpoints(function: Function, context: Context) -> None:
-    """Interface endpoints for the privatelink service, where it is offered: what carries our tag may go again."""
+    """Interface endpoints for the privatelink service, where it is offered: only what carries our tag is touched."""
     if not context.privatelink_vpc_id:
         return
     function.allow(
         *("ec2:DescribeVpcEndpoints", "ec2:DescribeVpcEndpointServices", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
-        *("ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
+        "ec2:DescribeSecurityGroups",
         on=["*"],
         wide="EC2's Describe calls know no resources.",
     )
     function.allow(
-        *("ec2:CreateVpcEndpoint", "ec2:CreateSecurityGroup", "ec2:CreateTags"),
-        on=[_arn("ec2", f"{kind}/*") for kind in ("vpc", "vpc-endpoint", "subnet", "security-group")],
+        "ec2:CreateVpcEndpoint",
+        "ec2:CreateSecurityGroup",
+        on=[
+            _arn("ec2", f"vpc/{context.privatelink_vpc_id}"),
+            *(_arn("ec2", f"{kind}/*") for kind in ("vpc-endpoint", "subnet", "security-group")),
+        ],
+        wide=_ENDPOINT,
+    )
+    made = [_arn("ec2", "vpc-endpoint/*"), _arn("ec2", "security-group/*")]
+    function.allow(
+        "ec2:CreateTags",
+        on=made,
+        when={"StringEquals": {"ec2:CreateAction": ["CreateVpcEndpoint", "CreateSecurityGroup"]}},
         wide=_ENDPOINT,
     )
     function.allow(
         *("ec2:DeleteVpcEndpoints", "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"),
-        on=[_arn("ec2", "vpc-endpoint/*"), _arn("ec2", "security-group/*"), _arn("ec2", "security-group-rule/*")],
+        on=made,
+        when={"Null": {f"aws:ResourceTag/{INSTANCE_TAG}": "false"}},
         wide=_ENDPOINT,
     )

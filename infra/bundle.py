@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from infra.dependencies import Target
 
 ROOT = Path(__file__).parent.parent
 CA_BUNDLE = "private-ca.pem"  # in the delivery function's bundle, where the operator gives one
+_FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last asked for: no synthesis or deploy takes a day
 _BUILDERS = (Path(__file__), Path(bytecode.__file__), Path(dependencies.__file__), Path(sources.__file__))
 
 
@@ -91,8 +93,10 @@ class Bundler:
 def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
     """*folder*, filled unless it is there. Two processes may both fill it; the first to finish wins."""
     if folder.is_dir():
+        os.utime(folder)
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _forget_unused(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
         made = Path(temporary, "made")
         made.mkdir()
@@ -103,6 +107,13 @@ def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def _forget_unused(kept: Path) -> None:
+    """Make room: a change of the code leaves some 10 MB a function behind."""
+    for path in kept.iterdir():
+        if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _fingerprints(files: dict[str, Path]) -> Iterable[str]:

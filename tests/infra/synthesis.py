@@ -10,16 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("JSII_NODE", str(Path(sys.executable).with_name("node")))  # needs no node on the path
-
-from aws_cdk import App, Validations
-from aws_cdk import aws_lambda as lambda_
-from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks
-
 from infra.bundle import ROOT
 from infra.context import Context
 from infra.dependencies import LAMBDA
-from infra.stack import SesFeedbackStack
 
 REGIONS = ("us-east-1", "us-gov-west-1")
 
@@ -48,6 +41,13 @@ class Synthesis:
 @cache
 def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
     """Synthesise for *region* with the context *keys*; the functions' code is a stub."""
+    os.environ.setdefault("JSII_NODE", str(Path(sys.executable).with_name("node")))  # needs no node on the path
+    from aws_cdk import App, Validations  # here: it takes seconds and starts Node
+    from aws_cdk import aws_lambda as lambda_
+    from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks
+
+    from infra.stack import SesFeedbackStack
+
     folder = Path(tempfile.mkdtemp(prefix="ses-feedback-synth-"))
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(context=flags, outdir=str(folder), analytics_reporting=False)

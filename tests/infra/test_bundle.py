@@ -1,5 +1,6 @@
 """The functions' bundles: what is in them, that nothing is missing, and that they can be made again."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from infra.dependencies import LAMBDA, Target, host
 from infra.lock import FUNCTIONS
 from infra.sources import services, sources
 
-pytestmark = pytest.mark.xdist_group("infra")
+pytestmark = pytest.mark.xdist_group("bundles")
 
 MEGABYTE = 1024 * 1024
 ENTRIES = [
@@ -148,6 +149,19 @@ def test_an_unchanged_function_is_not_made_again(tmp_path: Path, monkeypatch: py
     first = bundler.bundle("feedback")
     monkeypatch.setattr(dependencies, "install", _never)
     assert bundler.bundle("feedback") == first
+
+
+def test_a_bundle_that_nobody_asked_for_in_a_day_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was asked for stays, however old it is."""
+    _checkout(tmp_path)
+    monkeypatch.setattr(dependencies, "install", lambda _lock, folder, _target: (folder / "library.py").touch())
+    bundler = Bundler(target=HOST.target, root=tmp_path, cache=tmp_path / "cache")
+    old, asked_for = bundler.bundle("feedback"), bundler.bundle("reputation")
+    for bundle in (old, asked_for):
+        os.utime(bundle.folder, (0, 0))
+    assert bundler.bundle("reputation") == asked_for
+    bundler.bundle("broker")
+    assert (old.folder.exists(), asked_for.folder.exists()) == (False, True)
 
 
 def test_without_an_interpreter_of_the_target_the_bundle_says_that_it_has_no_bytecode(
