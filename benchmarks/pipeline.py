@@ -105,13 +105,21 @@ def feed(world: World, events: Sequence[str], *, batch: int = DEPLOYED.feedback_
     return Fed(stage=stage, messages=tuple(world.drain(DELIVERIES)))
 
 
-def deliver(world: World, messages: Sequence[str], *, latency: float, hanging: int = 0, seconds: float = 120) -> Posted:
+def deliver(
+    world: World,
+    messages: Sequence[str],
+    *,
+    latency: float,
+    hanging: int = 0,
+    seconds: float = 120,
+    batch: int = DEPLOYED.delivery_batch_size,
+) -> Posted:
     """Run *messages* through one environment of delivery, until none is due or *seconds* are over."""
     world.stub("reset")
     world.stub("fill", queue=DELIVERIES, bodies=list(messages))
     world.behave(latency=latency, hanging=hanging)
     settings = delivery_settings(world).to_environment()
-    stage = stage_of(world, DELIVERY, DELIVERIES, DEPLOYED.delivery_batch_size, settings, seconds)
+    stage = stage_of(world, DELIVERY, DELIVERIES, batch, settings, seconds)
     received = world.received()
     return Posted(stage=stage, delivered=received["distinct"], receiver_busy=received["cpu_s"] / stage.wall_s)
 

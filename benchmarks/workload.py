@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 SEED = 7
@@ -32,11 +33,17 @@ def binding(number: int) -> str:
     return f"binding-{number:05d}"
 
 
-def events(count: int, *, tenants: int) -> Iterator[str]:
-    """*count* message bodies of the events queue, of tenants picked evenly by a seeded chance."""
+def events(count: int, *, tenants: int, skewed: bool = False) -> Iterator[str]:
+    """*count* message bodies of the events queue, of tenants picked by a seeded chance.
+
+    Evenly, or *skewed* as platforms are: the second busiest tenant sends half as much as the busiest, the third a
+    third, and so on (Zipf's law).
+    """
     chance = random.Random(SEED)
-    for number in range(count):
-        yield json.dumps(_event(_kind(chance.random()), number, chance.randrange(tenants)))
+    shares = list(accumulate(1 / (rank + 1) if skewed else 1.0 for rank in range(tenants)))
+    owners = chance.choices(range(tenants), cum_weights=shares, k=count)
+    for number, owner in enumerate(owners):
+        yield json.dumps(_event(_kind(chance.random()), number, owner))
 
 
 def events_in_turn(count: int) -> Iterator[str]:

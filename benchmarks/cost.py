@@ -1,0 +1,231 @@
+"""Dollars per million events, from what feedback and delivery were counted to do and the price list in prices.json."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import workload
+from benchmarks.pipeline import Fed, Posted, Stage, deliver, feed, seed
+from benchmarks.report import Figure, Report, Table, lower, number
+from benchmarks.world import World
+
+AWS_LATENCY = 0.005  # s that the stub takes to answer: DynamoDB's usual; SQS and KMS take up to twice that
+RECEIVER_LATENCY = 0.1  # s
+RECEIVERS = 100
+WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
+MEMORY = {"feedback": 512, "delivery": 1769, "reputation": 512}  # MB, as infra deploys them
+POLLED = 10  # messages that Lambda receives, and deletes, in one request
+POLLERS = 5  # environments of delivery that Lambda keeps busy at least
+ENVIRONMENT_LIFE = 7_200  # s before Lambda replaces an environment: each asks KMS for every webhook's secret once
+PER_TENANT = 0.04  # events a second on average: 100,000 a month
+REPORT_LINES = 900  # bytes that Lambda itself logs of an invocation (start, report)
+PACKET_OVERHEAD = 250  # bytes: TLS, TCP and IP around a POST that is sent over a kept-alive connection
+POST_HEADERS = 420  # bytes of a request's line and headers
+JUDGEMENT_READS = 12.5  # read units: a month of hourly counters, 50 KB, read consistently
+JUDGEMENT_S = 0.1  # s billed for a judgement
+TARGET = 2.00  # $ per million
+WRITING_TENANTS, WRITING_EVENTS = 20, 4_000
+WRITES_WANTED = {100: 0.3, 1_000: 0.15}  # write units an event, by events in a batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """So many tenants, some far busier than others, and how many events come together in one batch."""
+
+    tenants: int
+    batch: int
+    events: int
+
+
+SCENARIOS = (  # mail comes in bursts of ten times the average: that, for a second, is a batch
+    Scenario(tenants=1, batch=10, events=1_000),
+    Scenario(tenants=100, batch=40, events=2_000),
+    Scenario(tenants=10_000, batch=1_000, events=10_000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """The price list; units are in the names."""
+
+    as_of: str
+    region: str
+    currency: str
+    sns_publish_per_million: float
+    sqs_request_per_million: float
+    lambda_request_per_million: float
+    lambda_gb_second_arm64: float
+    dynamodb_write_unit_per_million: float
+    dynamodb_read_unit_per_million: float
+    kms_request_per_million: float
+    logs_per_gb: float
+    data_out_per_gb: float
+    monthly: dict[str, float]
+    others_per_million: dict[str, tuple[float, float]]
+
+
+def prices() -> Prices:
+    """The price list in the repository."""
+    return msgspec.json.decode(Path(__file__).with_name("prices.json").read_bytes(), type=Prices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one event uses of AWS, on average."""
+
+    sns_publishes: float
+    sqs_requests: float
+    lambda_requests: float
+    lambda_gb_s: float
+    writes: float
+    reads: float
+    kms_requests: float
+    log_bytes: float
+    bytes_out: float
+
+
+def lines(usage: Usage, price: Prices) -> dict[str, float]:
+    """Dollars per million events, by line."""
+    return {
+        "SNS": usage.sns_publishes * price.sns_publish_per_million,
+        "SQS": usage.sqs_requests * price.sqs_request_per_million,
+        "Lambda": usage.lambda_requests * price.lambda_request_per_million
+        + usage.lambda_gb_s * price.lambda_gb_second_arm64 * 1e6,
+        "DynamoDB": usage.writes * price.dynamodb_write_unit_per_million
+        + usage.reads * price.dynamodb_read_unit_per_million,
+        "KMS": usage.kms_requests * price.kms_request_per_million,
+        "logs": usage.log_bytes * 1e6 / 1e9 * price.logs_per_gb,
+        "data out": usage.bytes_out * 1e6 / 1e9 * price.data_out_per_gb,
+    }
+
+
+def gb_seconds(stage: Stage, memory: int) -> float:
+    """What Lambda bills for *stage*: where a function has a share of a core only, its CPU takes so much longer."""
+    slower = max(1.0, WHOLE_CORE / memory)
+    return (stage.wall_s + stage.cpu_s * (slower - 1)) * memory / 1024
+
+
+def usage_of(fed: Fed, posted: Posted, events: int) -> Usage:
+    """What an event used, counted where it could be and by the rules of AWS's bills where not."""
+    feedback, delivery = fed.stage, posted.stage
+    counts = feedback.counts + delivery.counts
+    judgements = feedback.counts["dynamodb.TransactWriteItems"]
+    size = sum(map(len, fed.messages))
+    received = max(len(fed.messages) / POLLED, size / 65_536) + len(fed.messages) / POLLED
+    gb_s = gb_seconds(feedback, MEMORY["feedback"]) + gb_seconds(delivery, MEMORY["delivery"])
+    return Usage(
+        sns_publishes=1.0,
+        sqs_requests=1.0 + 2 / POLLED + (counts["sqs.requests"] + received) / events,
+        lambda_requests=(len(feedback.invocations) + len(delivery.invocations) + judgements) / events,
+        lambda_gb_s=(gb_s + judgements * JUDGEMENT_S * MEMORY["reputation"] / 1024) / events,
+        writes=_total(counts, "dynamodb.write_units.") / events,
+        reads=(counts["dynamodb.half_read_units"] / 2 + judgements * JUDGEMENT_READS) / events,
+        kms_requests=POLLERS / (PER_TENANT * ENVIRONMENT_LIFE),
+        log_bytes=(
+            feedback.log_bytes
+            + delivery.log_bytes
+            + REPORT_LINES * (len(feedback.invocations) + len(delivery.invocations))
+        )
+        / events,
+        bytes_out=size / events + POST_HEADERS + PACKET_OVERHEAD,
+    )
+
+
+def _total(counts: Mapping[str, int], prefix: str) -> int:
+    return sum(count for name, count in counts.items() if name.startswith(prefix))
+
+
+def measure() -> Report:
+    """Run every scenario and price it."""
+    price = prices()
+    used = {}
+    with World(RECEIVERS) as world:
+        for scenario in SCENARIOS:
+            used[scenario] = _run(world, scenario)
+    priced = {scenario: lines(usage, price) for scenario, usage in used.items()}
+    return Report(
+        name="cost",
+        tables=(_dollars(priced, price), _usage(used)),
+        figures=_figures(priced),
+    )
+
+
+def _run(world: World, scenario: Scenario) -> Usage:
+    seed(world, scenario.tenants)
+    world.stub("behave", latency=AWS_LATENCY)
+    events = list(workload.events(scenario.events, tenants=scenario.tenants, skewed=True))
+    fed = feed(world, events, batch=scenario.batch)
+    posted = deliver(world, fed.messages, latency=RECEIVER_LATENCY, batch=scenario.batch)
+    return usage_of(fed, posted, scenario.events)
+
+
+def _figures(priced: Mapping[Scenario, Mapping[str, float]]) -> tuple[Figure, ...]:
+    totals = [
+        lower(f"cost: a million events at {scenario.tenants:,} tenants", sum(dollars.values()), "$", TARGET)
+        for scenario, dollars in priced.items()
+    ]
+    return (*totals, *_write_figures())
+
+
+def _write_figures() -> tuple[Figure, ...]:
+    """Table writes of an event where 20 tenants send alike, which is what reputation promises."""
+    figures = []
+    with World(1) as world:
+        seed(world, WRITING_TENANTS)
+        events = list(workload.events(WRITING_EVENTS, tenants=WRITING_TENANTS))
+        for batch, target in WRITES_WANTED.items():
+            stage = feed(world, events, batch=batch).stage
+            calls = sum(stage.counts[f"dynamodb.{call}"] for call in ("Query", "UpdateItem", "TransactWriteItems"))
+            writes = stage.counts["dynamodb.write_units.reputation"] / WRITING_EVENTS
+            name = f"an event in batches of {batch:,} over {WRITING_TENANTS} tenants"
+            figures.append(lower(f"cost: write units of {name}", writes, "units", target))
+            figures.append(lower(f"cost: calls to DynamoDB for {name}", calls / WRITING_EVENTS, "calls"))
+    return tuple(figures)
+
+
+def _dollars(priced: Mapping[Scenario, Mapping[str, float]], price: Prices) -> Table:
+    scenarios = list(priced)
+    names = list(priced[scenarios[0]])
+    rows = [(name, *(number(priced[scenario][name], "$") for scenario in scenarios)) for name in names]
+    rows.append(("all in", *(number(sum(priced[scenario].values()), "$") for scenario in scenarios)))
+    rows += [(name, *([_range(low, high)] * len(scenarios))) for name, (low, high) in price.others_per_million.items()]
+    return Table(
+        title=f"Dollars per million events ({price.region}, prices of {price.as_of}), SES's own left out",
+        columns=("line", *(_heading(scenario) for scenario in scenarios)),
+        rows=tuple(rows),
+        note=(
+            "Counted: calls, units, bytes logged, Lambda's time with an AWS that takes 5 ms and receivers that take "
+            "100 ms. Reckoned: Lambda's polling, SNS's sends to SQS, KMS (once an environment and webhook, 100,000 "
+            "events a tenant and month), judgements, headers on the wire. A few tenants send most of the mail. "
+            "The others' prices are their lists', without their data out."
+        ),
+    )
+
+
+def _usage(used: Mapping[Scenario, Usage]) -> Table:
+    scenarios = list(used)
+    parts: dict[str, Callable[[Usage], float]] = {
+        "SQS requests": lambda usage: usage.sqs_requests,
+        "Lambda requests": lambda usage: usage.lambda_requests,
+        "Lambda, GB-ms": lambda usage: 1000 * usage.lambda_gb_s,
+        "DynamoDB write units": lambda usage: usage.writes,
+        "DynamoDB read units": lambda usage: usage.reads,
+        "KMS requests": lambda usage: usage.kms_requests,
+        "bytes logged": lambda usage: usage.log_bytes,
+        "bytes sent": lambda usage: usage.bytes_out,
+    }
+    return Table(
+        title="What an event uses",
+        columns=("", *(_heading(scenario) for scenario in scenarios)),
+        rows=tuple((name, *(number(part(used[scenario])) for scenario in scenarios)) for name, part in parts.items()),
+    )
+
+
+def _heading(scenario: Scenario) -> str:
+    return f"{scenario.tenants:,} tenants" if scenario.tenants > 1 else "1 tenant"
+
+
+def _range(low: float, high: float) -> str:
+    return number(low, "$") if low == high else f"{number(low, '$')} to {number(high, '$')}"

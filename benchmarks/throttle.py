@@ -1,0 +1,85 @@
+"""A DynamoDB that can be throttled: passes requests on, or answers as DynamoDB does when a table is over its limits."""
+
+import http.client
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+_THROTTLED = json.dumps(
+    {
+        "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+        "message": "The level of configured provisioned throughput for the table was exceeded.",
+    }
+).encode()
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
+
+
+class Throttle:
+    """Stands before the DynamoDB at *endpoint*; a context manager. While `on`, requests that name *table* fail."""
+
+    def __init__(self, endpoint: str, table: str) -> None:
+        self.on = threading.Event()
+        self.refused = 0
+        parts = urlsplit(endpoint)
+        self._upstream = (parts.hostname or HOST, parts.port or 80)
+        self._table = f'"{table}"'.encode()
+        self._local = threading.local()
+        self._server = ThreadingHTTPServer((HOST, 0), _handler(self))
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """The answer to one request."""
+        if self.on.is_set() and self._table in body:
+            self.refused += 1
+            return 400, [("content-type", "application/x-amz-json-1.0")], _THROTTLED
+        try:
+            return self._pass_on(path, headers, body)
+        except (http.client.HTTPException, OSError):
+            self._local.connection = None  # kept alive for too long: once more, over a new one
+            return self._pass_on(path, headers, body)
+
+    def _pass_on(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = http.client.HTTPConnection(*self._upstream, timeout=30)
+        connection.request("POST", path, body=body, headers=headers)
+        response = connection.getresponse()
+        read = response.read()
+        return response.status, response.getheaders(), read
+
+
+def _handler(throttle: Throttle) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            status, headers, answer = throttle.answer(self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in _HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Be silent."""
+
+    return Handler
