@@ -253,12 +253,9 @@ def _event(kind: str, instance: str, number: int, recipients: int, happened: dat
     own: dict[str, Any] = {"timestamp": happened.isoformat(), "feedbackId": f"f-{number}"}
     match kind:
         case "bounce":
-            own |= {
-                "bounceType": "Permanent",
-                "bouncedRecipients": [{"emailAddress": address} for address in addresses],
-            }
+            own |= {"bounceType": "Permanent", "bouncedRecipients": listed}
         case "complaint":
-            own |= {"complainedRecipients": [{"emailAddress": address} for address in addresses]}
+            own |= {"complainedRecipients": listed}
         case _:
             own |= {"recipients": addresses}
     mail = {
