@@ -12,7 +12,7 @@ from lambdas.broker.ses_steps import tags
 from lambdas.domain.instance import Binding, Instance
 from lambdas.domain.names import PREFIX
 
-LOOK_EVERY = 15.0  # s: an endpoint takes a minute or two to come, and as long to go
+LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to come and to go, and looking costs nothing scarce
 _AVAILABLE = "available"
 _LOST = frozenset({"rejected", "failed", "expired", "partial"})
 
