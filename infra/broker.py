@@ -10,12 +10,13 @@ from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
 from infra.broker_roles import allow_asking, allow_binding, allow_provisioning, allow_tables, allow_telling
-from infra.function import Function, Ground
+from infra.function import MEMORY, Function, Ground
 from infra.queues import QueuePair
 from infra.storage import Storage
 from lambdas.broker.settings import BrokerSettings
 
 _ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
+_MEMORY = 1024  # MB: a cold bind makes TLS connections to six services and is to be done in 5 s
 _WORK = Duration.seconds(120)  # one turn at an operation, with SES's pace waited out in between
 _TRIES = 10  # of a turn whose worker died
 _SWEEP = 5  # minutes between looks for binds that died half-way
@@ -46,7 +47,9 @@ class Broker(Construct):
             because="An operation of the broker got stuck.",
         )
         self._settings = _settings(self, ground, storage, deliveries, event_topic_arn)
-        self.function = self._function("Broker", "handler", ground, _ANSWER, "Answers the Open Service Broker API.")
+        self.function = self._function(
+            "Broker", "handler", ground, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
+        )
         self.worker = self._function("Worker", "worker", ground, _WORK, "Makes and removes what tenants asked for.")
         self.sweep = self._function("Sweep", "sweep", ground, _WORK, "Removes what a bind left that died half-way.")
         for function in (self.function, self.worker, self.sweep):
@@ -70,7 +73,9 @@ class Broker(Construct):
             periods=3,
         )
 
-    def _function(self, id: str, entry: str, ground: Ground, timeout: Duration, description: str) -> Function:
+    def _function(
+        self, id: str, entry: str, ground: Ground, timeout: Duration, description: str, memory: int = 512
+    ) -> Function:
         return Function(
             self,
             id,
@@ -80,6 +85,7 @@ class Broker(Construct):
             settings=self._settings,
             timeout=timeout,
             description=description,
+            memory=memory,
         )
 
 

@@ -21,7 +21,7 @@ from infra.context import Context
 from infra.dependencies import Target
 from lambdas.domain.settings import Settings
 
-_MEMORY = 512  # MB: a third of a core, what a Python cold start needs to stay near a second
+MEMORY = 512  # MB: a third of a core, what a Python cold start needs to stay near a second
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
@@ -52,7 +52,7 @@ class Function(Construct):
         settings: Settings,
         timeout: Duration,
         description: str,
-        memory: int = _MEMORY,
+        memory: int = MEMORY,
     ) -> None:
         super().__init__(scope, id)
         self._key = ground.key

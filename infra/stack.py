@@ -80,12 +80,9 @@ class SesFeedbackStack(Stack):
         CfnOutput(self, "EventTopicArn", value=self.events.topic.topic_arn)
         CfnOutput(self, "OperatorTopicArn", value=self.ground.operator.topic.topic_arn)
         CfnOutput(self, "KeyArn", value=self.ground.key.key_arn)
-        CfnOutput(self, "Tables", value=self._json(self.storage.names()))
-        CfnOutput(self, "Queues", value=self._json(self._queues()))
-        CfnOutput(self, "Functions", value=self._json(self._functions()))
-
-    def _json(self, values: dict[str, str]) -> str:
-        return self.to_json_string(values)
+        CfnOutput(self, "Tables", value=self.to_json_string(self.storage.names()))
+        CfnOutput(self, "Queues", value=self.to_json_string(self._queues()))
+        CfnOutput(self, "Functions", value=self.to_json_string(self._functions()))
 
     def _queues(self) -> dict[str, str]:
         queues = {
