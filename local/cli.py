@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lambdas.domain.names import configuration_set
@@ -138,7 +139,7 @@ def main() -> None:
     try:
         app()
     except _FAILURES as failure:
-        Console(stderr=True, highlight=False).print(f"[red]{type(failure).__name__}[/]: {failure}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[red]Failed:[/] {escape(str(failure))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from local.counters import NAMES, counters
@@ -155,4 +156,5 @@ class Demo:
 
 def _line(item: Received, tenant: Tenant) -> str:
     signature = "[green]signature ok[/]" if item.is_signed_with(tenant.secret) else "[red]signature wrong[/]"
-    return f"[bold]{item.at:%H:%M:%S}[/]  {item.type:<18} {outcome_of(item.event):<40} {signature}  [dim]{item.id}[/]"
+    outcome = escape(outcome_of(item.event))
+    return f"[bold]{item.at:%H:%M:%S}[/]  {item.type:<18} {outcome:<40} {signature}  [dim]{item.id}[/]"
