@@ -125,14 +125,19 @@ class WebhookItems:
         return True
 
     def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
-        """Have the webhook be so; one that is gone stays gone. Its version moves on: delivery's view of it is stale."""
+        """Have the webhook be so; one that is gone stays gone.
+
+        Its version moves on, as delivery's view of it is stale, and so is what its last test said.
+        """
         fields = _fields(settings)
         names = {f"#{name}": name for name in fields}
         with ignoring(_CONDITION):
             self._client.update_item(
                 TableName=self._table,
                 Key=self._key(instance_id, webhook_id),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in fields) + " ADD #version :one",
+                UpdateExpression="SET "
+                + ", ".join(f"#{name} = :{name}" for name in fields)
+                + " REMOVE test_result ADD #version :one",
                 ConditionExpression="attribute_exists(instance_id)",
                 ExpressionAttributeNames={**names, "#version": "version"},
                 ExpressionAttributeValues={**to_item({f":{name}": value for name, value in fields.items()}), **_ONE},

@@ -6,9 +6,17 @@ from datetime import datetime
 from typing import Protocol
 
 from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.instance import Binding, WebhookSettings
+from lambdas.domain.instance import WebhookSettings
 from lambdas.domain.payload import render_notice, test_notice
 from lambdas.domain.webhook import Webhook, WebhookId
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Whose webhook it is."""
+
+    instance_id: str
+    binding_id: str
 
 
 class Deliveries(Protocol):
@@ -24,17 +32,17 @@ class SendTest:
     deliveries: Deliveries
     topic_arn: str
 
-    def __call__(self, binding: Binding, settings: WebhookSettings, *, test_id: str, now: datetime) -> None:
-        """The same *test_id* makes the same webhook-id, so that a repetition is told apart by no receiver."""
+    def __call__(self, webhook_id: str, settings: WebhookSettings, *, of: Bound, test_id: str, now: datetime) -> None:
+        """The same *test_id* makes the same webhook-id: a repetition is the same message to a receiver."""
         webhook = Webhook(
-            id=WebhookId(binding.webhook_id),
-            instance_id=binding.instance_id,
+            id=WebhookId(webhook_id),
+            instance_id=of.instance_id,
             events=frozenset(settings.events),
             format=settings.format,
             scope=settings.scope,
-            senders=frozenset({binding.id}),
+            senders=frozenset({of.binding_id}),
         )
-        notice = test_notice(test_id=test_id, instance_id=binding.instance_id, binding_id=binding.id, now=now)
+        notice = test_notice(test_id=test_id, instance_id=of.instance_id, binding_id=of.binding_id, now=now)
         delivery = render_notice(notice, webhook, topic_arn=self.topic_arn, now=now)
-        batch = DeliveryBatch(instance_id=binding.instance_id, webhook_id=webhook.id, attempt=1, deliveries=(delivery,))
+        batch = DeliveryBatch(instance_id=of.instance_id, webhook_id=webhook.id, attempt=1, deliveries=(delivery,))
         self.deliveries.send([batch])

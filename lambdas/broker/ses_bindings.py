@@ -13,6 +13,7 @@ from lambdas.aws.ses import Identity
 from lambdas.aws.webhook_items import KeptWebhook
 from lambdas.broker.errors import BadParameter, QuotaExceeded
 from lambdas.broker.fields import Fields
+from lambdas.broker.outbox import Bound, SendTest
 from lambdas.broker.parameters import WebhookRules, change_webhook
 from lambdas.broker.rendering import UNKNOWN, Connected, Renderer, Standing, binding_parameters
 from lambdas.broker.ses_steps import tags
@@ -72,19 +73,13 @@ class WebhookSeal(Protocol):
     def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes: ...
 
 
-class SendTest(Protocol):
-    """Sends a webhook its test."""
-
-    def __call__(self, binding: Binding, settings: WebhookSettings, *, test_id: str, now: datetime) -> None: ...
-
-
 class Identities(Protocol):
     """SES's identities, asked without waiting."""
 
     def identity(self, domain: str) -> Identity | None: ...
 
 
-class Bound(Protocol):
+class Remembered(Protocol):
     """Where bindings are found."""
 
     def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
@@ -135,7 +130,8 @@ class SesBindings:
             return
         settings = self._settings(binding, secret)
         self.webhooks.put(binding.instance_id, binding.webhook_id, settings, binding_id=binding.id)
-        self.test(binding, settings, test_id=binding.id, now=now)
+        of = Bound(binding.instance_id, binding.id)
+        self.test(binding.webhook_id, settings, of=of, test_id=binding.webhook_id, now=now)
 
     def _settings(self, binding: Binding, secret: BindingSecret) -> WebhookSettings:
         request = binding.effective
@@ -209,7 +205,7 @@ class SesBindings:
 class WebhookChanges:
     """What an update's `bindings` come to: settings before and after, sealed already."""
 
-    store: Bound
+    store: Remembered
     webhooks: Webhooks
     vault: Vault
     seal: WebhookSeal

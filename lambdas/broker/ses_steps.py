@@ -8,6 +8,7 @@ from lambdas.aws.broker_table import Claim
 from lambdas.aws.ses import INSTANCE_TAG, Identity
 from lambdas.broker.dns import Dns
 from lambdas.broker.operations import Done, Outcome, Refused, Step, Wait
+from lambdas.broker.outbox import Bound, SendTest
 from lambdas.domain import names
 from lambdas.domain.dns_records import Dkim, DnsRecord
 from lambdas.domain.domain_names import is_under
@@ -68,6 +69,7 @@ class SesSteps:
     topics: Topics
     zone: Zone | None
     webhooks: Webhooks
+    test: SendTest
     dns: Dns
     event_topic_arn: str
     topic_arn_prefix: str
@@ -169,10 +171,13 @@ class SesSteps:
         return Done() if identity.verified else Wait(VERIFY_EVERY, VERIFYING)
 
     def _ensure_webhooks(self, instance: Instance) -> Outcome:
-        """On an update's way back they become what they were."""
-        for change in instance.operation.webhooks:
-            settings = change.after if instance.operation.phase is Phase.APPLY else change.before
+        """On an update's way back they become what they were. Each is tested, as a new one is."""
+        operation = instance.operation
+        for change in operation.webhooks:
+            settings = change.after if operation.phase is Phase.APPLY else change.before
             self.webhooks.change(instance.id, change.webhook_id, settings)
+            of, test_id = Bound(instance.id, change.binding_id), f"{operation.id} {operation.phase}"
+            self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at)
         return Done()
 
 

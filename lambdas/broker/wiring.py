@@ -158,6 +158,7 @@ class Wiring:
             topics=self._topics,
             zone=Zone(self._zone_client, zone_id=zone_id) if zone_id else None,
             webhooks=self._webhooks,
+            test=self._send_test,
             dns=self._dns,
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=self._topic_arn_prefix,

@@ -318,7 +318,7 @@ class FakeWebhooks:
     def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
         kept = self.get(instance_id, webhook_id)
         if kept is not None:
-            self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings)
+            self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings, test_status=None, test_at=None)
             self.versions[webhook_id] = self.versions.get(webhook_id, 1) + 1
 
 

@@ -103,6 +103,7 @@ def test_an_update_changes_a_webhook_and_leaves_the_credentials(world: World) ->
     for name in ("aws_access_key_id", "smtp_password", "webhook_secret"):
         assert after["credentials"][name] == before[name]
     assert world.seal.sealed[-1][1:] == (before["webhook_secret"], "u:p")
+    assert len({batch.deliveries[0].id for batch in world.deliveries.batches}) == 2  # the new URL is tested too
     assert world.bind(parameters=HOOKED).status == 200  # what was asked for at the bind is still what it was
 
 

@@ -119,6 +119,7 @@ class World:
             topics=gated(self.topics),
             zone=gated(self.zone),
             webhooks=gated(self.webhooks),
+            test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
             dns=dns,
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=PREFIX,

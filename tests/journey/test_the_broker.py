@@ -44,9 +44,7 @@ def inventory(stack: Stack) -> dict[str, set[str]]:
         "sets": set(sesv2.list_configuration_sets().get("ConfigurationSets", [])),
         "identities": {found["IdentityName"] for found in sesv2.list_email_identities()["EmailIdentities"]},
         "users": {user["UserName"] for user in iam.list_users(PathPrefix="/cf/")["Users"]},
-        "topics": {
-            topic["TopicArn"] for page in sns.get_paginator("list_topics").paginate() for topic in page["Topics"]
-        },
+        "topics": {topic["TopicArn"] for page in topics for topic in page["Topics"]},
         "records": set(records),
         "endpoints": {found["VpcEndpointId"] for found in endpoints if found["State"] != "deleted"},
         "groups": {group["GroupId"] for group in ec2.describe_security_groups()["SecurityGroups"]},
