@@ -74,7 +74,7 @@ class Broker(Construct):
         )
 
     def _function(
-        self, id: str, entry: str, ground: Ground, timeout: Duration, description: str, memory: int = 512
+        self, id: str, entry: str, ground: Ground, timeout: Duration, description: str, memory: int = MEMORY
     ) -> Function:
         return Function(
             self,
