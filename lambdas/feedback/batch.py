@@ -1,14 +1,15 @@
-"""A batch of the events queue: read every message, feed instance by instance, say which messages must come again.
+"""A batch of the events queue: read every message, record instance by instance, fan out, say what must come again.
 
 What is no event, or nobody's, is told to the log and a metric and is done: it must not go round. A fault (a table that
 refuses, a queue that does) fails the messages of the instance it happened to, and only those.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from lambdas.domain.delivery import DeliveryBatch
 from lambdas.domain.event import FeedbackEvent
 from lambdas.feedback.feeding import Fed, Gone
 from lambdas.feedback.reading import NotAnEvent, read
@@ -35,8 +36,11 @@ Outcome = Fed | Gone | Failed
 class Feeding(Protocol):
     """What a batch is fed to."""
 
-    def feed(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
-        """Record and fan out one instance's events."""
+    def record(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+        """Count one instance's events."""
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Fan out."""
 
 
 class Report(Protocol):
@@ -69,18 +73,37 @@ def process(
             senders.setdefault(event.instance_id, []).append(message.id)
             events.setdefault(event.instance_id, []).append(event)
 
-    def feed(instance_id: str) -> Outcome:
+    def record(instance_id: str) -> Outcome:
         try:
-            return feeding.feed(instance_id, events[instance_id], now=now)
+            return feeding.record(instance_id, events[instance_id], now=now)
         except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
             return Failed(error=error)
 
+    recorded = dict(zip(events, run(record, events), strict=True))
     failed: dict[str, None] = {}
-    for instance_id, outcome in zip(events, run(feed, events), strict=True):
+    for instance_id, outcome in _fanned_out(recorded, feeding).items():
         report.outcome(instance_id, events[instance_id], outcome)
         if isinstance(outcome, Failed):
             failed.update(dict.fromkeys(senders[instance_id]))
     return list(failed)
+
+
+def _fanned_out(recorded: Mapping[str, Outcome], feeding: Feeding) -> Mapping[str, Outcome]:
+    """All instances' deliveries in as few calls as they fit; one by one, when that fails, to see whose fault it is."""
+    try:
+        feeding.send([batch for outcome in recorded.values() if isinstance(outcome, Fed) for batch in outcome.batches])
+    except Exception:  # noqa: BLE001  # found out one by one
+        return {instance_id: _sent_alone(outcome, feeding) for instance_id, outcome in recorded.items()}
+    return recorded
+
+
+def _sent_alone(outcome: Outcome, feeding: Feeding) -> Outcome:
+    try:
+        if isinstance(outcome, Fed):
+            feeding.send(outcome.batches)
+    except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
+        return Failed(error=error)
+    return outcome
 
 
 def _events(message: Message, report: Report) -> Iterable[FeedbackEvent]:

@@ -1,4 +1,4 @@
-"""One instance's events of a batch: record, then fan out.
+"""One instance's events of a batch: record, and make what is to be fanned out.
 
 The order is what a crash must not break. Deliveries are counted first: they only lower a rate, so no verdict is ever
 passed on bounces whose deliveries are still to be counted. Then bounces and complaints, exactly once. The fan-out
@@ -44,12 +44,16 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """What became of an instance's events. `new` are the entries that were not known before."""
+    """What became of an instance's events.
+
+    `new` are the entries that were not known before, `delivered` the recipients of deliveries that count; `batches` is
+    what the fan-out has to send.
+    """
 
     entries: tuple[LedgerEntry, ...]
     new: frozenset[str]
     delivered: int
-    deliveries: int
+    batches: tuple[DeliveryBatch, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,8 @@ class Feeder:
     outbox: Outbox
     topic_arn: str
 
-    def feed(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
-        """Record *events* and fan them out. Whatever it raises, feeding the same events again completes the work."""
+    def record(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+        """Count *events*. Whatever it raises, recording and sending the same events again completes the work."""
         audience = self.audiences.audience(instance_id)
         if audience is None:
             return Gone()
@@ -76,10 +80,12 @@ class Feeder:
         self.ledger.add_deliveries(instance_id, sums)
         entries = tuple(_entries(unique, audience, now))
         new = self.ledger.add(instance_id, entries)
-        batches = list(self._batches(unique, audience, now))
+        batches = tuple(self._batches(unique, audience, now))
+        return Fed(entries=entries, new=new, delivered=sum(sums.values()), batches=batches)
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Fan out. Sending the same again is safe: ids come from content."""
         self.outbox.send(batches)
-        deliveries = sum(len(batch.deliveries) for batch in batches)
-        return Fed(entries=entries, new=new, delivered=sum(sums.values()), deliveries=deliveries)
 
     def _batches(self, events: Sequence[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[DeliveryBatch]:
         for webhook in audience.webhooks:

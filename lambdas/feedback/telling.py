@@ -56,10 +56,11 @@ class Telling:
     def _fed(self, facts: dict[str, object], fed: Fed) -> None:
         for entry in fed.entries:
             self._counted(facts, entry, new=entry.key in fed.new)
-        counts = {"counted": len(fed.new), "delivered": fed.delivered, "deliveries": fed.deliveries}
+        deliveries = sum(len(batch.deliveries) for batch in fed.batches)
+        counts = {"counted": len(fed.new), "delivered": fed.delivered, "deliveries": deliveries}
         self._logger.info("events were recorded and fanned out", extra={**facts, **counts})
         self._count("EventsFed", int(str(facts["events"])))
-        self._count("DeliveriesMade", fed.deliveries)
+        self._count("DeliveriesMade", deliveries)
 
     def _counted(self, facts: dict[str, object], entry: LedgerEntry, *, new: bool) -> None:
         line = f"{entry.kind.value} was counted" if new else f"{entry.kind.value} had been counted before"

@@ -62,11 +62,17 @@ class FakeOutbox:
 
     fate: Fate = field(default_factory=Fate)
     batches: list[DeliveryBatch] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
     def send(self, batches: Iterable[DeliveryBatch]) -> None:
         """As the queue does."""
-        for batch in batches:
+        sent = list(batches)
+        self.calls.append(len(sent))
+        for batch in sent:
             self.fate.strike()
+            if batch.webhook_id in self.refused:
+                raise TimeoutError("the queue does not answer")
             self.batches.append(batch)
         self.fate.strike()
 

@@ -125,6 +125,23 @@ def test_what_failed_and_came_again_counts_once() -> None:
     assert len(pipeline.outbox.deliveries) == 1
 
 
+def test_instances_leave_together() -> None:
+    """A queue's call takes ten messages, whoever's they are."""
+    pipeline = Pipeline()
+    pipeline.process(of("i1"), of("i2"))
+    assert pipeline.outbox.calls == [2]
+
+
+def test_a_queue_that_refuses_one_webhook_fails_its_instance_alone() -> None:
+    """What the others had sent already is sent again: the ids are the same."""
+    pipeline = Pipeline()
+    pipeline.outbox.refused = {"w-i2"}
+    assert pipeline.process(of("i1"), of("i2")) == ["1"]
+    assert isinstance(pipeline.heard.outcomes["i2"], Failed)
+    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i1"}
+    assert len({delivery.id for delivery in pipeline.outbox.deliveries}) == 1
+
+
 def test_an_empty_batch_is_nothing() -> None:
     """Lambda sends none, but a filter might."""
     assert Pipeline().process() == []
