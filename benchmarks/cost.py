@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import workload
-from benchmarks.pipeline import Fed, Posted, Stage, deliver, feed, seed
+from benchmarks.pipeline import DEPLOYED, Fed, Posted, Stage, deliver, feed, seed
 from benchmarks.report import Figure, Report, Table, lower, number
 from benchmarks.world import World
 
@@ -32,18 +32,20 @@ WRITES_WANTED = {100: 0.3, 1_000: 0.15}  # write units an event, by events in a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """So many tenants, some far busier than others, and how many events come together in one batch."""
+    """So many tenants, some far busier than others; events in one batch, and in all."""
 
     tenants: int
     batch: int
     events: int
 
 
-SCENARIOS = (  # mail comes in bursts of ten times the average: that, for a second, is a batch
-    Scenario(tenants=1, batch=10, events=1_000),
-    Scenario(tenants=100, batch=40, events=2_000),
-    Scenario(tenants=10_000, batch=1_000, events=10_000),
+FULL = DEPLOYED.feedback_batch_size
+SCENARIOS = (
+    Scenario(tenants=1, batch=FULL, events=4_000),
+    Scenario(tenants=100, batch=FULL, events=4_000),
+    Scenario(tenants=10_000, batch=FULL, events=8_000),
 )
+QUIETER = (Scenario(tenants=100, batch=100, events=2_000), Scenario(tenants=100, batch=10, events=500))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +142,17 @@ def _total(counts: Mapping[str, int], prefix: str) -> int:
 def measure() -> Report:
     """Run every scenario and price it."""
     price = prices()
-    used = {}
     with World(RECEIVERS) as world:
-        for scenario in SCENARIOS:
-            used[scenario] = _run(world, scenario)
+        used = {scenario: _run(world, scenario) for scenario in (*SCENARIOS, *QUIETER)}
     priced = {scenario: lines(usage, price) for scenario, usage in used.items()}
     return Report(
         name="cost",
-        tables=(_dollars(priced, price), _usage(used)),
-        figures=_figures(priced),
+        tables=(
+            _dollars({scenario: priced[scenario] for scenario in SCENARIOS}, price),
+            _by_batch({scenario: priced[scenario] for scenario in (SCENARIOS[1], *QUIETER)}),
+            _usage({scenario: used[scenario] for scenario in SCENARIOS}),
+        ),
+        figures=_figures({scenario: priced[scenario] for scenario in SCENARIOS}),
     )
 
 
@@ -163,7 +167,7 @@ def _run(world: World, scenario: Scenario) -> Usage:
 
 def _figures(priced: Mapping[Scenario, Mapping[str, float]]) -> tuple[Figure, ...]:
     totals = [
-        lower(f"cost: a million events at {scenario.tenants:,} tenants", sum(dollars.values()), "$", TARGET)
+        lower(f"cost: a million events at {_heading(scenario)}", sum(dollars.values()), "$", TARGET)
         for scenario, dollars in priced.items()
     ]
     return (*totals, *_write_figures())
@@ -201,6 +205,18 @@ def _dollars(priced: Mapping[Scenario, Mapping[str, float]], price: Prices) -> T
             "events a tenant and month), judgements, headers on the wire. A few tenants send most of the mail. "
             "The others' prices are their lists', without their data out."
         ),
+    )
+
+
+def _by_batch(priced: Mapping[Scenario, Mapping[str, float]]) -> Table:
+    names = list(priced[SCENARIOS[1]])
+    rows = [(name, *(number(dollars[name], "$") for dollars in priced.values())) for name in names]
+    rows.append(("all in", *(number(sum(dollars.values()), "$") for dollars in priced.values())))
+    return Table(
+        title=f"Dollars per million events at {SCENARIOS[1].tenants} tenants, by how full batches are",
+        columns=("line", *(f"{scenario.batch:,} events" for scenario in priced)),
+        rows=tuple(rows),
+        note="A batch is what arrives in feedback_batch_window_seconds, up to feedback_batch_size.",
     )
 
 

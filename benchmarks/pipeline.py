@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from benchmarks import workload
@@ -169,4 +170,30 @@ def delivery_settings(world: World) -> DeliverySettings:
         failing_seconds=DEPLOYED.failing_seconds,
         disabled_seconds=DEPLOYED.disabled_seconds,
         release_seconds=DEPLOYED.release_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCosts:
+    """What an event takes of each function where a hundred tenants send, CPU s; and of tables, write units."""
+
+    feedback_cpu_s: float
+    delivery_cpu_s: float
+    reputation_writes: float
+    backlog_writes: float
+
+
+@cache
+def unit_costs() -> UnitCosts:
+    """Measured once a process: what the simulations reckon with."""
+    tenants, count = 100, 4_000
+    with World(tenants) as world:
+        seed(world, tenants)
+        fed = feed(world, list(workload.events(count, tenants=tenants, skewed=True)))
+        posted = deliver(world, fed.messages, latency=0.0)
+    return UnitCosts(
+        feedback_cpu_s=fed.stage.cpu_s / count,
+        delivery_cpu_s=posted.stage.cpu_s / count,
+        reputation_writes=fed.stage.counts["dynamodb.write_units.reputation"] / count,
+        backlog_writes=posted.stage.counts["dynamodb.write_units.backlog"] / count,
     )

@@ -11,9 +11,10 @@ from benchmarks.world import World
 
 RECEIVERS = 500
 ONE_IN = 10  # receivers that take the request and never answer, where some hang
-OURS = 6_000  # events: enough that the first connections to 500 receivers do not decide
-OURS_LEARNING = 20_000  # events: as long as it takes (30 s and more) to learn which receivers hang, and then some
-UNTIL = 150.0  # s after which no invocation begins
+OURS = 4_000  # events: enough that the first connections to 500 receivers do not decide
+OURS_LEARNING = 12_000  # events: as long as it takes (30 s and more) to learn which receivers hang, and then some
+UNTIL = 40.0  # s after which no invocation begins
+UNTIL_LEARNED = 110.0  # s, where it is to be learned which receivers hang
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,13 @@ def _ours(world: World, scene: Scene, fed: Fed) -> Side:
     seed(world, RECEIVERS)
     messages = fed.messages[: scene.ours * len(fed.messages) // OURS_LEARNING]
     hanging = ONE_IN if scene.hanging else 0
-    posted = deliver(world, messages, latency=scene.latency, hanging=hanging, seconds=UNTIL)
+    posted = deliver(
+        world,
+        messages,
+        latency=scene.latency,
+        hanging=hanging,
+        seconds=UNTIL_LEARNED if scene.ours == OURS_LEARNING else UNTIL,
+    )
     return _side(posted.stage, posted.delivered, posted.receiver_busy)
 
 
