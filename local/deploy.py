@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -109,12 +110,17 @@ class Deployer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-            ) as process,
+                start_new_session=True,
+            ) as running,
         ):
-            for line in process.stdout or ():
-                written.write(line)
-                on_line(line)
-        if process.returncode:
+            try:
+                for line in running.stdout or ():
+                    written.write(line)
+                    on_line(line)
+            except BaseException:  # interrupted, too: what was started must not go on
+                os.killpg(running.pid, signal.SIGTERM)
+                raise
+        if running.returncode:
             raise NotDeployed(f"`cdk {name}` failed. {hint} The end of its log, {log}:\n{tail(log)}")
 
     def _environment(self) -> dict[str, str]:
