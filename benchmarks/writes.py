@@ -90,7 +90,7 @@ class Cost:
         return 1e6 * (self.writes * _WRITE + self.reads * _READ + self.queue_units * _SQS)
 
 
-def measure(batch: int, events: int = EVENTS) -> Cost:
+def cost_of(batch: int, events: int = EVENTS) -> Cost:
     """Feed *events* in batches of *batch* and read the meter."""
     meter, audiences = Meter(), _Audiences()
     client: Any = meter
@@ -112,9 +112,9 @@ def measure(batch: int, events: int = EVENTS) -> Cost:
     )
 
 
-def run() -> Report:
-    """Measure batches of each size."""
-    costs = [measure(size) for size in TARGETS]
+def measure() -> Report:
+    """Batches of each size."""
+    costs = [cost_of(size) for size in TARGETS]
     return Report(name="writes", tables=(_table(costs),), figures=tuple(_figures(costs)))
 
 
@@ -195,5 +195,5 @@ if __name__ == "__main__":
 
     from benchmarks.report import figures_table, show
 
-    report = run()
+    report = measure()
     show([*report.tables, figures_table([report])], Console())

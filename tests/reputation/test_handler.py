@@ -1,0 +1,211 @@
+"""The reputation functions as Lambda calls them, with tables, a queue and topics in moto."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from lambdas.aws import clients
+from lambdas.aws.delivery_queue import decode
+from lambdas.aws.items import to_item
+from lambdas.aws.ledger import Ledger
+from lambdas.aws.standing_table import StandingTable
+from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.domain.ledger import Kind, LedgerEntry, bucket_of
+from lambdas.domain.names import alert_topic, configuration_set
+from lambdas.domain.reputation import State
+from lambdas.domain.webhook import WebhookId
+from lambdas.reputation import handler as reputation
+from lambdas.reputation.settings import ReputationSettings
+from tests.aws.tables import dynamodb_with
+from tests.feedback.test_handler import Context
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+@dataclass
+class LongContext(Context):
+    """A run with time left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Ten minutes."""
+        return 600_000
+
+
+class Switch:
+    """SES's sending options; moto has none for configuration sets."""
+
+    def __init__(self) -> None:
+        self.enabled = {configuration_set("i1"): True}
+        self.broken = False
+
+    def put_configuration_set_sending_options(self, *, ConfigurationSetName: str, SendingEnabled: bool) -> None:  # noqa: N803
+        """As SES does."""
+        if self.broken:
+            raise TimeoutError("SES does not answer")
+        self.enabled[ConfigurationSetName] = SendingEnabled
+
+    def get_configuration_set(self, *, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803
+        """As SES does."""
+        return {"SendingOptions": {"SendingEnabled": self.enabled[ConfigurationSetName]}}
+
+
+@dataclass
+class Stack:
+    """What the functions read, write and tell."""
+
+    dynamodb: "DynamoDBClient"
+    sqs: Any
+    switch: Switch
+    deliveries_url: str
+    mails_url: str
+
+    def count(self, *, bounces: int, deliveries: int) -> None:
+        """As the feedback function would."""
+        now = datetime.now(UTC)
+        ledger = Ledger(self.dynamodb, "reputation")
+        ledger.add_deliveries("i1", {bucket_of(now): deliveries})
+        entry = LedgerEntry(
+            key=f"f{bounces}",
+            kind=Kind.BOUNCE,
+            bucket=bucket_of(now),
+            timestamp=now,
+            counted=bounces,
+            message_id="m-1",
+            reason="General",
+            recipients=("joe@shop.example",),
+            sent_at=now,
+        )
+        ledger.add("i1", [entry])
+
+    def changed(self, *instances: str) -> dict[str, Any]:
+        """A batch of the stream."""
+        records = [
+            {
+                "eventID": f"e{number}",
+                "dynamodb": {
+                    "SequenceNumber": str(number),
+                    "Keys": {"instance_id": {"S": instance}, "item": {"S": "feedback#..."}},
+                },
+            }
+            for number, instance in enumerate(instances)
+        ]
+        answer: dict[str, Any] = reputation.handler({"Records": records}, Context())
+        return answer
+
+    def mails(self) -> list[str]:
+        """What people got."""
+        messages = self.sqs.receive_message(QueueUrl=self.mails_url, MaxNumberOfMessages=10).get("Messages", [])
+        return [message["Body"] for message in messages]
+
+    def state(self) -> State:
+        """How the instance stands."""
+        return StandingTable(self.dynamodb, "reputation").load("i1").state
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """An instance with a webhook and people who listen."""
+    for name, value in {"DEFAULT_REGION": REGION, "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    switch = Switch()
+
+    def forget() -> None:
+        clients.client.cache_clear()  # type: ignore[attr-defined]
+        reputation._parts.cache_clear()
+
+    forget()
+    with dynamodb_with("reputation", "webhooks") as dynamodb:
+        dynamodb.create_table(
+            TableName="pacer",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
+        )
+        sqs, sns = boto3.client("sqs"), boto3.client("sns")
+        deliveries_url = sqs.create_queue(QueueName="deliveries")["QueueUrl"]
+        mails_url = sqs.create_queue(QueueName="mails")["QueueUrl"]
+        operator = sns.create_topic(Name="operator")["TopicArn"]
+        for topic in (operator, sns.create_topic(Name=alert_topic("i1"))["TopicArn"]):
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:mails")
+        settings = ReputationSettings(
+            reputation_table="reputation",
+            webhooks_table="webhooks",
+            pacer_table="pacer",
+            deliveries_queue_url=deliveries_url,
+            operator_topic_arn=operator,
+            event_topic_arn="arn:aws:sns:us-east-1:123456789012:events",
+            partition="aws",
+            region=REGION,
+            account=ACCOUNT,
+        )
+        for name, value in settings.to_environment().items():
+            monkeypatch.setenv(name, value)
+        real = clients.client
+        monkeypatch.setattr(reputation, "client", lambda name: switch if name == "sesv2" else real(name))
+        webhook = {"events": ["bounce"], "format": "standard-webhooks", "scope": "instance", "senders": ["b"]}
+        for item in (
+            instance_key("i1") | {"notifications": True},
+            webhook_key("i1", WebhookId("w1")) | webhook,
+        ):
+            dynamodb.put_item(TableName="webhooks", Item=to_item(item))
+        yield Stack(dynamodb=dynamodb, sqs=sqs, switch=switch, deliveries_url=deliveries_url, mails_url=mails_url)
+    forget()
+
+
+def test_a_counter_that_crosses_pauses_and_tells(stack: Stack) -> None:
+    """SES's switch, the webhook, the admin, the operator."""
+    stack.count(bounces=40, deliveries=600)
+    assert stack.changed("i1", "i1") == {"batchItemFailures": []}
+    assert stack.switch.enabled == {configuration_set("i1"): False}
+    assert stack.state() is State.PAUSED
+    (message,) = stack.sqs.receive_message(QueueUrl=stack.deliveries_url)["Messages"]
+    assert [delivery.type for delivery in decode(message["Body"]).deliveries] == ["reputation.paused"]
+    mails = stack.mails()
+    assert len(mails) == 2
+    assert all("Sending is paused: i1" in mail for mail in mails)
+
+
+def test_a_record_whose_action_fails_comes_again_and_stops_nobody(stack: Stack) -> None:
+    """An instance that is gone is passed over."""
+    stack.count(bounces=40, deliveries=600)
+    stack.switch.broken = True
+    assert stack.changed("gone", "i1") == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert stack.mails() == []
+    stack.switch.broken = False
+    assert stack.changed("gone", "i1") == {"batchItemFailures": []}
+    assert len(stack.mails()) == 2
+
+
+def test_the_sweep_finishes_and_checks(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the stream gave up, and a switch that somebody turned back."""
+    stack.count(bounces=40, deliveries=600)
+    stack.switch.broken = True
+    stack.changed("i1")
+    stack.switch.broken = False
+    reputation.sweep({}, LongContext())
+    assert stack.state() is State.PAUSED
+    assert stack.switch.enabled == {configuration_set("i1"): False}
+
+    stack.switch.enabled[configuration_set("i1")] = True
+    monkeypatch.setattr("lambdas.reputation.sweeping.SLOTS", 1)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    reputation.sweep({}, LongContext())
+    assert stack.switch.enabled == {configuration_set("i1"): False}
+    assert any("Sending state differed" in mail for mail in stack.mails())
+
+
+def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    """The letters name recipients; the log does not."""
+    stack.count(bounces=40, deliveries=600)
+    with caplog.at_level("INFO", "reputation"):
+        stack.changed("i1")
+    assert "instance was moved and acted on" in caplog.messages
+    assert not [record for record in caplog.records if "@" in str(vars(record))]
