@@ -44,7 +44,12 @@ class AddressRules:
             found = ip_address(address)
         except ValueError:
             return False
-        return is_public(found) or any(found in network for network in self._allowed)
+        return is_public(found) or self.allows(address)
+
+    def allows(self, address: str) -> bool:
+        """Whether the operator allows the literal *address* by name of its network, public or not."""
+        found = ip_address(address)
+        return any(found in network for network in self._allowed)
 
     def check_url(self, url: str) -> None:
         """Raise BadUrl unless a webhook may have *url* (without userinfo). A host name's addresses come later."""

@@ -29,13 +29,15 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
         raise BadUrl("the URL has a fragment (#...), which no server is ever sent")
     if parts.port == 0:
         raise BadUrl("the URL's port is 0")
-    _check_host(parts.hostname or "", private_names=private_names)
+    if _is_address(parts.hostname or ""):
+        if not rules.allows(parts.hostname or ""):
+            raise BadUrl("the URL names an IP address; give the application's host name")
+    else:
+        _check_name(parts.hostname or "", private_names=private_names)
     return plain, userinfo
 
 
-def _check_host(host: str, *, private_names: bool) -> None:
-    if _is_address(host):
-        return  # AddressRules judged it
+def _check_name(host: str, *, private_names: bool) -> None:
     try:
         labels = host.removesuffix(".").lower().encode("idna").decode().split(".")
     except UnicodeError:
