@@ -175,25 +175,26 @@ def delivery_settings(world: World) -> DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCosts:
-    """What an event takes of each function where a hundred tenants send, CPU s; and of tables, write units."""
+    """CPU, s: of an event and of a tenant in a batch of feedback; of a delivery, mostly over open connections."""
 
-    feedback_cpu_s: float
+    feedback_event_cpu_s: float
+    feedback_tenant_cpu_s: float
     delivery_cpu_s: float
-    reputation_writes: float
-    backlog_writes: float
 
 
 @cache
 def unit_costs() -> UnitCosts:
     """Measured once a process: what the simulations reckon with."""
-    tenants, count = 100, 4_000
+    tenants, count, each_once = 100, 4_000, 2_000
     with World(tenants) as world:
         seed(world, tenants)
         fed = feed(world, list(workload.events(count, tenants=tenants, skewed=True)))
         posted = deliver(world, fed.messages, latency=0.0)
+        alone = feed(world, list(workload.events(count, tenants=1))).stage.cpu_s / count
+        seed(world, each_once)
+        spread = feed(world, list(workload.events_in_turn(each_once))).stage.cpu_s / each_once
     return UnitCosts(
-        feedback_cpu_s=fed.stage.cpu_s / count,
+        feedback_event_cpu_s=alone,
+        feedback_tenant_cpu_s=max(0.0, spread - alone),
         delivery_cpu_s=posted.stage.cpu_s / count,
-        reputation_writes=fed.stage.counts["dynamodb.write_units.reputation"] / count,
-        backlog_writes=posted.stage.counts["dynamodb.write_units.backlog"] / count,
     )
