@@ -16,7 +16,6 @@ from lambdas.aws.ledger import Ledger
 from lambdas.aws.webhook_table import WebhookTable
 from lambdas.feedback.batch import Message, process
 from lambdas.feedback.feeding import Feeder
-from lambdas.feedback.outbox import SharedOutbox
 from lambdas.feedback.settings import FeedbackSettings
 from lambdas.feedback.telling import Telling
 
@@ -49,6 +48,6 @@ def _feeder() -> Feeder:
     return Feeder(
         audiences=WebhookTable(dynamodb, settings.webhooks_table),
         ledger=Ledger(dynamodb, settings.reputation_table),
-        outbox=SharedOutbox(DeliveryQueue(client("sqs"), settings.deliveries_queue_url)),
+        outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
         topic_arn=settings.event_topic_arn,
     )

@@ -1,0 +1,148 @@
+"""An operator's say in an instance's standing, and how it is shown."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from lambdas.domain.reputation import HourCounts, Reputation, State
+from lambdas.domain.standing import LEASE, Cause
+from ops.reputation import bars, risk
+from ops.standing import Operator, Refused
+from tests.reputation.fakes import RULES, World
+
+NOW = datetime(2026, 11, 21, 5, 30, 0, 123, tzinfo=UTC)
+BY = "arn:aws:iam::111122223333:user/ann"
+
+
+class Baselines:
+    """Baselines in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, datetime] = {}
+
+    def set(self, instance_id: str, baseline: datetime) -> bool:
+        """As the table does."""
+        self.kept[instance_id] = baseline
+        return instance_id == "i1"
+
+
+def operator(world: World, baselines: Baselines | None = None) -> Operator:
+    """Ann, over *world*."""
+    known = SimpleNamespace(audience=lambda name: world.audience(name) if name == "i1" else None)
+    parts: Any = SimpleNamespace(webhooks=known, standings=world.standings, judge=world.judge)
+    kept: Any = baselines or Baselines()
+    return Operator(parts, kept, by=BY)
+
+
+def paused() -> World:
+    """A world whose instance was paused for its bounces."""
+    world = World()
+    world.count(bounces=60, deliveries=940)
+    world.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW - timedelta(hours=1))
+    return world
+
+
+def test_a_resume_lets_it_send_and_begins_anew() -> None:
+    """Recorded with who, when and why; told to everyone; the old counts are behind the baseline."""
+    world, baselines = paused(), Baselines()
+    done = operator(world, baselines).resume("i1", why="list cleaned", now=NOW)
+    assert (done.cause, done.by, done.why, done.at) == (Cause.OPERATOR, BY, "list cleaned", NOW)
+    assert world.sends == {"i1": True}
+    assert world.standings.load("i1").state is State.HEALTHY
+    assert baselines.kept == {"i1": NOW.replace(microsecond=0)}
+    assert world.standings.load("i1").baseline == baselines.kept["i1"]
+    (_, subject, admins), (_, _, operators) = world.letters[-2:]
+    assert subject == "Sending is allowed again: i1"
+    assert "list cleaned" in admins
+    assert BY not in admins
+    assert BY in operators
+
+
+def test_what_was_resumed_is_not_paused_by_the_same_counts_again() -> None:
+    """Not by the next bounce either, if it is of old mail."""
+    world = paused()
+    operator(world).resume("i1", why="list cleaned", now=NOW)
+    world.judge.judge("i1", claimers=frozenset({"record-2"}), now=NOW + timedelta(minutes=1))
+    assert world.standings.load("i1").state is State.HEALTHY
+
+
+def test_an_operator_can_pause() -> None:
+    """With all that a verdict brings."""
+    world = World()
+    operator(world).pause("i1", why="phishing", now=NOW)
+    assert world.sends == {"i1": False}
+    assert [delivery.type for delivery in world.deliveries] == ["reputation.paused"]
+    assert "phishing" in world.letters[0][2]
+
+
+@pytest.mark.parametrize("state", [State.HEALTHY, State.WARNED])
+def test_only_the_paused_can_be_resumed(state: State) -> None:
+    """Else a typing error would set a baseline."""
+    world, baselines = paused(), Baselines()
+    world.standings.kept["i1"] = replace(world.standings.load("i1"), state=state)
+    with pytest.raises(Refused, match="not paused"):
+        operator(world, baselines).resume("i1", why="?", now=NOW)
+    assert not baselines.kept
+
+
+def test_the_paused_are_not_paused_twice() -> None:
+    """The reason of the first stays."""
+    with pytest.raises(Refused, match="paused already"):
+        operator(paused()).pause("i1", why="?", now=NOW)
+
+
+def test_an_instance_that_is_not_there_is_named() -> None:
+    """A typing error."""
+    with pytest.raises(Refused, match="no instance i2"):
+        operator(World()).pause("i2", why="?", now=NOW)
+
+
+def test_a_pause_that_is_being_acted_on_cannot_be_resumed() -> None:
+    """Its switch might be thrown after ours; when its time is over, it can."""
+    world = World()
+    world.count(bounces=60, deliveries=940)
+    world.broken = {"sns"}
+    with pytest.raises(TimeoutError):
+        world.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW)
+    pending = world.standings.load("i1").pending
+    assert pending is not None
+    acting = replace(pending, claimed_until=NOW + LEASE)
+    world.standings.kept["i1"] = replace(world.standings.load("i1"), pending=acting)
+    world.broken = set()
+    with pytest.raises(Refused, match="being acted on"):
+        operator(world).resume("i1", why="?", now=NOW)
+    operator(world).resume("i1", why="list cleaned", now=NOW + LEASE)
+    assert world.sends == {"i1": True}
+
+
+def counts(**changes: int) -> Reputation:
+    """Of a thousand mails."""
+    return Reputation(**{"bounces": 0, "complaints": 0, "deliveries": 1_000, **changes}, since=None)
+
+
+def test_risk_sorts_the_paused_first_and_few_mails_last() -> None:
+    """1 is at the threshold; without volume a rate says little."""
+    assert risk(counts(), RULES, State.PAUSED) == 10.0
+    assert risk(counts(bounces=42), RULES, State.HEALTHY) > 1
+    assert risk(counts(bounces=42), RULES, State.HEALTHY) > risk(counts(bounces=20), RULES, State.WARNED)
+    assert risk(counts(bounces=5, deliveries=5), RULES, State.HEALTHY) < 0.1
+    assert risk(counts(deliveries=0), RULES, State.HEALTHY) == 0.0
+
+
+def test_a_bar_an_hour_oldest_first() -> None:
+    """The fullest hour is the longest; bounces stand out."""
+    hours = [
+        HourCounts(bucket="2026-11-21T05", deliveries=75, bounces=25, complaints=1),
+        HourCounts(bucket="2026-11-21T04", deliveries=10),
+    ]
+    older, newer = (Text.from_markup(line) for line in bars(hours))
+    assert older.plain.startswith("2026-11-21T04")
+    assert older.plain.count("█") == 4
+    assert newer.plain.count("█") == 40
+    assert [span.style for span in newer.spans if span.end - span.start == 10] == ["red"]
+    assert "25.0% bounced  1 complaints" in newer.plain
+    assert list(bars([])) == []
