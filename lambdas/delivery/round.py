@@ -22,6 +22,7 @@ from lambdas.domain.target import Target
 
 FIRST_WIDTH = 4  # attempts at a time before anything is known: a hanging webhook holds no more of the connections
 WIDTH = 16  # attempts at a time once one got through: 320 a second at 50 ms
+BEGINNERS = 400  # attempts at a time of all shares of which nothing is known: half of all connections
 PATIENCE = 4  # failures in a row before the rest is put off: the first width, gone
 USER_AGENT = "ses-feedback"
 
@@ -91,7 +92,13 @@ class Share:
 
 
 async def run(shares: Sequence[Share], post: Post, *, clock: Clock, begin_before: datetime) -> None:
-    """Try the jobs of all *shares* until none is left that may begin; none begins at *begin_before* or later."""
+    """Try the jobs of all *shares* until none is left that may begin; none begins at *begin_before* or later.
+
+    The more webhooks there are, the narrower each begins: if many of them hang, there are connections left for others.
+    """
+    fair = max(1, BEGINNERS // max(1, len(shares)))
+    for share in shares:
+        share.width = min(share.width, fair)
     async with asyncio.TaskGroup() as group:
         for share in shares:
             _staff(share, group, post, clock, begin_before)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.delivery.round import FIRST_WIDTH, PATIENCE, WIDTH
+from lambdas.delivery.round import BEGINNERS, FIRST_WIDTH, PATIENCE, WIDTH
 from lambdas.domain.attempt import Answer, NoAnswer
 from lambdas.domain.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.health import Health, State
@@ -423,6 +423,18 @@ def test_one_webhook_in_ten_hanging_holds_up_no_other() -> None:
     delivered = [webhook for webhook, _ in world.posted if webhook != "w3"]
     assert len(delivered) == 450
     assert len(world.posted) - len(delivered) == PATIENCE
+
+
+def test_the_more_webhooks_there_are_the_narrower_each_begins() -> None:
+    """A batch of many hanging webhooks must not take all connections."""
+    world = World()
+    for number in range(200):
+        world.webhook(f"w{number}")
+        world.behaviours[f"w{number}"] = lambda: TIMEOUT
+
+    world.deliver(*(many(f"w{number}", 5) for number in range(200)))
+
+    assert set(world.most_running.values()) == {BEGINNERS // 200}
 
 
 def test_a_webhook_id_that_belongs_to_another_instance_is_no_webhook() -> None:
