@@ -18,6 +18,7 @@ LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends 
 TURN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
 DEADLINE = timedelta(hours=3)  # of going forwards: below the catalog's maximum_polling_duration
 MAX_FAILURES = 6  # of one step, some two minutes with the waits between: AWS's own bad moments are shorter
+AGAIN = 2.0  # s until the next try when others write the same items at the same moment
 KEPT_PAST = 5  # operations whose end a late poll can still ask for
 CROWDED = "Waiting for Amazon SES, which takes about one call a second"
 
@@ -112,7 +113,7 @@ class Engine:
         try:
             self._work(self._save(instance, lease_owner=owner, lease_until=now + LEASE), message)
         except VersionConflict:
-            self._let_go(message.instance_id, owner)
+            self._let_go(message, owner)
 
     def _work(self, instance: Instance, message: OperationMessage) -> None:
         until = self.clock() + TURN
@@ -216,15 +217,18 @@ class Engine:
         touched = replace(changed.operation, touched_at=self.clock())
         return self.instances.save_instance(replace(changed, operation=touched))
 
-    def _let_go(self, instance_id: str, owner: str) -> None:
-        """Another operation replaced ours: free the lease, so that it need not wait for its end."""
-        instance = self.instances.instance(instance_id)
-        if instance is None or instance.lease_owner != owner:
+    def _let_go(self, message: OperationMessage, owner: str) -> None:
+        """Somebody else wrote: free the lease for another operation, or go on with ours in another turn."""
+        instance = self.instances.instance(message.instance_id)
+        if instance is None:
             return
-        try:
-            self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
-        except VersionConflict:
-            return
+        if _current(instance, message):
+            self.turns.send(message, delay=AGAIN)
+        if instance.lease_owner == owner:
+            try:
+                self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
+            except VersionConflict:
+                return
 
     def _order(self, instance: Instance) -> list[Step]:
         steps = list(self.steps_of(instance))

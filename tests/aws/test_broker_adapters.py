@@ -1,0 +1,257 @@
+"""IAM, SNS, Route 53, KMS, SQS and Secrets Manager as the broker uses them, on moto: everything twice is once."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from lambdas.aws.binding_seal import BindingVault
+from lambdas.aws.credentials import KEPT_FOR, REFUSED_FOR, Credentials
+from lambdas.aws.iam import Iam, sending_policy
+from lambdas.aws.operations_queue import OperationMessage, OperationsQueue, decode
+from lambdas.aws.topics import Topics
+from lambdas.aws.zone import Zone
+from lambdas.domain.dns_records import Dkim, Dmarc, required_records
+from lambdas.domain.instance import BindingSecret
+
+NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+IDENTITY = "arn:aws:ses:us-east-1:123456789012:identity/agency.gov"
+SET = "arn:aws:ses:us-east-1:123456789012:configuration-set/s"
+SENDING = sending_policy([IDENTITY, SET], [])
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    """An empty account."""
+    with mock_aws():
+        yield
+
+
+def client(service: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
+# -- IAM -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def iam() -> Any:
+    """A client, and the boundary in the account."""
+    made = client("iam")
+    made.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(sending_policy(["*"], [])))
+    return made
+
+
+def test_a_user_has_its_path_boundary_policy_and_tags(iam: Any) -> None:
+    """Made twice it is one."""
+    spy = Mock(wraps=iam)
+    users = Iam(spy, boundary_arn=BOUNDARY)
+    policy = sending_policy([IDENTITY, SET], ["198.51.100.0/24"])
+    for _ in range(2):
+        users.ensure_user("u", policy, {"k": "v"})
+    user = iam.get_user(UserName="u")["User"]
+    assert user["Path"] == "/cf/"
+    assert spy.create_user.call_args.kwargs["PermissionsBoundary"] == BOUNDARY  # which moto takes and does not show
+    assert user["Tags"] == [{"Key": "k", "Value": "v"}]
+    assert iam.get_user_policy(UserName="u", PolicyName="send")["PolicyDocument"] == policy
+
+
+def test_a_policy_allows_sending_alone_and_only_from_where_it_may() -> None:
+    """On the identity and on the configuration set."""
+    allowed = {"Effect": "Allow", "Action": ["ses:SendEmail", "ses:SendRawEmail"], "Resource": [IDENTITY, SET]}
+    assert SENDING["Statement"] == [allowed]
+    limited = {**allowed, "Condition": {"IpAddress": {"aws:SourceIp": ["198.51.100.7/32"]}}}
+    assert sending_policy([IDENTITY, SET], ["198.51.100.7/32"])["Statement"] == [limited]
+
+
+def test_a_user_has_one_key(iam: Any) -> None:
+    """Earlier ones go: nobody has their secret."""
+    users = Iam(iam, boundary_arn=BOUNDARY)
+    users.ensure_user("u", SENDING, {})
+    keys = [users.replace_key("u") for _ in range(3)]
+    listed = iam.list_access_keys(UserName="u")["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in listed] == [keys[-1].id]
+    assert keys[-1].secret not in repr(keys[-1])
+
+
+@pytest.mark.parametrize("half", ["all", "no key", "no policy", "nothing"])
+def test_a_user_goes_however_much_of_it_is_there(iam: Any, half: str) -> None:
+    """Twice is once."""
+    users = Iam(iam, boundary_arn=BOUNDARY)
+    if half != "nothing":
+        users.ensure_user("u", SENDING, {})
+        if half != "no key":
+            users.replace_key("u")
+        if half == "no policy":
+            iam.delete_user_policy(UserName="u", PolicyName="send")
+    for _ in range(2):
+        users.remove_user("u")
+    assert iam.list_users()["Users"] == []
+
+
+def test_the_quota_is_the_accounts() -> None:
+    """What the summary says."""
+    summary = Mock(get_account_summary=lambda: {"SummaryMap": {"Users": 5000, "UsersQuota": 5000}})
+    assert Iam(summary, boundary_arn=BOUNDARY).quota().exhausted
+    summary = Mock(get_account_summary=lambda: {"SummaryMap": {"Users": 4999, "UsersQuota": 5000}})
+    assert not Iam(summary, boundary_arn=BOUNDARY).quota().exhausted
+
+
+# -- SNS -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_topic_tells_one_address_at_a_time() -> None:
+    """A change of address takes the other off; asked twice, nobody is asked to confirm again."""
+    sns = client("sns")
+    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k")
+    for _ in range(2):
+        arn = topics.ensure("t", {"k": "v"})
+        topics.subscribe(arn, "a@b.cc")
+    assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["KmsMasterKeyId"].endswith("key/k")
+    topics.subscribe(arn, "c@d.ee")
+    listed = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    assert [entry["Endpoint"] for entry in listed] == ["c@d.ee"]
+    assert topics.confirmed(arn, "c@d.ee")  # moto confirms at once
+    assert not topics.confirmed(arn, "a@b.cc")
+    for _ in range(2):
+        topics.remove(arn)
+    assert sns.list_topics()["Topics"] == []
+
+
+def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
+    """SNS gives it no ARN; it vanishes by itself."""
+    listed = {"Subscriptions": [{"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"}]}
+    sns = Mock()
+    sns.get_paginator.return_value.paginate.return_value = [listed]
+    topics = Topics(sns, key_arn="k")
+    topics.subscribe("arn", "c@d.ee")
+    sns.unsubscribe.assert_not_called()
+    assert sns.subscribe.call_args.kwargs["Endpoint"] == "c@d.ee"
+    assert not topics.confirmed("arn", "a@b.cc")
+
+
+# -- Route 53 ------------------------------------------------------------------------------------------------------
+
+
+def records(domain: str, mail_from: str = "") -> Any:
+    return required_records(
+        domain,
+        dkim=Dkim(tokens=("t1", "t2"), zone="dkim.amazonses.com"),
+        dmarc=Dmarc(policy="reject", aggregate=["x" * 60 + f"{n}@agency.gov" for n in range(5)]),
+        mail_from=mail_from,
+        region="us-east-1",
+    )
+
+
+def test_a_domains_records_are_made_changed_and_removed() -> None:
+    """Nothing else in the zone is touched; long texts are cut into strings of 255."""
+    route53 = client("route53")
+    zone_id = route53.create_hosted_zone(Name="mail.example.net", CallerReference="x")["HostedZone"]["Id"]
+    zone = Zone(lambda: route53, zone_id=zone_id)
+    domain, other = "ses-1.mail.example.net", "ses-2.mail.example.net"
+    for _ in range(2):
+        zone.upsert(records(domain, f"bounce.{domain}"))
+        zone.upsert(records(other))
+
+    def there(name: str) -> set[tuple[str, str]]:
+        found = route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+        return {(r["Name"].rstrip("."), r["Type"]) for r in found if r["Name"].rstrip(".").endswith(name)}
+
+    assert len(there(domain)) == 5
+    dmarc = [
+        record["ResourceRecords"][0]["Value"]
+        for record in route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+        if record["Name"].startswith(f"_dmarc.{domain}")
+    ]
+    assert max(len(part) for part in dmarc[0].split('" "')) <= 257
+    zone.remove(domain, keep=records(domain))
+    assert len(there(domain)) == 3
+    for _ in range(2):
+        zone.remove(domain)
+    assert there(domain) == set()
+    assert len(there(other)) == 4
+
+
+# -- KMS -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bindings_secret_opens_for_that_binding_alone() -> None:
+    """The encryption context holds its id and its purpose."""
+    kms = client("kms")
+    vault = BindingVault(kms, kms.create_key()["KeyMetadata"]["Arn"])
+    secret = BindingSecret(access_key_id="AKIA", secret_access_key="s", webhook_secret="w", webhook_userinfo="u:p")
+    sealed = vault.seal("b1", secret)
+    assert vault.open("b1", sealed) == secret
+    assert b"AKIA" not in sealed
+    with pytest.raises(ClientError):
+        vault.open("b2", sealed)
+
+
+# -- SQS -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [(0, 0), (2.4, 2), (-3, 0), (5000, 900)])
+def test_a_turn_is_sent_with_a_delay_that_sqs_takes(delay: float, seconds: int) -> None:
+    """15 minutes at most."""
+    sqs = Mock()
+    message = OperationMessage(instance_id="i1", operation_id="op")
+    OperationsQueue(sqs, "url").send(message, delay=delay)
+    sent = sqs.send_message.call_args.kwargs
+    assert sent["DelaySeconds"] == seconds
+    assert decode(sent["MessageBody"]) == message
+
+
+# -- Secrets Manager -----------------------------------------------------------------------------------------------
+
+
+def stored(secret: dict[str, str]) -> Any:
+    secrets = client("secretsmanager")
+    try:
+        secrets.create_secret(Name="c", SecretString=json.dumps(secret))
+    except secrets.exceptions.ResourceExistsException:
+        secrets.put_secret_value(SecretId="c", SecretString=json.dumps(secret))
+    return secrets
+
+
+def test_current_and_previous_passwords_are_taken_and_no_others() -> None:
+    """Also not parts of them, or one's name with the other's password."""
+    secrets = stored({"username": "b", "password": "new", "previous_password": "old", "previous_username": "a"})
+    credentials = Credentials(secrets, "c")
+    for pair, good in {
+        ("b", "new"): True,
+        ("a", "old"): True,
+        ("a", "new"): False,
+        ("b", "old"): False,
+        ("", ""): False,
+        ("b", "ne"): False,
+        ("b", "new\udcff"): False,
+    }.items():
+        assert credentials.accept(*pair, now=NOW) is good
+
+
+def test_without_a_previous_one_the_empty_password_is_wrong() -> None:
+    """A missing part is never a wildcard."""
+    credentials = Credentials(stored({"username": "b", "password": "new"}), "c")
+    assert not credentials.accept("b", "", now=NOW)
+    assert credentials.accept("b", "new", now=NOW)
+
+
+def test_a_rotation_needs_no_restart() -> None:
+    """A new password is looked up when it is first used, an old one forgotten in time, and guessing costs no reads."""
+    credentials = Credentials(stored({"username": "b", "password": "one"}), "c")
+    assert credentials.accept("b", "one", now=NOW)
+    stored({"username": "b", "password": "two", "previous_password": "one"})
+    assert credentials.accept("b", "one", now=NOW + timedelta(seconds=1))
+    assert not credentials.accept("b", "two", now=NOW + timedelta(seconds=2))
+    assert credentials.accept("b", "two", now=NOW + REFUSED_FOR)
+    stored({"username": "b", "password": "two"})
+    assert not credentials.accept("b", "one", now=NOW + REFUSED_FOR + KEPT_FOR)

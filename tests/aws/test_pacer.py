@@ -1,0 +1,112 @@
+"""The account's pacer: one call a second, whoever asks; pauses first."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lambdas.aws.faults import Throttled
+from lambdas.aws.pace import Pace
+from lambdas.aws.pacer import Pacer
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator["DynamoDBClient"]:
+    """A pacer table."""
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client.create_table(
+            TableName="pacer",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
+        )
+        yield client
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_one_call_a_second_is_granted(dynamodb: "DynamoDBClient") -> None:
+    """The others are told how long to wait; waiting reserves nothing."""
+    pacer = Pacer(dynamodb, "pacer")
+    assert pacer.acquire(now=NOW) == 0
+    assert pacer.acquire(now=later(0.25)) == 0.75
+    assert pacer.acquire(now=later(0.5)) == 0.5
+    assert pacer.acquire(now=later(1)) == 0
+    assert pacer.acquire(now=later(1.1)) == 0.9
+
+
+def test_all_who_share_the_table_share_the_pace(dynamodb: "DynamoDBClient") -> None:
+    """It is the account's, not a process's."""
+    assert Pacer(dynamodb, "pacer").acquire(now=NOW) == 0
+    assert Pacer(dynamodb, "pacer").acquire(now=NOW) == 1
+    assert Pacer(dynamodb, "pacer", bucket="other").acquire(now=NOW) == 0
+
+
+def test_a_quiet_time_saves_up_a_burst_and_no_more(dynamodb: "DynamoDBClient") -> None:
+    """However long it was."""
+    pacer = Pacer(dynamodb, "pacer", rate=2.0, burst=3)
+    granted = [pacer.acquire(now=NOW) for _ in range(4)]
+    assert granted == [0, 0, 0, 0.5]
+    assert [pacer.acquire(now=later(3600)) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_a_pause_goes_at_once_and_the_others_wait_for_it(dynamodb: "DynamoDBClient") -> None:
+    """It protects the account's reputation."""
+    pacer = Pacer(dynamodb, "pacer")
+    assert pacer.acquire(now=NOW) == 0
+    assert pacer.acquire(now=NOW, priority=True) == 0
+    assert pacer.acquire(now=NOW) == 2
+
+
+def test_two_at_the_same_moment_do_not_both_get_the_call(dynamodb: "DynamoDBClient") -> None:
+    """The second sees the first's write, and is sent to wait."""
+    pacer, rival = Pacer(dynamodb, "pacer"), Pacer(dynamodb, "pacer")
+    read = pacer._tat
+
+    def raced() -> float | None:
+        known = read()
+        with patch.object(pacer, "_tat", read):
+            assert rival.acquire(now=NOW) in (0, 1)
+        return known
+
+    with patch.object(pacer, "_tat", raced):
+        assert pacer.acquire(now=NOW) > 0
+
+
+def test_a_crowd_that_never_settles_is_sent_away_but_a_pause_goes(dynamodb: "DynamoDBClient") -> None:
+    """Better one call too many than an account that is not protected."""
+    pacer = Pacer(dynamodb, "pacer")
+    with patch.object(pacer, "_advance", lambda *_: False):
+        assert pacer.acquire(now=NOW) > 0
+        assert pacer.acquire(now=NOW, priority=True) == 0
+
+
+def test_waiting_lasts_as_long_as_the_patience(dynamodb: "DynamoDBClient") -> None:
+    """And then says when to come back."""
+    slept: list[float] = []
+    now = [NOW]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += timedelta(seconds=seconds)
+
+    pace = Pace(Pacer(dynamodb, "pacer"), patience=1.5, clock=lambda: now[0], sleep=sleep)
+    pace()
+    pace()
+    assert slept == [1.0]
+    Pacer(dynamodb, "pacer").acquire(now=now[0], priority=True)
+    with pytest.raises(Throttled) as slow:
+        pace()
+    assert slow.value.wait == 2.0

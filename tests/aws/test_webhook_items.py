@@ -1,0 +1,147 @@
+"""The broker's side of the webhooks table: what it writes, the pipeline reads."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.webhook_items import WebhookContended, WebhookItems
+from lambdas.aws.webhook_table import WebhookTable, webhook_key
+from lambdas.domain.instance import WebhookSettings
+from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, WebhookId
+from tests.aws.tables import dynamodb_with
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+SETTINGS = WebhookSettings(
+    url="https://app.example.gov/",
+    events=(EventKind.BOUNCE, EventKind.REJECT),
+    format=NotificationFormat.CLOUDEVENTS,
+    scope=Scope.BINDING,
+    sealed=b"\x00\xff",
+)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator["DynamoDBClient"]:
+    """An empty table."""
+    with dynamodb_with("webhooks") as client:
+        yield client
+
+
+@pytest.fixture
+def items(dynamodb: "DynamoDBClient") -> WebhookItems:
+    """The adapter."""
+    return WebhookItems(dynamodb, "webhooks")
+
+
+def test_what_is_written_is_what_the_pipeline_reads(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """Who is told of what, once notifications are on."""
+    items.set_notifications("i1", enabled=False)
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    table = WebhookTable(dynamodb, "webhooks")
+    audience = table.audience("i1")
+    assert audience is not None
+    assert audience.webhooks == ()
+    items.set_notifications("i1", enabled=True)
+    audience = table.audience("i1")
+    assert audience is not None
+    [webhook] = audience.webhooks
+    assert (webhook.id, webhook.events, webhook.format) == ("w1", frozenset(SETTINGS.events), SETTINGS.format)
+    assert webhook.wants(EventKind.BOUNCE, sender="b1")
+    assert not webhook.wants(EventKind.BOUNCE, sender="b2")
+
+
+def test_turning_notifications_on_leaves_what_others_wrote(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """An operator's baseline, for one."""
+    dynamodb.put_item(
+        TableName="webhooks",
+        Item=to_item({"instance_id": "i1", "item": "instance", "notifications": False, "baseline": "2026-11-21"}),
+    )
+    items.set_notifications("i1", enabled=True)
+    key = to_item({"instance_id": "i1", "item": "instance"})
+    assert from_item(dynamodb.get_item(TableName="webhooks", Key=key)["Item"])["baseline"] == "2026-11-21"
+
+
+def test_a_webhook_is_shared_and_goes_with_its_last_binding(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """Joining and leaving twice is once; whoever left is still a sender whose late events are its."""
+    assert items.join("i1", "w1", "b2") is False
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    for _ in range(2):
+        assert items.join("i1", "w1", "b2") is True
+    kept = items.get("i1", "w1")
+    assert kept is not None
+    assert (kept.settings, kept.bindings) == (SETTINGS, ("b1", "b2"))
+    for _ in range(2):
+        assert items.leave("i1", "w1", "b1") is False
+    audience = WebhookTable(dynamodb, "webhooks")._items("i1")
+    assert [item["senders"] for item in audience] == [["b1", "b2"]]
+    for _ in range(2):
+        assert items.leave("i1", "w1", "b2") is True
+    assert items.get("i1", "w1") is None
+
+
+def test_leaving_while_another_joins_loses_neither(items: WebhookItems) -> None:
+    """The write is conditional on what was read, and tried again."""
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    read = items._item
+
+    def raced(instance_id: str, webhook_id: str) -> object:
+        found = read(instance_id, webhook_id)
+        with patch.object(items, "_item", read):
+            items.join("i1", "w1", "b2")
+        return found
+
+    with patch.object(items, "_item", raced):
+        assert items.leave("i1", "w1", "b1") is False
+    kept = items.get("i1", "w1")
+    assert kept is not None
+    assert kept.bindings == ("b2",)
+    with patch.object(items, "_leave", lambda *_, **__: False), pytest.raises(WebhookContended):
+        items.leave("i1", "w1", "b2")
+
+
+def test_a_change_moves_the_version_on_and_keeps_the_health(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """What the last test said is stale; a webhook that is gone stays gone."""
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    key = to_item(webhook_key("i1", WebhookId("w1")))
+    dynamodb.update_item(
+        TableName="webhooks",
+        Key=key,
+        UpdateExpression="SET health = :h, test_result = :t",
+        ExpressionAttributeValues=to_item({":h": {"state": "failing"}, ":t": {"status": "200", "at": "now"}}),
+    )
+    kept = items.get("i1", "w1")
+    assert kept is not None
+    assert (kept.test_status, kept.test_at) == ("200", "now")
+    changed = replace(SETTINGS, url="https://other.example.gov/", sealed=b"\x01")
+    items.change("i1", "w1", changed)
+    kept = items.get("i1", "w1")
+    assert kept is not None
+    assert (kept.settings, kept.test_status) == (changed, None)
+    item = from_item(dynamodb.get_item(TableName="webhooks", Key=key)["Item"])
+    assert (item["version"], item["health"]) == (2, {"state": "failing"})
+    items.change("i1", "w9", changed)
+    assert items.get("i1", "w9") is None
+
+
+def test_digests_are_kept_without_a_secret(items: WebhookItems) -> None:
+    """They go through a topic."""
+    items.put("i1", "email-b1", replace(SETTINGS, format=NotificationFormat.EMAIL, sealed=b""), binding_id="b1")
+    kept = items.get("i1", "email-b1")
+    assert kept is not None
+    assert kept.settings.sealed == b""
+
+
+def test_an_instance_goes_with_all_it_has(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """And nothing of another's."""
+    for instance in ("i1", "i2"):
+        items.set_notifications(instance, enabled=True)
+        items.put(instance, "w1", SETTINGS, binding_id="b1")
+    for _ in range(2):
+        items.remove_instance("i1")
+    assert {item["instance_id"]["S"] for item in dynamodb.scan(TableName="webhooks")["Items"]} == {"i2"}
