@@ -102,7 +102,7 @@ class Receiver:
             return self._matching(path, ok)
 
     def wait_for(
-        self, path: str = "", *, count: int = 1, kind: str = "", timeout: float = 30.0, ok: bool = True
+        self, path: str = "", *, count: int = 1, kind: str = "", timeout: float = 60.0, ok: bool = True
     ) -> list[Received]:
         """What arrived, once *count* different webhook-ids (of *kind*) did; whatever is there after *timeout* s."""
         deadline = time.monotonic() + timeout
