@@ -20,7 +20,7 @@ from local.showing import deploying, outcome_of
 from local.stack import LocalStack
 from local.tenant import Tenant, new_tenant
 
-PATIENCE = 30.0  # s until every webhook must have come
+PATIENCE = 60.0  # s until every webhook must have come
 COUNTED = {"deliveries": 4, "bounces": 2, "complaints": 2}
 EXPECTED = {"email.delivered": 4, "email.bounced": 2, "email.complained": 2}  # webhooks: two mails of each kind
 RECIPIENTS = ("ann@shop.example", "bounce@shop.example", "complaint@shop.example")

@@ -42,7 +42,7 @@ from local.receiver import Receiver
 from local.stack import LocalStack
 from local.tenant import Tenant, new_tenant
 
-PATIENCE = 30.0  # s until what is awaited must have come
+PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s
 T = TypeVar("T")
 
