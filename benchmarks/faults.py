@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -40,11 +41,12 @@ from local.receiver import Received, Receiver
 from local.stack import LocalStack
 
 TENANTS, WEBHOOKS_EACH = 4, 5
-VISIBILITY = 20  # s: longer than a hanging attempt, so that only a killed run's messages come back
+VISIBILITY = 8  # s: longer than a hanging attempt, so that only a killed run's messages come back
 OUTAGE = 20.0  # s that the failing webhooks fail, unless they do so all along
 THROTTLED = 6.0  # s that the backlog table throttles
 PATIENCE = 240.0  # s after the last event until everything must have arrived
 PERIODS = {
+    "attempt_seconds": "3",
     "ladder_seconds": "1,2,4,8,15,30,60,60,60",
     "probe_seconds": "1,2,4,8",
     "failing_seconds": "2",
@@ -76,12 +78,14 @@ class Run:
     lost: int = 0
     killed: int = 0
     refused: int = 0
+    dead: int = 0
     seconds: float = 0.0
 
 
 def main(
     events: Annotated[int, typer.Option(help="SES events of each run.")] = 2_000,
     pace: Annotated[float, typer.Option(help="Events a second.")] = 40.0,
+    kills: Annotated[int, typer.Option(help="How often a process of the delivery function is killed.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the chance that kills.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
 ) -> None:
@@ -92,7 +96,7 @@ def main(
             facts = stack.up(_tell, context=PERIODS, environment={})
             server = stack.server()
             assert server
-            with Stage(facts, server.pid, random.Random(seed)) as stage:
+            with Stage(facts, server.pid, random.Random(seed), kills) as stage:
                 calm = stage.run(events, pace, disturbed=False)
                 rough = stage.run(events, pace, disturbed=True)
         finally:
@@ -104,11 +108,12 @@ def main(
 class Stage:
     """Tenants with their webhooks on a running stack; a context manager."""
 
-    def __init__(self, facts: Mapping[str, Any], server_pid: int, chance: random.Random) -> None:
+    def __init__(self, facts: Mapping[str, Any], server_pid: int, chance: random.Random, kills: int) -> None:
         self.facts = facts
         self.hooks: list[Hook] = []
         self._server_pid = server_pid
         self._chance = chance
+        self._kills = kills
         self._clients = Clients(facts["aws_endpoint_url"], facts["region"])
         self._steady, self._dying = Receiver(), Receiver()
         self._throttle = Throttle(facts["aws_endpoint_url"], facts["tables"]["backlog"])
@@ -164,7 +169,15 @@ class Stage:
             self._publish(run, events, pace)
         self._await(run)
         run.seconds = time.monotonic() - began
+        run.dead = self._dead_letters()
         return run
+
+    def _dead_letters(self) -> int:
+        """Messages of the deliveries' dead-letter queue."""
+        answer = self._clients.client("sqs").get_queue_attributes(
+            QueueUrl=self.facts["queues"]["deliveries_dlq"], AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _publish(self, run: Run, events: int, pace: float) -> None:
         """Publish at a steady pace, tenants in turn."""
@@ -253,7 +266,9 @@ class Stage:
         run.refused = self._throttle.refused
 
     def _kill_at_random(self, seconds: float, over: threading.Event, run: Run) -> None:
-        while not over.wait(self._chance.uniform(seconds / 12, seconds / 4)):
+        moments = sorted(self._chance.uniform(0, seconds) for _ in range(self._kills))
+        for last, moment in pairwise([0.0, *moments]):
+            over.wait(moment - last)
             if processes := delivery_processes(self._server_pid, self.facts["functions"]["delivery"]):
                 os.kill(self._chance.choice(processes), signal.SIGKILL)
                 run.killed += 1
@@ -281,6 +296,7 @@ def report(calm: Run, rough: Run, hooks: Sequence[Hook], *, as_json: bool) -> bo
         "deliveries that had to arrive": (len(calm.ids) + calm.lost, len(rough.ids) + rough.lost),
         "lost": (calm.lost, rough.lost),
         "arrived again, same id": (calm.repeated, rough.repeated),
+        "dead letters": (calm.dead, rough.dead),
         "processes killed": (calm.killed, rough.killed),
         "table requests throttled": (calm.refused, rough.refused),
         "healthy webhooks, 95th percentile, s": (round(before, 2), round(during, 2)),
@@ -306,7 +322,7 @@ def report(calm: Run, rough: Run, hooks: Sequence[Hook], *, as_json: bool) -> bo
 
 
 def _hang(_: Received) -> int:
-    time.sleep(17)
+    time.sleep(5)  # longer than an attempt may take
     return 204
 
 

@@ -165,6 +165,7 @@ def delivery_settings(world: World) -> DeliverySettings:
         allowed_cidrs="127.0.0.0/8",
         allow_http=False,
         private_ca_file=str(world.authority),
+        attempt_seconds=DEPLOYED.attempt_seconds,
         ladder_seconds=",".join(map(str, DEPLOYED.ladder_seconds)),
         probe_seconds=",".join(map(str, DEPLOYED.probe_seconds)),
         failing_seconds=DEPLOYED.failing_seconds,

@@ -4,7 +4,7 @@ import http.client
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
@@ -27,8 +27,7 @@ class Throttle:
         self._upstream = (parts.hostname or HOST, parts.port or 80)
         self._table = f'"{table}"'.encode()
         self._local = threading.local()
-        self._server = ThreadingHTTPServer((HOST, 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server((HOST, 0), _handler(self))
 
     @property
     def url(self) -> str:
@@ -62,6 +61,14 @@ class Throttle:
         response = connection.getresponse()
         read = response.read()
         return response.status, response.getheaders(), read
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Be silent: a process that was killed leaves its requests."""
 
 
 def _handler(throttle: Throttle) -> type[BaseHTTPRequestHandler]:

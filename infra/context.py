@@ -104,6 +104,11 @@ class Context:
         Rule(lambda value: not value or Path(value).is_file(), "the path of a PEM file that exists, or empty"),
     )
 
+    attempt_seconds: int = _key(
+        15,
+        "how long one attempt may take in all, s; Standard Webhooks asks for 15 to 30",
+        between(1, 30),
+    )
     ladder_seconds: tuple[int, ...] = _key(
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400), "waits after each failed attempt, s", SECONDS
     )

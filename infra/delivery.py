@@ -106,6 +106,7 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
         allowed_cidrs=",".join(context.allowed_cidrs),
         allow_http=context.allow_http,
         private_ca_file=CA_BUNDLE if context.private_ca_bundle else "",
+        attempt_seconds=context.attempt_seconds,
         ladder_seconds=",".join(map(str, context.ladder_seconds)),
         probe_seconds=",".join(map(str, context.probe_seconds)),
         failing_seconds=context.failing_seconds,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lambdas.delivery.deliverer import Deliverer
     from lambdas.delivery.release import Releaser
 
-LAST_BEGIN = timedelta(seconds=25)  # before the function's end: an attempt of 15 s, and time to settle it
+SETTLING = timedelta(seconds=10)  # before the function's end, for what is left after the last attempt
 RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
 
 logger = Logger(service="delivery")
@@ -45,7 +45,8 @@ metrics = Metrics(namespace="SesFeedback", service="delivery")
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Deliver a batch of the deliveries queue; answers with the messages that must come back."""
     batches, unread = _read(event["Records"])
-    deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - LAST_BEGIN
+    attempt = timedelta(seconds=_settings().attempt_seconds)
+    deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - attempt - SETTLING
     try:
         failed = _loop().run(_deliverer().deliver(batches, deadline=deadline))
     finally:
@@ -60,8 +61,8 @@ def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: A
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
         while True:
-            _releaser().release(deadline=began + left - LAST_BEGIN)
-            if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - LAST_BEGIN):
+            _releaser().release(deadline=began + left - SETTLING)
+            if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - SETTLING):
                 return
             time.sleep(every)
     finally:
@@ -148,7 +149,9 @@ def _deliverer() -> "Deliverer":
         archive=Archive(client("dynamodb"), settings.backlog_table),
         transitions=parts.transitions,
         unseal=Unsealer(client("kms")),
-        post=Courier(transport(addresses, tls_context(settings.private_ca_file))).post,
+        post=Courier(
+            transport(addresses, tls_context(settings.private_ca_file)), deadline=settings.attempt_seconds
+        ).post,
         rules=_rules(settings),
         clock=_now,
         spread=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret

@@ -6,7 +6,7 @@ out then: a death in between sends it twice, with the same ids.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
@@ -20,8 +20,6 @@ from lambdas.domain.delivery import expires_at
 from lambdas.domain.health import MAX_DRAIN, Health, State, current, next_drain
 from lambdas.domain.target import Target
 from lambdas.domain.webhook import NotificationFormat
-
-NO_LONGER = timedelta(seconds=10)  # before the function's end, no further webhook is begun
 
 
 class Lanes(Protocol):

@@ -133,6 +133,7 @@ def _settings(stack: Stack) -> DeliverySettings:
         allowed_cidrs="127.0.0.0/8",
         allow_http=True,
         private_ca_file="",
+        attempt_seconds=15,
         ladder_seconds="5,300,1800",
         probe_seconds="5,30,300,900",
         failing_seconds=30,
