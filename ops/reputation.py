@@ -16,9 +16,29 @@ from ops.console import STACK, Json, Shown, StackName, fail, say, show, show_one
 from ops.stack import find
 from ops.standing import Refused, operator_of, reputation_parts
 
+
+class Rate(float):
+    """A share of one: a number in JSON, a percentage for people."""
+
+    def __str__(self) -> str:
+        """To three digits: 2.99 %, 0.0412 %."""
+        return f"{100 * self:.3g} %"
+
+
 InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help="The service instance's id.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; recorded, and told in the mails.")]
 _STYLES = {State.HEALTHY: "green", State.WARNED: "yellow", State.PAUSED: "red"}
+_OVERVIEW = (
+    "instance",
+    "state",
+    "risk",
+    "bounce_rate",
+    "complaint_rate",
+    "bounces",
+    "complaints",
+    "deliveries",
+    "undone",
+)
 _BARS = 24  # hours shown, unless asked for more
 _BAR = 40  # characters of the fullest hour
 
@@ -59,7 +79,8 @@ def reputation(
         parts, _ = reputation_parts(find(stack))
         if instance is None:
             rows = sorted(_rows(parts, now), key=lambda row: -row["risk"].value)
-            show(rows, title="Reputation", empty="No instances.", as_json=as_json)
+            shown = rows if as_json else [{name: row[name] for name in _OVERVIEW} for row in rows]
+            show(shown, title="Reputation", empty="No instances.", as_json=as_json)
             return
         if parts.webhooks.audience(instance) is None:
             fail(f"there is no instance {instance}")
@@ -81,7 +102,8 @@ def _show(parts: Parts, instance: str, *, hours: int, entries: int, now: datetim
     for line in bars(newest):
         console.print(line, highlight=False)
     show([_entry(entry) for entry in latest], title="Ledger", empty="Nothing in the ledger.", as_json=False)
-    show([_transition(one) for one in history], title="History", empty="No history.", as_json=False)
+    moves = [{name: fact for name, fact in _transition(one).items() if name != "instance"} for one in history]
+    show(moves, title="History", empty="No history.", as_json=False)
 
 
 def bars(newest_first: Sequence[HourCounts]) -> Iterator[str]:
@@ -132,7 +154,7 @@ def _row(parts: Parts, instance: str, now: datetime) -> tuple[dict[str, Any], St
 
 
 def _rate(rate: float, warning: float, limit: float) -> Shown:
-    return Shown(round(rate, 6), "red" if rate >= limit else "yellow" if rate >= warning else "green")
+    return Shown(Rate(round(rate, 6)), "red" if rate >= limit else "yellow" if rate >= warning else "green")
 
 
 def _entry(entry: LedgerEntry) -> dict[str, Any]:
@@ -157,7 +179,7 @@ def _transition(transition: Transition) -> dict[str, Any]:
         "cause": transition.cause.value,
         "by": transition.by,
         "why": transition.why or ", ".join(reason.value for reason in transition.reasons),
-        "bounce_rate": round(counts.bounce_rate, 6),
-        "complaint_rate": round(counts.complaint_rate, 6),
+        "bounce_rate": Rate(round(counts.bounce_rate, 6)),
+        "complaint_rate": Rate(round(counts.complaint_rate, 6)),
         "outcomes": counts.outcomes,
     }

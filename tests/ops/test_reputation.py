@@ -1,5 +1,6 @@
 """An operator's say in an instance's standing, and how it is shown."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from lambdas.domain.reputation import HourCounts, Reputation, State
 from lambdas.domain.standing import LEASE, Cause
-from ops.reputation import bars, risk
+from ops.reputation import Rate, bars, risk
 from ops.standing import Operator, Refused
 from tests.reputation.fakes import RULES, World
 
@@ -122,6 +123,12 @@ def test_a_pause_that_is_being_acted_on_cannot_be_resumed() -> None:
 def counts(**changes: int) -> Reputation:
     """Of a thousand mails."""
     return Reputation(**{"bounces": 0, "complaints": 0, "deliveries": 1_000, **changes}, since=None)
+
+
+def test_a_rate_is_a_percentage_for_people_and_a_number_for_programs() -> None:
+    """Three digits are what one can use."""
+    assert [str(Rate(rate)) for rate in (0.029851, 0.000412, 0.0)] == ["2.99 %", "0.0412 %", "0 %"]
+    assert json.dumps(Rate(0.5)) == "0.5"
 
 
 def test_risk_sorts_the_paused_first_and_few_mails_last() -> None:
