@@ -60,6 +60,11 @@ class Share:
     failures: int = 0
     workers: int = 0
     under_way: int = 0
+    url: httpx.URL = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the URL here: one that cannot be read must not break the round for all."""
+        self.url = httpx.URL(self.target.url)
 
     @property
     def patient(self) -> bool:
@@ -113,15 +118,14 @@ def _staff(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, beg
 
 async def _work(share: Share, group: asyncio.TaskGroup, post: Post, clock: Clock, begin_before: datetime) -> None:
     """Try one job after another. A success calls for more workers, those that doubt sent home among them."""
-    url = httpx.URL(share.target.url)
     while clock() < begin_before and (job := share.next()):
-        share.note(job, await _attempt(share, job, url, post, clock))
+        share.note(job, await _attempt(share, job, post, clock))
         if not share.failures and share.workers < share.width:
             _staff(share, group, post, clock, begin_before)
     share.workers -= 1
 
 
-async def _attempt(share: Share, job: Job, url: httpx.URL, post: Post, clock: Clock) -> Attempt:
+async def _attempt(share: Share, job: Job, post: Post, clock: Clock) -> Attempt:
     began = clock()
     body = job.delivery.body.encode()
     headers = {
@@ -131,6 +135,6 @@ async def _attempt(share: Share, job: Job, url: httpx.URL, post: Post, clock: Cl
         "user-agent": USER_AGENT,
         **signed_headers(share.keys, message_id=job.delivery.id, body=body, now=began),
     }
-    answer = await post(url, headers, body)
+    answer = await post(share.url, headers, body)
     ended = clock()
     return Attempt(delivery=job.delivery, began=began, ended=ended, outcome=judge(answer, now=ended))

@@ -1,7 +1,6 @@
 """Standard Webhooks signatures and secrets. https://github.com/standard-webhooks/standard-webhooks (spec)"""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -35,7 +34,7 @@ def signing_key(secret: str) -> bytes:
     """The key bytes of *secret*, with or without its prefix. Raises BadSecret."""
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         raise BadSecret("a webhook secret is base64 behind whsec_") from None
     if len(key) not in _ALLOWED_BYTES:
         raise BadSecret("a webhook secret holds 24 to 64 bytes")

@@ -38,10 +38,9 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
 
 
 def _check_name(host: str, *, private_names: bool) -> None:
-    try:
-        labels = host.removesuffix(".").lower().encode("idna").decode().split(".")
-    except UnicodeError:
-        raise BadUrl("the URL's host is no valid name") from None
+    if not host.isascii():  # two libraries can read such a name in two ways: the one that checks, the one that connects
+        raise BadUrl("the URL's host is not ASCII; write it as DNS knows it (xn--...)")
+    labels = host.removesuffix(".").lower().split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise BadUrl("the URL's host is no valid name")
     if _is_number(labels[-1]) or (_is_private(labels) and not private_names):

@@ -53,9 +53,9 @@ def test_a_secret_is_32_random_bytes_in_padded_base64_behind_its_prefix() -> Non
     assert first != second
 
 
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_c2hvcnQ=", "not base64!", "whsec_" + "A" * 100])
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_c2hvcnQ=", "not base64!", "whsec_é", "whsec_" + "A" * 100])
 def test_what_is_no_secret_is_refused_without_being_told(secret: str) -> None:
-    """Too short, too long, not base64."""
+    """Too short, too long, not base64, not ASCII."""
     with pytest.raises(BadSecret) as refusal:
         signing_key(secret)
     assert secret == "whsec_" or secret not in str(refusal.value)
