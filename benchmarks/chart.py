@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 720, 380
-LEFT, RIGHT, TOP, BOTTOM = 70, 190, 44, 52
+LEFT, RIGHT, TOP, BOTTOM = 70, 205, 44, 52
 COLOURS = ("#1f5fa8", "#c8511b", "#2d8a4e", "#7a4fa3", "#8a6d1f")
 
 

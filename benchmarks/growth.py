@@ -217,14 +217,19 @@ def _writes() -> str:
 def _age(costs: UnitCosts) -> str:
     lines = [
         Line(name=f"{rate:,} events/s", points=age_in_burst(Load(tenants=10_000, rate=rate), costs))
-        for rate in (200, 500, 1_000)
+        for rate in (50, 100, 200)
     ]
     return chart(
         "Age of the oldest event, with five minutes of ten times the average",
         Axis(title="minutes", low=0, high=60),
-        Axis(title="seconds", low=0, high=max(60.0, max(age for line in lines for _, age in line.points))),
+        Axis(title="seconds", low=0, high=_round_up(max(age for line in lines for _, age in line.points))),
         lines,
     )
+
+
+def _round_up(seconds: float) -> float:
+    """The next number above that five steps divide well."""
+    return next(high for high in (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 10**6) if high >= seconds)
 
 
 def _provisioning() -> str:

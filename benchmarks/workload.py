@@ -113,3 +113,29 @@ def _mail(number: int, owner: int, address: str, sent_at: str) -> dict[str, Any]
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+QUEUE_MESSAGE = json.dumps(
+    {
+        "instance_id": tenant(0),
+        "webhook_id": "webhook-00000",
+        "attempt": 1,
+        "deliveries": [
+            {
+                "id": "msg_0123456789abcdef0123456789abcdef",
+                "type": "email.bounced",
+                "timestamp": "2026-11-20T12:00:02Z",
+                "created_at": "2026-11-20T12:00:03Z",
+                "format": "standard-webhooks",
+                "body": "{}",
+                "headers": {},
+            }
+        ],
+    }
+)
+
+
+def samples() -> Iterator[str]:
+    """An event of each kind that the workload has."""
+    for number, kind in enumerate(("Delivery", "Bounce", "Complaint")):
+        yield json.dumps(_event(kind, number, 0))
