@@ -10,6 +10,11 @@ from enum import StrEnum
 
 from lambdas.domain.event import Bounce, Complaint, FeedbackEvent, Receipt
 
+# What an honest event never exceeds, so that no other can grow an item beyond what the table takes.
+_RECIPIENTS = 50  # of one mail: SES takes no more
+_ADDRESS = 320  # characters: the longest that RFC 3696 allows
+_WORD = 200  # characters of an id or a subtype: SES's are below 100
+
 
 class Kind(StrEnum):
     """What a ledger entry is."""
@@ -76,9 +81,9 @@ def ledger_entry(event: FeedbackEvent, *, baseline: datetime | None, now: dateti
         bucket=bucket_of(happened, baseline=baseline),
         timestamp=happened,
         counted=counted,
-        message_id=event.mail.message_id,
-        reason=reason,
-        recipients=tuple(recipient.email for recipient in event.recipients),
+        message_id=_word(event.mail.message_id),
+        reason=_word(reason),
+        recipients=tuple(recipient.email[:_ADDRESS] for recipient in event.recipients[:_RECIPIENTS]),
         sent_at=event.mail.sent_at,
     )
 
@@ -97,7 +102,11 @@ def deliveries_by_bucket(
 
 def _ledger_key(event: FeedbackEvent, feedback_id: str | None) -> str:
     """The event's id tells apart a bounce and a complaint of one feedbackId, and placeholders for one."""
-    return f"{feedback_id or ''}#{event.id[:16]}"
+    return f"{_word(feedback_id) or ''}#{event.id[:16]}"
+
+
+def _word(text: str | None) -> str | None:
+    return text[:_WORD] if text is not None else None
 
 
 def _is_past(event: FeedbackEvent, baseline: datetime | None) -> bool:

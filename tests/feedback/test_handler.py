@@ -95,6 +95,16 @@ def test_a_mixed_batch_is_counted_fanned_out_and_acknowledged(stack: Stack) -> N
     assert {item["instance_id"] for item in items} == {INSTANCE}
 
 
+def test_an_event_beyond_all_measure_is_counted_like_any_other(stack: Stack) -> None:
+    """Else it would take its neighbours round and round with it: keys and items have their limits."""
+    huge = bounce(feedback_id="f" * 5_000, message_id="m" * 5_000, recipients=tuple("x" * 999 for _ in range(2_000)))
+    assert stack.run(text(huge), text(bounce())) == {"batchItemFailures": []}
+    counter = to_item({"instance_id": INSTANCE, "item": "feedback#2026-11-21T04"})
+    answer = stack.dynamodb.get_item(TableName="reputation", Key=counter)
+    assert from_item(answer["Item"])["bounces"] == 2_001
+    assert stack.sent() == ["email.bounced", "email.bounced"]
+
+
 def test_messages_come_again_when_the_table_refuses(stack: Stack) -> None:
     """Only those of the instance it happened to; nothing was sent for it."""
     stack.dynamodb.delete_table(TableName="reputation")

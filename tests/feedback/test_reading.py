@@ -150,7 +150,9 @@ def test_a_foreign_sender_is_no_binding(user: str) -> None:
     assert (event.instance_id, event.binding_id) == ("i", None)
 
 
-@pytest.mark.parametrize("name", ["ConfigSet", "ses-feedback-", ""])
+@pytest.mark.parametrize(
+    "name", ["ConfigSet", "ses-feedback-", "", "ses-feedback-a#b", "ses-feedback-" + "x" * 51, "ses-feedback-a\n"]
+)
 def test_a_foreign_configuration_set_is_no_instance(name: str) -> None:
     """Not ours, or nobody's."""
     assert read_event(bounce(tags={"ses:configuration-set": [name]})).instance_id is None
