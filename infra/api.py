@@ -25,18 +25,18 @@ _LOGGED = {
 
 
 class Api(Construct):
-    """`url` is what the platform registers; all of /v2 goes to the broker's function, which checks Basic auth."""
+    """`url` is what the platform registers; every request goes to the broker's function, which checks
+    Basic auth first and answers in the specification's form, whatever the path."""
 
     def __init__(self, scope: Construct, id: str, *, ground: Ground, function: lambda_.IFunction) -> None:
         super().__init__(scope, id)
         context = ground.context
         self.api = apigateway.HttpApi(
-            self, "Http", description=f"{context.stack_name}: Open Service Broker API", create_default_stage=False
-        )
-        self.api.add_routes(
-            path="/v2/{proxy+}",
-            methods=[apigateway.HttpMethod.ANY],
-            integration=HttpLambdaIntegration("Broker", function),
+            self,
+            "Http",
+            description=f"{context.stack_name}: Open Service Broker API",
+            create_default_stage=False,
+            default_integration=HttpLambdaIntegration("Broker", function),
         )
         accept(
             self.api,
