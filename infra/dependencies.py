@@ -12,10 +12,16 @@ from infra.bytecode import uv
 _FOLDERS_TO_DROP = ("bin", "tests", "test", "examples", "__pycache__")
 _METADATA = "METADATA"  # some libraries ask for the version of another (httpx-aiohttp for aiohttp's)
 _FILES_TO_DROP = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.pyd", "*.c", "*.h", "*.rst", ".lock")
-_UNUSED = (  # parts of Powertools that no function imports; the bundles' import test says when that changes
-    *("event_handler", "utilities/auth_alpha", "utilities/circuit_breaker", "utilities/data_masking"),
-    *("utilities/feature_flags", "utilities/idempotency", "utilities/kafka", "utilities/parameters"),
-    *("utilities/parser", "utilities/streaming", "utilities/validation"),
+_POWERTOOLS = (  # its parts that no function imports; the bundles' import test says when that changes
+    *("event_handler", "utilities/auth_alpha", "utilities/batch", "utilities/circuit_breaker"),
+    *("utilities/data_classes", "utilities/data_masking", "utilities/feature_flags", "utilities/idempotency"),
+    *("utilities/kafka", "utilities/parameters", "utilities/parser", "utilities/streaming", "utilities/validation"),
+)
+_UNUSED = (
+    *(f"aws_lambda_powertools/{part}" for part in _POWERTOOLS),
+    *("anyio", "httpcore", "h11"),  # httpx's own transport, in whose place ours stands
+    *("aiohttp/web*.py", "aiohttp/test_utils.py", "aiohttp/pytest_plugin.py", "aiohttp/worker.py"),  # for servers
+    *("aiohttp/_websocket/*.so", "multidict/_testcapi*", "frozenlist/*.so"),  # compiled twins of what is hardly run
 )
 _MODELS = "botocore/data"  # a folder a service; 25 MB, of which a function needs a few
 
@@ -68,8 +74,9 @@ def prune(folder: Path, services: Iterable[str]) -> None:
             shutil.rmtree(path)
         elif path.name != _METADATA:
             path.unlink()
-    for part in _UNUSED:
-        shutil.rmtree(folder / "aws_lambda_powertools" / part, ignore_errors=True)
+    for pattern in _UNUSED:
+        for path in list(folder.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     wanted = set(services)
     for path in (folder / _MODELS).glob("*"):
         if path.is_dir() and path.name not in wanted:

@@ -105,9 +105,9 @@ def test_a_bundle_for_lambda_is_for_arm64_and_python_3_13_with_bytecode() -> Non
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_bundle_stays_small(function: str) -> None:
-    """Lambda fetches and unpacks it on a cold start; aiohttp's compiled parts are a third of delivery's."""
+    """Lambda fetches and unpacks it on a cold start; half of delivery's is aiohttp and its relatives."""
     size = sum(path.stat().st_size for path in HOST.bundle(function).folder.rglob("*") if path.is_file())
-    assert size < (30 if function == "delivery" else 15) * MEGABYTE
+    assert size < (20 if function == "delivery" else 13) * MEGABYTE
 
 
 def test_the_bytecode_is_never_compared_with_its_source() -> None:
