@@ -12,9 +12,11 @@ from lambdas.domain.health import State, current, disabled_by_operator, enabled
 from lambdas.domain.payload import render_notice, test_notice
 from lambdas.domain.target import Target
 from ops.console import STACK, Json, Shown, StackName, fail, say, show, show_one, told
+from ops.rotation import rotate
 from ops.tools import Tools, as_webhook, tools
 
-app = typer.Typer(no_args_is_help=True, help="Webhooks: list, show, test, disable, enable.")
+app = typer.Typer(no_args_is_help=True, help="Webhooks: list, show, test, disable, enable, rotate.")
+app.command()(rotate)
 
 WebhookArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 _STYLES = {State.HEALTHY: "green", State.FAILING: "yellow", State.DISABLED: "red"}

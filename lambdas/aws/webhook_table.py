@@ -4,6 +4,7 @@
     ------------+-----------------+---------------------------------------------------------------------------------
     <instance>  | instance        | notifications (bool): whether events are fanned out
                 |                 | baseline (ISO 8601, optional): mail sent before it no longer counts
+                |                 | generation (number): moved on by the broker after each change to a webhook
     <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, senders, bindings,
                 |                 | sealed (KMS ciphertext of the secret and the userinfo), and the webhook's health
 
@@ -13,8 +14,8 @@ events are bounce and complaint. Fan-out treats it as any webhook (the body is r
 
 The broker makes and removes the items, feedback reads them, delivery writes a webhook's `health` (a map, absent:
 healthy and never failed) and `test_result` (a map: status, at). Only delivery's adapter, lambdas/aws/webhook_state.py,
-knows their form. The broker adds 1 to `version` whenever url or secret change, and keeps for 24 hours the old secret in
-`sealed_previous` with its end in `sealed_previous_until` (ISO 8601).
+knows their form. The broker adds 1 to `version` whenever the url changes. `ops webhooks rotate` keeps the old secret for
+24 hours in `sealed_previous`, with its end in `sealed_previous_until` (ISO 8601).
 """
 
 from dataclasses import dataclass
@@ -43,12 +44,7 @@ class Audience:
 
 
 class WebhookTable:
-    """Reads an instance's audience, as it is now.
-
-    Nothing is kept from one batch to the next: an event may come a second after the bind that asks for it, and would
-    be lost to a webhook that a view of five seconds ago does not show. A consistent read of an instance and batch is
-    one read unit: $0.025 a million events at 20 instances in batches of 100.
-    """
+    """Reads an instance's audience, as it is now. For those of a whole batch see lambdas/aws/audiences.py."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,16 @@ from typer.testing import CliRunner
 from lambdas.aws import clients
 from lambdas.aws.archive import Archive
 from lambdas.aws.backlog import Backlog
+from lambdas.aws.binding_seal import BindingVault
 from lambdas.aws.broker_table import BrokerTable
 from lambdas.aws.delivery_queue import decode
 from lambdas.aws.items import from_item, to_item
+from lambdas.aws.seal import seal, unseal
+from lambdas.aws.webhook_state import WebhookStates
 from lambdas.aws.webhook_table import webhook_key
 from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.instance import Binding, BindingState, BindRequest
+from lambdas.domain.instance import Binding, BindingSecret, BindingState, BindRequest
+from lambdas.domain.signature import WebhookSecret, new_secret
 from lambdas.domain.webhook import NotificationFormat, WebhookId
 from ops.__main__ import app
 from ops.dead_letters import HOME
@@ -317,3 +321,33 @@ def test_a_recipient_is_asked_to_confirm_again(ops: Ops) -> None:
 def test_a_stack_that_is_not_there_is_told_in_a_line(ops: Ops) -> None:
     """With the region that was looked in."""
     assert "stack nope in us-east-1" in ops.run("webhooks", "list", "--stack", "nope", ok=False)
+
+
+def test_a_new_secret_signs_beside_the_old_one_and_the_binding_shows_it(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For 24 hours; said again in that time, the secret stays."""
+    kms = clients.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    stack = _stack("ses-feedback", ops.queues)
+    monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
+    old, vault = new_secret(), BindingVault(kms, key)
+    broker = BrokerTable(ops.dynamodb, "broker")
+    sealed = seal(kms, key, WEBHOOK, WebhookSecret(secret=old, userinfo="joe:pw"))
+    ops.put_webhook(sealed=sealed, bindings=["b1", "gone"])
+    binding = broker.binding("i1", "b1")
+    assert binding
+    broker.save_binding(replace(binding, sealed=vault.seal("b1", BindingSecret(access_key_id="A", webhook_secret=old))))
+
+    told = [ops.run("webhooks", "rotate", "w1") for _ in range(2)]
+
+    target = WebhookStates(ops.dynamodb, "webhooks").load([("i1", WEBHOOK)], now=NOW)["i1", WEBHOOK]
+    new, previous = (unseal(kms, WEBHOOK, one) for one in target.seals(now=NOW + timedelta(hours=23)))
+    binding = broker.binding("i1", "b1")
+    assert binding
+    shown = vault.open("b1", binding.sealed)
+    assert [one["bindings"] for one in told] == [["b1"], ["b1"]]
+    assert previous.secret == old
+    assert new == WebhookSecret(secret=shown.webhook_secret, userinfo="joe:pw")
+    assert (shown.access_key_id, shown.webhook_secret == old) == ("A", False)
+    assert len(target.seals(now=NOW + timedelta(hours=25))) == 1
