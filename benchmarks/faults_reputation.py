@@ -24,10 +24,11 @@ from rich.console import Console
 
 from benchmarks.faulty import Dying, Killed, Seeds
 from benchmarks.report import Table, show
+from lambdas.aws.audiences import Audiences
 from lambdas.aws.delivery_queue import DeliveryQueue, decode
 from lambdas.aws.items import to_item
 from lambdas.aws.ledger import Ledger
-from lambdas.aws.webhook_table import WebhookTable, instance_key, webhook_key
+from lambdas.aws.webhook_table import instance_key, webhook_key
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.webhook import WebhookId
 from lambdas.feedback.batch import Message, Outcome, process
@@ -153,7 +154,7 @@ class _Place:
         dynamodb: Any = Dying(self.dynamodb, generator, deaths=DEATHS, faults=FAULTS)
         sqs: Any = Dying(self.sqs, generator, deaths=DEATHS, faults=FAULTS)
         return Feeder(
-            audiences=WebhookTable(self.dynamodb, self.tables[0]),
+            audiences=Audiences(self.dynamodb, self.tables[0]),
             ledger=Ledger(dynamodb, self.tables[1]),
             outbox=DeliveryQueue(sqs, self.queue_url),
             topic_arn="arn:aws:sns:us-east-1:000000000000:events",

@@ -35,7 +35,7 @@ class Feedback(Construct):
             timeout=TIMEOUT,
             description="Reads SES events, counts bounces and complaints, makes deliveries.",
         )
-        self.function.use_table(storage.webhooks, "Query")
+        self.function.use_table(storage.webhooks, "BatchGetItem", "Query")
         self.function.use_table(storage.reputation, "PutItem", "UpdateItem")
         self.function.send_to(deliveries)
         self.function.consume(

@@ -71,9 +71,15 @@ class WebhookItems:
         key = webhook_key(instance_id, WebhookId(webhook_id))
         item = {**key, **_fields(settings), "bindings": [binding_id], "senders": [binding_id], "version": 1}
         self._client.put_item(TableName=self._table, Item=to_item(item))
+        self._next_generation(instance_id)
 
     def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
         """Have the binding share the webhook; False when it is gone. Twice is once."""
+        there = self._join(instance_id, webhook_id, binding_id)
+        self._next_generation(instance_id)
+        return there
+
+    def _join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
         try:
             self._client.update_item(
                 TableName=self._table,
@@ -90,6 +96,11 @@ class WebhookItems:
 
     def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
         """Take the binding off the webhook, which goes with its last one; True when it is gone. Twice is once."""
+        gone = self._try_to_leave(instance_id, webhook_id, binding_id)
+        self._next_generation(instance_id)
+        return gone
+
+    def _try_to_leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
         for _ in range(_TRIES):
             item = self._item(instance_id, webhook_id)
             if item is None:
@@ -141,6 +152,19 @@ class WebhookItems:
                 ConditionExpression="attribute_exists(instance_id)",
                 ExpressionAttributeNames={**names, "#version": "version"},
                 ExpressionAttributeValues={**to_item({f":{name}": value for name, value in fields.items()}), **_ONE},
+            )
+
+        self._next_generation(instance_id)
+
+    def _next_generation(self, instance_id: str) -> None:
+        """Have the feedback functions read the instance's webhooks again; see lambdas/aws/audiences.py."""
+        with ignoring(_CONDITION):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(instance_key(instance_id)),
+                UpdateExpression="ADD generation :one",
+                ConditionExpression="attribute_exists(instance_id)",
+                ExpressionAttributeValues=_ONE,
             )
 
     def _key(self, instance_id: str, webhook_id: str) -> Any:

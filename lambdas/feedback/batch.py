@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from lambdas.aws.webhook_table import Audience
 from lambdas.domain.delivery import DeliveryBatch
 from lambdas.domain.event import FeedbackEvent
-from lambdas.feedback.feeding import Fed, Gone
+from lambdas.feedback.feeding import Fed
 from lambdas.feedback.reading import NotAnEvent, read
 
 
@@ -21,6 +22,11 @@ class Message:
 
     id: str
     body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """There is no such instance (any more): nobody's reputation, nobody to tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +42,10 @@ Outcome = Fed | Gone | Failed
 class Feeding(Protocol):
     """What a batch is fed to."""
 
-    def record(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+    def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """Who is told of each instance's events; None when it is gone."""
+
+    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed:
         """Count one instance's events."""
 
     def send(self, batches: Iterable[DeliveryBatch]) -> None:
@@ -73,19 +82,31 @@ def process(
             senders.setdefault(event.instance_id, []).append(message.id)
             events.setdefault(event.instance_id, []).append(event)
 
-    def record(instance_id: str) -> Outcome:
-        try:
-            return feeding.record(instance_id, events[instance_id], now=now)
-        except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
-            return Failed(error=error)
-
-    recorded = dict(zip(events, run(record, events), strict=True))
+    recorded = _recorded(events, feeding, now, run)
     failed: dict[str, None] = {}
     for instance_id, outcome in _fanned_out(recorded, feeding).items():
         report.outcome(instance_id, events[instance_id], outcome)
         if isinstance(outcome, Failed):
             failed.update(dict.fromkeys(senders[instance_id]))
     return list(failed)
+
+
+def _recorded(
+    events: Mapping[str, Sequence[FeedbackEvent]], feeding: Feeding, now: datetime, run: Runner
+) -> Mapping[str, Outcome]:
+    try:
+        audience_of = feeding.audiences_of(list(events))
+    except Exception as error:  # noqa: BLE001  # the table does not answer: all of them come again
+        return dict.fromkeys(events, Failed(error=error))
+
+    def record(instance_id: str) -> Outcome:
+        try:
+            audience = audience_of(instance_id)
+            return Gone() if audience is None else feeding.record(audience, events[instance_id], now=now)
+        except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
+            return Failed(error=error)
+
+    return dict(zip(events, run(record, events), strict=True))
 
 
 def _fanned_out(recorded: Mapping[str, Outcome], feeding: Feeding) -> Mapping[str, Outcome]:

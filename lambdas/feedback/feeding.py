@@ -5,7 +5,7 @@ passed on bounces whose deliveries are still to be counted. Then bounces and com
 comes last and is never skipped for a duplicate: the first run may have died before it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,10 +19,10 @@ from lambdas.domain.webhook import Webhook
 
 
 class Audiences(Protocol):
-    """Who is told of an instance's events."""
+    """Who is told of instances' events."""
 
-    def audience(self, instance_id: str) -> Audience | None:
-        """None when there is no such instance."""
+    def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """The audience of each of them, None when there is no such instance."""
 
 
 class Ledger(Protocol):
@@ -57,11 +57,6 @@ class Fed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
-    """There is no such instance (any more): nobody's reputation, nobody to tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Feeder:
     """Feeds an instance's events to the ledger and the webhooks. *topic_arn* is what the `sns` format names."""
 
@@ -70,16 +65,17 @@ class Feeder:
     outbox: Outbox
     topic_arn: str
 
-    def record(self, instance_id: str, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed | Gone:
+    def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """The audiences of a batch's instances, to record each with."""
+        return self.audiences.of(instance_ids)
+
+    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed:
         """Count *events*. Whatever it raises, recording and sending the same events again completes the work."""
-        audience = self.audiences.audience(instance_id)
-        if audience is None:
-            return Gone()
         unique = list({event.id: event for event in events}.values())
         sums = deliveries_by_bucket(unique, baseline=audience.baseline, now=now)
-        self.ledger.add_deliveries(instance_id, sums)
+        self.ledger.add_deliveries(audience.instance_id, sums)
         entries = tuple(_entries(unique, audience, now))
-        new = self.ledger.add(instance_id, entries)
+        new = self.ledger.add(audience.instance_id, entries)
         batches = tuple(self._batches(unique, audience, now))
         return Fed(entries=entries, new=new, delivered=sum(sums.values()), batches=batches)
 

@@ -10,10 +10,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lambdas.aws.audiences import Audiences
 from lambdas.aws.clients import client
 from lambdas.aws.delivery_queue import DeliveryQueue
 from lambdas.aws.ledger import Ledger
-from lambdas.aws.webhook_table import WebhookTable
 from lambdas.feedback.batch import Message, process
 from lambdas.feedback.feeding import Feeder
 from lambdas.feedback.settings import FeedbackSettings
@@ -46,7 +46,7 @@ def _feeder() -> Feeder:
     settings = FeedbackSettings.from_environment()
     dynamodb = client("dynamodb")
     return Feeder(
-        audiences=WebhookTable(dynamodb, settings.webhooks_table),
+        audiences=Audiences(dynamodb, settings.webhooks_table),
         ledger=Ledger(dynamodb, settings.reputation_table),
         outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
         topic_arn=settings.event_topic_arn,

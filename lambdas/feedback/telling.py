@@ -7,8 +7,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.ledger import Kind, LedgerEntry
-from lambdas.feedback.batch import Failed, Outcome
-from lambdas.feedback.feeding import Fed, Gone
+from lambdas.feedback.batch import Failed, Gone, Outcome
+from lambdas.feedback.feeding import Fed
 from lambdas.feedback.reading import NotAnEvent, NotAnEventKind
 
 _METRICS = {

@@ -89,8 +89,13 @@ class FakeAudiences:
     known: dict[str, Audience]
     broken: set[str] = field(default_factory=set)
 
-    def audience(self, instance_id: str) -> Audience | None:
-        """As the table answers."""
+    def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """As the table answers; it may not answer for one, or (`*`) at all."""
+        if "*" in self.broken:
+            raise TimeoutError("the table does not answer")
+        return self._audience
+
+    def _audience(self, instance_id: str) -> Audience | None:
         if instance_id in self.broken:
             raise TimeoutError("the table does not answer")
         return self.known.get(instance_id)

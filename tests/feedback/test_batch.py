@@ -7,8 +7,8 @@ from typing import Any
 from lambdas.aws.webhook_table import Audience
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.feedback.batch import Failed, Message, Outcome, process
-from lambdas.feedback.feeding import Fed, Feeder, Gone
+from lambdas.feedback.batch import Failed, Gone, Message, Outcome, process
+from lambdas.feedback.feeding import Fed, Feeder
 from lambdas.feedback.reading import NotAnEvent, NotAnEventKind
 from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
 from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox, Fate
@@ -106,6 +106,13 @@ def test_the_fault_of_one_instance_fails_its_messages_alone() -> None:
     assert failed == ["0", "3"]
     assert isinstance(pipeline.heard.outcomes["i1"], Failed)
     assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i2"}
+
+
+def test_a_table_that_does_not_answer_at_all_fails_every_event_and_no_rubbish() -> None:
+    """There is nothing to be done without it."""
+    pipeline = Pipeline(broken={"*"})
+    assert pipeline.process(of("i1"), "poison", of("i2")) == ["0", "2"]
+    assert not pipeline.outbox.batches
 
 
 def test_a_message_of_several_records_fails_when_one_of_them_does() -> None:

@@ -14,7 +14,7 @@ from lambdas.aws.ledger import Ledger
 from lambdas.aws.webhook_table import Audience
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.feedback.feeding import Fed, Feeder
+from lambdas.feedback.feeding import Feeder
 from lambdas.feedback.reading import read
 from tests.aws.tables import create, dynamodb_with
 from tests.events import TOPIC_ARN, bounce, complaint, text
@@ -82,8 +82,7 @@ def test_however_told_and_wherever_killed_each_counts_once(
         )
         for _ in range(2):
             try:
-                fed = feeder.record("i1", [event_of(told) for told in batch], now=NOW)
-                assert isinstance(fed, Fed)
+                fed = feeder.record(audience, [event_of(told) for told in batch], now=NOW)
                 feeder.send(fed.batches)
                 break
             except Killed:
