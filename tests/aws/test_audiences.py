@@ -1,7 +1,6 @@
 """Audiences of a batch: as they are now, without reading what did not change."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -108,10 +107,7 @@ def test_a_webhook_that_changed_or_is_shared_is_seen_so(dynamodb: "DynamoDBClien
     audience = known.of(["i1"])("i1")
     assert audience is not None
     assert audience.webhooks[0].senders == {"b1", "b2"}
-    changed = WebhookSettings(
-        **{name: getattr(SETTINGS, name) for name in SETTINGS.__slots__} | {"scope": Scope.BINDING}
-    )
-    items.change("i1", "w1", changed)
+    items.change("i1", "w1", replace(SETTINGS, scope=Scope.BINDING))
     audience = known.of(["i1"])("i1")
     assert audience is not None
     assert audience.webhooks[0].scope is Scope.BINDING
