@@ -1,6 +1,7 @@
 """Audiences of a batch: as they are now, without reading what did not change."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
