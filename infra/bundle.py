@@ -15,13 +15,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from infra import bytecode, dependencies, sources
+from infra import bytecode, dependencies, models, sources
 from infra.dependencies import Target
 
 ROOT = Path(__file__).parent.parent
 CA_BUNDLE = "private-ca.pem"  # in the delivery function's bundle, where the operator gives one
 _FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last asked for: no synthesis or deploy takes a day
-_BUILDERS = (Path(__file__), Path(bytecode.__file__), Path(dependencies.__file__), Path(sources.__file__))
+_BUILDERS = (
+    Path(__file__),
+    Path(bytecode.__file__),
+    Path(dependencies.__file__),
+    Path(models.__file__),
+    Path(sources.__file__),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

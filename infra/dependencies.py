@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import models
 from infra.bytecode import uv
 
 _FOLDERS_TO_DROP = ("bin", "tests", "test", "examples", "__pycache__")
@@ -23,7 +24,7 @@ _UNUSED = (
     *("aiohttp/web*.py", "aiohttp/test_utils.py", "aiohttp/pytest_plugin.py", "aiohttp/worker.py"),  # for servers
     *("aiohttp/_websocket/*.so", "multidict/_testcapi*", "frozenlist/*.so"),  # compiled twins of what is hardly run
 )
-_MODELS = "botocore/data"  # a folder a service; 25 MB, of which a function needs a few
+_MODELS = "botocore/data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,4 @@ def prune(folder: Path, services: Iterable[str]) -> None:
     for pattern in _UNUSED:
         for path in list(folder.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    wanted = set(services)
-    for path in (folder / _MODELS).glob("*"):
-        if path.is_dir() and path.name not in wanted:
-            shutil.rmtree(path)
+    models.slim(folder / _MODELS, services)
