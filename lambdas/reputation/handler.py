@@ -86,6 +86,7 @@ class Parts:
             rates=self.rates,
             instances=self.instances,
             report=self.telling,
+            exists=lambda instance_id: self.webhooks.audience(instance_id) is not None,
             leave=lambda: _leave(self.pacer, time_left),
         )
 

@@ -89,7 +89,8 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """Runs sweeps. *leave* waits for the pacer's leave; False when it would take longer than there is time."""
+    """Runs sweeps. *exists* tells whether there is such an instance; *leave* waits for the pacer's leave, and is False
+    when that would take longer than there is time."""
 
     judge: Judge
     standings: Standings
@@ -98,6 +99,7 @@ class Sweeper:
     rates: Rates
     instances: Instances
     report: Report
+    exists: Callable[[str], bool]
     leave: Callable[[], bool]
 
     def sweep(self, *, now: datetime) -> Swept:
@@ -126,6 +128,9 @@ class Sweeper:
         return pending is not None and now - pending.transition.at >= OVERDUE
 
     def _judge(self, instance_id: str, now: datetime) -> None:
+        if not self.exists(instance_id):
+            self.standings.forget(instance_id)
+            return
         judged = self.judge.judge(instance_id, claimers=frozenset({CLAIMER}), now=now)
         self.report.judged(judged)
         settled = judged.kind is Kind.UNCHANGED and judged.standing.state is State.HEALTHY

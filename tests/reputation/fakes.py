@@ -168,6 +168,7 @@ class World:
             rates=self,
             instances=self,
             report=self,
+            exists=self.exists,
             leave=self.leave,
         )
 
@@ -234,6 +235,10 @@ class World:
     def part(self, number: int, *, of: int) -> Iterator[str]:
         """All instances, in the first slice."""
         return iter(self.sends if number == 0 else [])
+
+    def exists(self, instance_id: str) -> bool:
+        """Whether it was not deprovisioned."""
+        return instance_id in self.sends
 
     def leave(self) -> bool:
         """Leave to ask SES, a number of times."""

@@ -132,6 +132,14 @@ def test_an_instance_whose_set_is_gone_is_forgotten() -> None:
     assert not world.standings.kept
 
 
+def test_a_watched_instance_that_was_deprovisioned_is_forgotten() -> None:
+    """Paused for good, it would be watched for ever."""
+    world = World(sends={})
+    world.standings.kept["i1"] = PAUSED
+    assert world.sweeper.sweep(now=NOW) == Swept(watched=1, overdue=0, checked=0, unchecked=0)
+    assert not world.standings.kept
+
+
 def test_what_there_is_no_time_for_is_counted() -> None:
     """And checked the next day."""
     world = active()
