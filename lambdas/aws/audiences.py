@@ -1,9 +1,9 @@
 """Audiences of a whole batch in one call, as they are now.
 
-An instance's item holds a `generation`, which the broker moves on after each change to a webhook. It is read for all
-instances of a batch at once, consistently; only of an instance whose generation is another than the one known are the
-webhooks read again. So a webhook that was bound before an event misses nothing, and a busy instance costs a call in
-hundred. A bind is not answered before the generation has moved; whoever dies in between says it again.
+An instance's item holds a `generation`, a new one after each change the broker makes to it or to its webhooks. It is
+read for all instances of a batch at once, consistently; only of an instance whose generation is another than the one
+known are the webhooks read again. So a webhook that was bound before an event misses nothing, and a busy instance costs
+a call in a hundred. A bind is not answered before the generation is new; whoever dies in between says it again.
 """
 
 from collections import OrderedDict
@@ -35,7 +35,7 @@ class Audiences:
         self._client = client
         self._table_name = table_name
         self._table = WebhookTable(client, table_name)
-        self._kept: OrderedDict[str, tuple[int, tuple[Webhook, ...]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[str, tuple[Webhook, ...]]] = OrderedDict()
 
     def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
         """Who is told of the events of each of *instance_ids*; None for one that is not there. Raises Unread."""
@@ -51,11 +51,11 @@ class Audiences:
         baseline = instance.get("baseline")
         return Audience(
             instance_id=instance_id,
-            webhooks=self._webhooks(instance_id, instance.get("generation", 0)) if instance["notifications"] else (),
+            webhooks=self._webhooks(instance_id, instance.get("generation", "")) if instance["notifications"] else (),
             baseline=datetime.fromisoformat(baseline) if baseline else None,
         )
 
-    def _webhooks(self, instance_id: str, generation: int) -> tuple[Webhook, ...]:
+    def _webhooks(self, instance_id: str, generation: str) -> tuple[Webhook, ...]:
         """They are read after the generation: never older than it, and if newer, read once more next time."""
         kept = self._kept.pop(instance_id, None)
         if kept is None or kept[0] != generation:

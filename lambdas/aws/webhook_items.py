@@ -1,5 +1,6 @@
 """The broker's side of the webhooks table (see webhook_table): it makes, changes and removes the pipeline's items."""
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,8 @@ class WebhookItems:
         self._client.update_item(
             TableName=self._table,
             Key=to_item(instance_key(instance_id)),
-            UpdateExpression="SET notifications = :enabled",
-            ExpressionAttributeValues=to_item({":enabled": enabled}),
+            UpdateExpression="SET notifications = :enabled, generation = :generation",
+            ExpressionAttributeValues=to_item({":enabled": enabled, ":generation": _new_generation()}),
         )
 
     def remove_instance(self, instance_id: str) -> None:
@@ -162,9 +163,9 @@ class WebhookItems:
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item(instance_key(instance_id)),
-                UpdateExpression="ADD generation :one",
+                UpdateExpression="SET generation = :generation",
                 ConditionExpression="attribute_exists(instance_id)",
-                ExpressionAttributeValues=_ONE,
+                ExpressionAttributeValues=to_item({":generation": _new_generation()}),
             )
 
     def _key(self, instance_id: str, webhook_id: str) -> Any:
@@ -178,6 +179,11 @@ class WebhookItems:
 
 
 _ONE = to_item({":one": 1})
+
+
+def _new_generation() -> str:
+    """Never one that was there before, not even of an instance that had this id and is gone."""
+    return secrets.token_hex(8)
 
 
 def _fields(settings: WebhookSettings) -> dict[str, Any]:

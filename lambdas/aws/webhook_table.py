@@ -4,7 +4,7 @@
     ------------+-----------------+---------------------------------------------------------------------------------
     <instance>  | instance        | notifications (bool): whether events are fanned out
                 |                 | baseline (ISO 8601, optional): mail sent before it no longer counts
-                |                 | generation (number): moved on by the broker after each change to a webhook
+                |                 | generation: a new one after each change the broker makes here
     <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, senders, bindings,
                 |                 | sealed (KMS ciphertext of the secret and the userinfo), and the webhook's health
 
@@ -14,8 +14,8 @@ events are bounce and complaint. Fan-out treats it as any webhook (the body is r
 
 The broker makes and removes the items, feedback reads them, delivery writes a webhook's `health` (a map, absent:
 healthy and never failed) and `test_result` (a map: status, at). Only delivery's adapter, lambdas/aws/webhook_state.py,
-knows their form. The broker adds 1 to `version` whenever the url changes. `ops webhooks rotate` keeps the old secret for
-24 hours in `sealed_previous`, with its end in `sealed_previous_until` (ISO 8601).
+knows their form. The broker adds 1 to `version` whenever the url changes. `ops webhooks rotate` keeps the old secret
+for 24 hours in `sealed_previous`, with its end in `sealed_previous_until` (ISO 8601).
 """
 
 from dataclasses import dataclass

@@ -114,6 +114,17 @@ def test_a_webhook_that_changed_or_is_shared_is_seen_so(dynamodb: "DynamoDBClien
     assert audience.webhooks[0].scope is Scope.BINDING
 
 
+def test_an_instance_made_anew_under_an_old_id_is_read_anew(dynamodb: "DynamoDBClient", known: Audiences) -> None:
+    """With as many changes behind it as the one before, it is still another."""
+    items = WebhookItems(dynamodb, "webhooks")
+    items.put("i1", "old", SETTINGS, binding_id="b1")
+    assert webhooks(known) == ["old"]
+    items.remove_instance("i1")
+    items.set_notifications("i1", enabled=True)
+    items.put("i1", "new", SETTINGS, binding_id="b1")
+    assert webhooks(known) == ["new"]
+
+
 def test_a_baseline_is_seen_at_once(dynamodb: "DynamoDBClient", known: Audiences) -> None:
     """A resume must not be followed by what it forgave."""
     webhooks(known)
