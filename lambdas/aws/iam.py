@@ -1,11 +1,14 @@
 """IAM users that applications send with: one a binding, under `/cf/` and under the permissions boundary."""
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from lambdas.aws.faults import ignoring
+from botocore.exceptions import ClientError
+
+from lambdas.aws.faults import code, ignoring
 from lambdas.domain.names import IAM_PATH
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 POLICY = "send"
 _GONE = "NoSuchEntity"
+_TRIES, _SETTLING = 4, 0.5  # s between: IAM is eventually consistent, mostly within a second; a bind has five
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +59,10 @@ def sending_policy(resources: Sequence[str], source_ips: Sequence[str]) -> dict[
 class Iam:
     """Makes and removes sending users."""
 
-    def __init__(self, client: "IAMClient", *, boundary_arn: str) -> None:
+    def __init__(self, client: "IAMClient", *, boundary_arn: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._boundary_arn = boundary_arn
+        self._sleep = sleep
 
     def quota(self) -> Quota:
         """How much of the account's quota of users is left."""
@@ -72,12 +78,14 @@ class Iam:
                 PermissionsBoundary=self._boundary_arn,
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
-        self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy))
+        document = json.dumps(policy)
+        self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
 
     def replace_key(self, name: str) -> AccessKey:
         """Make the user's one key; keys of an interrupted bind, whose secret nobody has, go first."""
-        self._remove_keys(name)
-        key = self._client.create_access_key(UserName=name)["AccessKey"]
+        with ignoring(_GONE):
+            self._remove_keys(name)
+        key = self._settled(lambda: self._client.create_access_key(UserName=name))["AccessKey"]
         return AccessKey(id=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
     def remove_user(self, name: str) -> None:
@@ -88,6 +96,17 @@ class Iam:
             self._client.delete_user_policy(UserName=name, PolicyName=POLICY)
         with ignoring(_GONE):
             self._client.delete_user(UserName=name)
+
+    def _settled(self, call: Callable[[], T]) -> T:
+        """*call* of a user made a moment ago, which IAM may not know everywhere yet."""
+        for _ in range(_TRIES):
+            try:
+                return call()
+            except ClientError as error:
+                if code(error) != _GONE:
+                    raise
+            self._sleep(_SETTLING)
+        return call()
 
     def _remove_keys(self, name: str) -> None:
         for key in self._client.list_access_keys(UserName=name)["AccessKeyMetadata"]:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lambdas.aws.faults import ignoring
+from botocore.exceptions import ClientError
+
+from lambdas.aws.faults import code, ignoring
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -13,14 +15,21 @@ _GONE = ("NotFound", "NotFoundException")
 
 
 class Topics:
-    """Makes, subscribes and removes topics."""
+    """Makes, subscribes and removes topics. *arn_prefix* is all of a topic's ARN but its name."""
 
-    def __init__(self, client: "SNSClient", *, key_arn: str) -> None:
+    def __init__(self, client: "SNSClient", *, key_arn: str, arn_prefix: str) -> None:
         self._client = client
         self._key_arn = key_arn
+        self._arn_prefix = arn_prefix
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
-        """The ARN of topic *name*, made if it is not there."""
+        """The ARN of topic *name*, made if it is not there.
+
+        Looked for first: SNS refuses to make what is there with other tags, and a platform renames organizations.
+        """
+        arn = self._arn_prefix + name
+        if self._exists(arn):
+            return arn
         answer = self._client.create_topic(
             Name=name,
             Attributes={"KmsMasterKeyId": self._key_arn},
@@ -48,6 +57,15 @@ class Topics:
         """Delete the topic and its subscriptions; gone is fine."""
         with ignoring(*_GONE):
             self._client.delete_topic(TopicArn=topic_arn)
+
+    def _exists(self, arn: str) -> bool:
+        try:
+            self._client.get_topic_attributes(TopicArn=arn)
+        except ClientError as error:
+            if code(error) not in _GONE:
+                raise
+            return False
+        return True
 
     def _subscriptions(self, topic_arn: str) -> list[tuple[str, str]]:
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)

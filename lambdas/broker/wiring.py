@@ -176,7 +176,7 @@ class Wiring:
 
     @cached_property
     def _topics(self) -> Topics:
-        return Topics(client("sns"), key_arn=self.settings.key_arn)
+        return Topics(client("sns"), key_arn=self.settings.key_arn, arn_prefix=self._topic_arn_prefix)
 
     @cached_property
     def _vault(self) -> BindingVault:

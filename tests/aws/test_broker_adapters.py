@@ -83,6 +83,23 @@ def test_a_user_has_one_key(iam: Any) -> None:
     assert keys[-1].secret not in repr(keys[-1])
 
 
+def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for() -> None:
+    """It is eventually consistent; what stays unknown is told."""
+    unknown = ClientError({"Error": {"Code": "NoSuchEntity", "Message": "u"}}, "PutUserPolicy")
+    slept: list[float] = []
+    iam = Mock()
+    iam.put_user_policy.side_effect = [unknown, unknown, {}]
+    iam.list_access_keys.side_effect = unknown
+    iam.create_access_key.side_effect = [unknown, {"AccessKey": {"AccessKeyId": "k", "SecretAccessKey": "s"}}]
+    users = Iam(iam, boundary_arn=BOUNDARY, sleep=slept.append)
+    users.ensure_user("u", SENDING, {})
+    assert users.replace_key("u").id == "k"
+    assert len(slept) == 3
+    iam.put_user_policy.side_effect = unknown
+    with pytest.raises(ClientError):
+        users.ensure_user("u", SENDING, {})
+
+
 @pytest.mark.parametrize("half", ["all", "no key", "no policy", "nothing"])
 def test_a_user_goes_however_much_of_it_is_there(iam: Any, half: str) -> None:
     """Twice is once."""
@@ -112,9 +129,10 @@ def test_the_quota_is_the_accounts() -> None:
 def test_a_topic_tells_one_address_at_a_time() -> None:
     """A change of address takes the other off; asked twice, nobody is asked to confirm again."""
     sns = client("sns")
-    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k")
-    for _ in range(2):
-        arn = topics.ensure("t", {"k": "v"})
+    prefix = "arn:aws:sns:us-east-1:123456789012:"
+    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix)
+    for name in ("old name", "new name"):
+        arn = topics.ensure("t", {"organization": name})
         topics.subscribe(arn, "a@b.cc")
     assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["KmsMasterKeyId"].endswith("key/k")
     topics.subscribe(arn, "c@d.ee")
@@ -132,7 +150,7 @@ def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
     listed = {"Subscriptions": [{"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"}]}
     sns = Mock()
     sns.get_paginator.return_value.paginate.return_value = [listed]
-    topics = Topics(sns, key_arn="k")
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:")
     topics.subscribe("arn", "c@d.ee")
     sns.unsubscribe.assert_not_called()
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "c@d.ee"

@@ -7,6 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from lambdas.aws.broker_table import VersionConflict
 from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
 from lambdas.broker.requests import Answer
 from tests.broker.fakes import FakeSes
@@ -491,3 +492,54 @@ def _foreign(ses: FakeSes) -> Any:
     ses.ensure_configuration_set("x", {})
     ses.ensure_identity("foreign.gov", "x", {"ses-feedback:instance-id": "somebody else"})
     return ses.identities.pop("foreign.gov")
+
+
+def test_two_provisions_at_once_are_one(world: World) -> None:
+    """The second read before the first wrote: it gets the first's operation."""
+    read = world.table.instance
+    answers: list[Answer] = []
+
+    def raced(instance_id: str) -> Any:
+        found = read(instance_id)
+        world.table.instance = read  # type: ignore[method-assign]
+        if not answers:
+            answers.append(world.provision())
+        return found
+
+    world.table.instance = raced  # type: ignore[method-assign]
+    second = world.provision()
+    assert (second.status, second.body) == (202, answers[0].body)
+    refused(world.provision(space_guid="other"), 409)
+
+
+def test_a_bind_and_a_deletion_at_once_do_not_both_win(world: World) -> None:
+    """The bind read an instance that is being deleted by the time it writes."""
+    world.ready()
+    quota = world.users.quota
+
+    def meanwhile() -> Any:
+        world.users.quota = quota  # type: ignore[method-assign]
+        assert world.deprovision().status == 202
+        return quota()
+
+    world.users.quota = meanwhile  # type: ignore[method-assign]
+    refused(world.bind(), 422, "ConcurrencyError")
+    world.work()
+    assert world.left() == {}
+
+
+def test_a_turn_that_loses_a_race_comes_again(world: World) -> None:
+    """Others may write the same items in the same moment; the operation is still the worker's."""
+    world.provision()
+    save = world.table.save_instance
+    calls: list[int] = []
+
+    def contended(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise VersionConflict
+        return save(*args, **kwargs)
+
+    world.table.save_instance = contended  # type: ignore[method-assign]
+    world.work()
+    assert world.poll().body["state"] == "succeeded"

@@ -1,0 +1,129 @@
+"""The catalog: ids for ever, names for command lines, schemas that say what the parser does."""
+
+import json
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from lambdas.broker.catalog import catalog
+from lambdas.broker.errors import BadParameter
+from lambdas.broker.parameters import WebhookRules, bind_ses, provision_ses
+from lambdas.domain.address import AddressRules
+from lambdas.domain.instance import BindRequest
+from tests.broker.world import settings
+
+OFFERED = catalog(settings(privatelink_vpc_id="vpc-1"))["services"]
+RULES = WebhookRules(addresses=AddressRules(), private_names=False)
+A = {"admin_email": "a@b.cc"}
+W = {"notification_webhook": "https://app.example.gov/"}
+
+
+def test_ids_never_change() -> None:
+    """Platforms know services and plans by them."""
+    assert [(s["name"], s["id"], [(p["name"], p["id"]) for p in s["plans"]]) for s in OFFERED] == [
+        (
+            "aws-ses",
+            "5f1c4c0e-2b9a-5c39-9c1e-6a0d7f3b8e21",
+            [("domain", "b7d0a6f2-41f7-5a5e-8d3c-0f9e6c2a1b54")],
+        ),
+        (
+            "privatelink",
+            "8a2e5b7d-93c4-5d10-a6f8-1c7b4e9d2f63",
+            [("standard", "e3c9f1a8-6d25-5b7e-9f04-7a8d3c5b1e92")],
+        ),
+    ]
+
+
+@pytest.mark.parametrize("service", OFFERED, ids=lambda service: service["name"])
+def test_what_platforms_go_by(service: dict[str, Any]) -> None:
+    """Retrievable, rotatable, one plan that cannot be changed; CLI-friendly names; strings that are not empty."""
+    assert service["bindable"]
+    assert service["instances_retrievable"]
+    assert service["bindings_retrievable"]
+    assert service["binding_rotatable"]
+    assert service["plan_updateable"] is False
+    assert re.fullmatch(r"[a-z0-9-]+", service["name"])
+    assert all(service["metadata"].values()) or service["metadata"]["shareable"] is False
+    for plan in service["plans"]:
+        assert re.fullmatch(r"[a-z0-9-]+", plan["name"])
+        assert plan["description"]
+        assert len(json.dumps(plan["schemas"])) < 64_000  # Cloud Foundry's limit
+
+
+def test_metadata_comes_from_the_stacks_context() -> None:
+    """What the operator left empty is left out."""
+    metadata = catalog(settings(documentation_url="", display_name="Mail"))["services"][0]["metadata"]
+    assert metadata["displayName"] == "Mail"
+    assert metadata["supportUrl"] == "https://example.gov/help"
+    assert "documentationUrl" not in metadata
+
+
+def schema(kind: str, action: str, service: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = OFFERED[service]["plans"][0]["schemas"][kind][action]["parameters"]
+    return found
+
+
+@pytest.mark.parametrize("service", [0, 1])
+@pytest.mark.parametrize(
+    ("kind", "action"), [("service_instance", "create"), ("service_instance", "update"), ("service_binding", "create")]
+)
+def test_every_schema_is_one(kind: str, action: str, service: int) -> None:
+    """Of the draft it names, which every platform must support."""
+    found = schema(kind, action, service)
+    assert found["$schema"] == "http://json-schema.org/draft-04/schema#"
+    jsonschema_rs.meta.validate(found)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "good"),
+    [
+        (A, True),
+        ({**A, "domain": "agency.gov", "mail_from_subdomain": "bounce"}, True),
+        ({**A, "domain": "", "enable_feedback_notifications": "true"}, True),
+        ({**A, "dmarc_report_aggregate_recipients": ["d@b.cc"]}, True),
+        ({}, False),
+        ({**A, "novelty": 1}, False),
+        ({**A, "enable_feedback_notifications": "yes"}, False),
+        ({**A, "domain": None}, False),
+        ({**A, "dmarc_report_failure_recipients": ["d@b.cc"] * 21}, False),
+        ({"admin_email": 5}, False),
+    ],
+)
+def test_the_schema_of_a_provision_says_what_the_parser_does(parameters: dict[str, Any], good: bool) -> None:
+    """A platform that checks first comes to the same."""
+    assert jsonschema_rs.is_valid(schema("service_instance", "create"), parameters) is good
+    assert parses(lambda: provision_ses(parameters)) is good
+
+
+@pytest.mark.parametrize(
+    ("parameters", "good"),
+    [
+        ({}, True),
+        (W, True),
+        ({**W, "notification_events": ["bounce", "reject"], "notification_format": "sns"}, True),
+        ({"source_ips": ["198.51.100.0/24"], "notification_email": "d@b.cc"}, True),
+        ({"privatelink_instance_id": "p-1"}, True),
+        ({**W, "notification_events": []}, False),
+        ({**W, "notification_events": ["send"]}, False),
+        ({**W, "notification_format": "email"}, False),
+        ({**W, "notification_scope": "space"}, False),
+        ({"source_ips": []}, False),
+        ({"source_ips": "198.51.100.7"}, False),
+        ({"novelty": 1}, False),
+    ],
+)
+def test_the_schema_of_a_bind_says_what_the_parser_does(parameters: dict[str, Any], good: bool) -> None:
+    """Here too."""
+    base = BindRequest(service_id="s", plan_id="p")
+    assert jsonschema_rs.is_valid(schema("service_binding", "create"), parameters) is good
+    assert parses(lambda: bind_ses(parameters, base, rules=RULES)) is good
+
+
+def parses(parse: Any) -> bool:
+    try:
+        parse()
+    except BadParameter:
+        return False
+    return True
