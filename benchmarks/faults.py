@@ -41,7 +41,7 @@ from local.receiver import Received, Receiver
 from local.stack import LocalStack
 
 TENANTS, WEBHOOKS_EACH = 4, 5
-VISIBILITY = 8  # s: longer than a hanging attempt, so that only a killed run's messages come back
+VISIBILITY = 15  # s: longer than any run, so that only a killed run's messages come back
 OUTAGE = 20.0  # s that the failing webhooks fail, unless they do so all along
 THROTTLED = 6.0  # s that the backlog table throttles
 PATIENCE = 240.0  # s after the last event until everything must have arrived
@@ -86,6 +86,7 @@ def main(
     events: Annotated[int, typer.Option(help="SES events of each run.")] = 2_000,
     pace: Annotated[float, typer.Option(help="Events a second.")] = 40.0,
     kills: Annotated[int, typer.Option(help="How often a process of the delivery function is killed.")] = 4,
+    without: Annotated[list[str] | None, typer.Option(help="Leave out: webhooks, table or kills.")] = None,
     seed: Annotated[int, typer.Option(help="Of the chance that kills.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
 ) -> None:
@@ -96,7 +97,7 @@ def main(
             facts = stack.up(_tell, context=PERIODS, environment={})
             server = stack.server()
             assert server
-            with Stage(facts, server.pid, random.Random(seed), kills) as stage:
+            with Stage(facts, server.pid, random.Random(seed), kills, without or ()) as stage:
                 calm = stage.run(events, pace, disturbed=False)
                 rough = stage.run(events, pace, disturbed=True)
         finally:
@@ -108,12 +109,15 @@ def main(
 class Stage:
     """Tenants with their webhooks on a running stack; a context manager."""
 
-    def __init__(self, facts: Mapping[str, Any], server_pid: int, chance: random.Random, kills: int) -> None:
+    def __init__(
+        self, facts: Mapping[str, Any], server_pid: int, chance: random.Random, kills: int, without: Sequence[str]
+    ) -> None:
         self.facts = facts
         self.hooks: list[Hook] = []
         self._server_pid = server_pid
         self._chance = chance
         self._kills = kills
+        self._without = without
         self._clients = Clients(facts["aws_endpoint_url"], facts["region"])
         self._steady, self._dying = Receiver(), Receiver()
         self._throttle = Throttle(facts["aws_endpoint_url"], facts["tables"]["backlog"])
@@ -228,7 +232,8 @@ class Stage:
     def _disturbances(self, seconds: float, run: Run) -> Iterator[None]:
         """Everything that goes wrong while events are published."""
         over = threading.Event()
-        work = [self._fail_webhooks, self._throttle_table, self._kill_at_random]
+        faults = {"webhooks": self._fail_webhooks, "table": self._throttle_table, "kills": self._kill_at_random}
+        work = [fault for name, fault in faults.items() if name not in self._without]
         threads = [threading.Thread(target=each, args=(seconds, over, run), daemon=True) for each in work]
         for thread in threads:
             thread.start()

@@ -6,9 +6,11 @@ docs/decisions/0403-replay.md says why a table and not a bucket, with figures.
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.backlog import SHARDS, partition, pieces, stamp
 from lambdas.aws.items import from_item, to_item
@@ -37,12 +39,16 @@ class Archive:
         self._sleep = sleep
 
     def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
-        """Keep delivered *batches*; how many could not be kept (0: all were)."""
-        items = iter([_item(batch, payload, now) for whole in batches for batch, payload in pieces(whole)])
-        lost = 0
-        while page := list(islice(items, _PAGE)):
-            lost += self._write(page)
-        return lost
+        """Keep delivered *batches*; how many items could not be kept (0: all were).
+
+        Gives up at the first page that the table does not take, throttled or away: the deliveries are made, and
+        others wait for this process.
+        """
+        items = [_item(batch, payload, now) for whole in batches for batch, payload in pieces(whole)]
+        for start in range(0, len(items), _PAGE):
+            if not self._write(items[start : start + _PAGE]):
+                return len(items) - start
+        return 0
 
     def since(self, instance_id: str, webhook_id: WebhookId, moment: datetime) -> Iterator[DeliveryBatch]:
         """A webhook's batches that were delivered at *moment* or later; what cannot be read is passed over."""
@@ -61,14 +67,15 @@ class Archive:
             for page in pages:
                 yield from _batches([from_item(item) for item in page["Items"]])
 
-    def _write(self, page: "Sequence[dict[str, AttributeValueTypeDef]]") -> int:
+    def _write(self, page: "Sequence[dict[str, AttributeValueTypeDef]]") -> bool:
         left: Any = {self._table_name: [{"PutRequest": {"Item": item}} for item in page]}
         for number in range(_ROUNDS):
-            left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+            with suppress(ClientError, BotoCoreError):
+                left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
             if not left:
-                return 0
+                return True
             self._sleep(0.05 * 2**number)
-        return len(left[self._table_name])
+        return False
 
 
 def _item(batch: DeliveryBatch, payload: bytes, now: datetime) -> "dict[str, AttributeValueTypeDef]":

@@ -5,7 +5,7 @@ import costs a cold start 60 to 80 ms of CPU (docs/decisions/0801-cold-start.md)
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from botocore.config import Config
 from botocore.session import Session
@@ -63,6 +63,14 @@ def client(service: str) -> "BaseClient":
     """The process's client of *service*; region, keys and endpoint come from the environment."""
     made: BaseClient = session().create_client(service, config=_CONFIG)
     return made
+
+
+@cache
+def hasty_dynamodb() -> "DynamoDBClient":
+    """A DynamoDB for what may fail rather than hold others up: it tries once, and not for long."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
+    made: Any = session().create_client("dynamodb", config=config)
+    return made  # type: ignore[no-any-return]
 
 
 @cache

@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.aws.announcer import Announcer
 from lambdas.aws.archive import Archive
 from lambdas.aws.backlog import Backlog
-from lambdas.aws.clients import client
+from lambdas.aws.clients import client, hasty_dynamodb
 from lambdas.aws.delivery_queue import DeliveryQueue, decode
 from lambdas.aws.seal import Unsealer
 from lambdas.aws.webhook_state import WebhookStates
@@ -146,7 +146,7 @@ def _deliverer() -> "Deliverer":
         states=parts.states,
         tests=parts.states,
         backlog=parts.backlog,
-        archive=Archive(client("dynamodb"), settings.backlog_table),
+        archive=Archive(hasty_dynamodb(), settings.backlog_table),
         transitions=parts.transitions,
         unseal=Unsealer(client("kms")),
         post=Courier(

@@ -145,6 +145,7 @@ def _settings(stack: Stack) -> DeliverySettings:
 def _forget() -> None:
     """Have the functions start cold, and close what the last ones kept open."""
     clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.hasty_dynamodb.cache_clear()
     if functions._deliverer.cache_info().currsize:
         courier = functions._deliverer().post.__self__  # type: ignore[attr-defined]
         functions._loop().run(courier._transport.aclose())
