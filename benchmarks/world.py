@@ -75,7 +75,7 @@ class World:
             "AWS_LAMBDA_FUNCTION_NAME": "benchmark",
             "POWERTOOLS_SERVICE_NAME": "benchmark",
             "POWERTOOLS_METRICS_NAMESPACE": "SesFeedback",
-            "SSL_CERT_FILE": str(self.authority),
+            "BENCHMARK_AUTHORITY": str(self.authority),
             "REQUESTS_CA_BUNDLE": str(self.authority),
             **settings,
         }
