@@ -19,7 +19,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -54,6 +54,7 @@ PERIODS = {
     "feedback_batch_size": "20",
     "delivery_batch_size": "10",
 }
+_MARK = "AWS_ENDPOINT_URL_DYNAMODB"
 console = Console(highlight=False)
 
 
@@ -95,9 +96,7 @@ def main(
         stack = LocalStack(Path(folder))
         try:
             facts = stack.up(_tell, context=PERIODS, environment={})
-            server = stack.server()
-            assert server
-            with Stage(facts, server.pid, random.Random(seed), kills, without or ()) as stage:
+            with Stage(facts, random.Random(seed), kills=kills, without=without or ()) as stage:
                 calm = stage.run(events, pace, disturbed=False)
                 rough = stage.run(events, pace, disturbed=True)
         finally:
@@ -110,36 +109,35 @@ class Stage:
     """Tenants with their webhooks on a running stack; a context manager."""
 
     def __init__(
-        self, facts: Mapping[str, Any], server_pid: int, chance: random.Random, kills: int, without: Sequence[str]
+        self, facts: Mapping[str, Any], chance: random.Random, *, kills: int, without: Sequence[str] = ()
     ) -> None:
         self.facts = facts
         self.hooks: list[Hook] = []
-        self._server_pid = server_pid
         self._chance = chance
         self._kills = kills
         self._without = without
         self._clients = Clients(facts["aws_endpoint_url"], facts["region"])
         self._steady, self._dying = Receiver(), Receiver()
         self._throttle = Throttle(facts["aws_endpoint_url"], facts["tables"]["backlog"])
+        self._undo = ExitStack()
 
     def __enter__(self) -> "Stage":
-        self._steady.start()
-        self._dying.start()
-        self._throttle.__enter__()
-        self._put_throttle_before_delivery()
-        self._clients.client("sqs").set_queue_attributes(
-            QueueUrl=self.facts["queues"]["deliveries"], Attributes={"VisibilityTimeout": str(VISIBILITY)}
-        )
-        broker = Broker(self.facts["broker_url"], self.facts["broker_username"], self.facts["broker_password"])
-        with broker:
+        with self._undo as undo:
+            undo.enter_context(self._steady)
+            undo.enter_context(self._dying)
+            undo.enter_context(self._throttle)
+            self._put_throttle_before_delivery(undo)
+            self._shorten_visibility(undo)
+            broker = undo.enter_context(
+                Broker(self.facts["broker_url"], self.facts["broker_username"], self.facts["broker_password"])
+            )
             for number in range(TENANTS):
                 self._add_tenant(broker, number)
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._throttle.__exit__()
-        self._steady.stop()
-        self._dying.stop()
+        self._undo.close()
 
     def _add_tenant(self, broker: Broker, number: int) -> None:
         """A tenant with five webhooks, one of which will fail in the tenant's own way."""
@@ -153,14 +151,21 @@ class Stage:
             broker.bind(instance_id, str(uuid.uuid4()), {"notification_webhook": receiver.url(hook.path)})
             self.hooks.append(hook)
 
-    def _put_throttle_before_delivery(self) -> None:
-        functions = self._clients.client("lambda")
-        name = self.facts["functions"]["delivery"]
+    def _put_throttle_before_delivery(self, undo: ExitStack) -> None:
+        functions, name = self._clients.client("lambda"), self.facts["functions"]["delivery"]
         variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(
-            FunctionName=name,
-            Environment={"Variables": {**variables, "AWS_ENDPOINT_URL_DYNAMODB": self._throttle.url}},
-        )
+
+        def configure(more: Mapping[str, str]) -> None:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**variables, **more}})
+
+        undo.callback(configure, {})
+        configure({_MARK: self._throttle.url})
+
+    def _shorten_visibility(self, undo: ExitStack) -> None:
+        sqs, url = self._clients.client("sqs"), self.facts["queues"]["deliveries"]
+        before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+        undo.callback(sqs.set_queue_attributes, QueueUrl=url, Attributes=before)
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
 
     def run(self, events: int, pace: float, *, disturbed: bool) -> Run:
         """Publish *events*, disturbed or not, and wait until all arrived or patience ends."""
@@ -274,21 +279,16 @@ class Stage:
         moments = sorted(self._chance.uniform(0, seconds) for _ in range(self._kills))
         for last, moment in pairwise([0.0, *moments]):
             over.wait(moment - last)
-            if processes := delivery_processes(self._server_pid, self.facts["functions"]["delivery"]):
+            if processes := delivery_processes(self._throttle.url):
                 os.kill(self._chance.choice(processes), signal.SIGKILL)
                 run.killed += 1
 
 
-def delivery_processes(server_pid: int, function: str) -> list[int]:
-    """The processes that the embedded AWS runs *function* in: its own descendants, by their environment."""
-    parents: dict[int, int] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    wanted = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
-    return [pid for pid in parents if _descends(pid, server_pid, parents) and wanted in _environment(pid)]
+def delivery_processes(throttle_url: str) -> list[int]:
+    """The processes that the delivery function runs in: those, and no others, were told of our throttle."""
+    mark = f"{_MARK}={throttle_url}".encode()
+    pids = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in pids if mark in _environment(pid)]
 
 
 def report(calm: Run, rough: Run, hooks: Sequence[Hook], *, as_json: bool) -> bool:
@@ -333,12 +333,6 @@ def _hang(_: Received) -> int:
 
 def _percentile(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[-1] if len(values) > 1 else float("inf")
-
-
-def _descends(pid: int, ancestor: int, parents: Mapping[int, int]) -> bool:
-    while pid in parents and pid != ancestor:
-        pid = parents[pid]
-    return pid == ancestor
 
 
 def _environment(pid: int) -> list[bytes]:

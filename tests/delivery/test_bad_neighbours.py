@@ -1,0 +1,97 @@
+"""One batch with every kind of bad receiver in it, over real sockets: the others' deliveries are on time."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import trustme
+
+from lambdas.delivery.courier import Courier
+from lambdas.delivery.transport import transport
+from lambdas.domain.address import AddressRules
+from lambdas.domain.attempt import Answer, NoAnswer
+from tests.delivery.receivers import LOCAL, OK, Behaviour, Names, client_tls, receiver, server_tls
+from tests.delivery.test_courier import break_off, drip, flood, hang
+from tests.delivery.world import World, batch
+
+DEADLINE = 3.0  # s that an attempt may take here; 15 in production
+EACH = 8  # deliveries of each webhook
+GOOD = [f"good-{number}" for number in range(5)]
+
+BAD: dict[str, tuple[bytes | Behaviour, str]] = {  # how it answers, and why that is a failure
+    "hangs": (hang, "timeout"),
+    "drips-headers": (drip(head=b"HTTP/1.1 200 OK\r\nx: ", tail=b"y"), "timeout"),
+    "closes": (break_off, "connection closed without an answer"),
+    "redirects": (b"HTTP/1.1 302 No\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n", "302"),
+    "wrong-certificate": (OK, "certificate not accepted"),
+    "rebinds": (OK, "address not allowed"),
+}
+FINE: dict[str, bytes | Behaviour] = {
+    "floods": flood,
+    "rubbish": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n\xff\xfe\x00\x01",
+    "drips-body": drip(head=b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", tail=b"x"),
+}
+
+
+class Rebinding(Names):
+    """Answers for one name with an address inside, for all others with this machine's."""
+
+    def look_up(self, host: str, port: int, family: int, kind: int) -> list[Any]:  # type: ignore[override]
+        self.answers = [("169.254.169.254" if host == "rebinds.example" else LOCAL,)]
+        return super().look_up(host, port, family, kind)
+
+
+async def deliver() -> tuple[World, dict[str, float]]:
+    """Deliver one batch to all of them; the world after it, and when each webhook's last attempt ended."""
+    world = World()
+    world.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    rules = AddressRules.parse("127.0.0.1/32", allow_http=False)
+    names = Rebinding(rules)
+    way = transport(rules, client_tls(), names)
+    courier = Courier(way, deadline=DEADLINE, body_deadline=DEADLINE / 4)
+    ended: dict[str, float] = {}
+
+    async def post(url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+        answer = await courier.post(url, headers, body)
+        ended[url.host.removesuffix(".example")] = asyncio.get_running_loop().time()
+        return answer
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.sleep, 0)
+        stack.push_async_callback(names.close)
+        stack.push_async_callback(way.aclose)
+        answers = {name: answer for name, (answer, _) in BAD.items()} | FINE | dict.fromkeys(GOOD, OK)
+        for name, answer in answers.items():
+            ca = trustme.CA() if name == "wrong-certificate" else None
+            to = await stack.enter_async_context(receiver(answer, tls=server_tls(f"{name}.example", ca=ca)))
+            world.webhook(name, url=str(to.url(f"{name}.example")))
+        now = world.clock()
+        messages = {name: batch(name, *ids(name), created_at=now) for name in answers}
+        deliverer = replace(world._deliverer(), post=post, clock=world.clock)
+        assert await deliverer.deliver(messages, deadline=now + timedelta(seconds=30)) == []
+    return world, ended
+
+
+def ids(name: str) -> list[str]:
+    """The ids of a webhook's deliveries."""
+    return [f"{name}-{number}" for number in range(EACH)]
+
+
+def test_good_webhooks_get_everything_on_time_however_bad_the_others_are() -> None:
+    """They are done before the first of the others is given up; and what failed goes back, with its reason kept."""
+    world, ended = asyncio.run(deliver())
+
+    made = {one.id for kept in world.kept for one in kept.deliveries}
+    waiting = {one.id for each, _ in world.later for one in each.deliveries}
+    for name in GOOD:
+        assert set(ids(name)) <= made
+        assert ended[name] < ended["hangs"]
+    for name in FINE:
+        assert set(ids(name)) <= made
+    for name, (_, reason) in BAD.items():
+        assert set(ids(name)) <= waiting - made
+        assert world.health(name).last_reason.startswith(reason)
