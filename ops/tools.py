@@ -52,7 +52,7 @@ class Tools:
     @cached_property
     def topics(self) -> Topics:
         """Topics that tell people by e-mail."""
-        return Topics(client("sns"), key_arn=self.stack.outputs["KeyArn"])
+        return Topics(client("sns"), key_arn=self.stack.outputs["KeyArn"], arn_prefix=self.stack.arn_prefix)
 
     def webhook(self, webhook_id: str) -> tuple[Target, dict[str, Any]]:
         """A webhook by its id, with its item; ends the command when there is none."""
