@@ -41,7 +41,7 @@ class Work:
 
 
 def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Target]) -> list[Work]:
-    """The work of each webhook that still is, from *batches* by message id."""
+    """The work of each webhook that still is, from *batches* by message id. A digest's test is read in the digest."""
     works: dict[Key, Work] = {}
     for message_id, batch in batches.items():
         key = (batch.instance_id, batch.webhook_id)
@@ -50,7 +50,8 @@ def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Targe
         work = works.setdefault(key, Work(target=targets[key]))
         work.messages.append(message_id)
         for delivery in batch.deliveries:
-            jobs = work.tests if delivery.type == TEST else work.jobs
+            is_test = delivery.type == TEST and work.target.format is not NotificationFormat.EMAIL
+            jobs = work.tests if is_test else work.jobs
             jobs.append(Job(delivery=delivery, attempt=batch.attempt))
     return list(works.values())
 

@@ -314,9 +314,11 @@ def test_an_emails_deliveries_gather_in_the_backlog() -> None:
     world = World()
     world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t", sealed=b"")
 
-    assert world.deliver(batch("email-b1")) == []
+    test = replace(batch("email-b1"), deliveries=(delivery("t", "webhook.test"),))
 
-    assert (world.posted, len(world.parked)) == ([], 1)
+    assert world.deliver(batch("email-b1"), test) == []
+
+    assert (world.posted, world.waiting("i1", WebhookId("email-b1"))) == ([], 2)
 
 
 @pytest.mark.parametrize("health", [Health(), FAILING, replace(FAILING, state=State.DISABLED)])
