@@ -13,6 +13,8 @@ from lambdas.aws import clients
 from local.receiver import Receiver
 from local.tenant import Tenant
 from ops.__main__ import app
+from ops.stack import find
+from ops.standing import reputation_parts
 from tests.events import bounce, delivery, text
 from tests.journey.conftest import Stack
 
@@ -82,6 +84,23 @@ def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops
     assert ":" in shown["history"][0]["by"]
     tenant.mailbox.send("success@shop.example")
     receiver.wait_for(kind="email.delivered")
+
+
+def test_the_sweep_runs_and_heals_what_somebody_else_switched(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """The function as deployed; and its check of one instance, with SES, the pacer and CloudWatch as they answer."""
+    answer = stack.client("lambda").invoke(FunctionName=stack.facts["functions"]["reputation-sweep"])
+    assert "FunctionError" not in answer
+
+    tenant = stack.tenant(receiver.url())
+    tenant.mailbox.send("success@shop.example")
+    stack.eventually(lambda: stack.counters(tenant.instance_id)["deliveries"], lambda count: count == 1)
+    ops("pause", tenant.instance_id, "--reason", "phishing")
+    ses, name = stack.client("sesv2"), tenant.credentials["configuration_set"]
+    ses.put_configuration_set_sending_options(ConfigurationSetName=name, SendingEnabled=True)
+    parts, _ = reputation_parts(find())
+    checked = parts.sweeper(lambda: 60.0).check([tenant.instance_id], now=datetime.now(UTC))
+    assert checked == (1, 0)
+    assert parts.sending.enabled(tenant.instance_id) is False
 
 
 def test_the_fire_drill_crosses_every_threshold_and_leaves_nothing_behind(
