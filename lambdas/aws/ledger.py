@@ -12,6 +12,7 @@ the commit and runs again finds its entries there and adds nothing. Deliveries a
 lower a rate: a plain addition, in items of their own, that neither contends with transactions nor wakes the judge.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -42,14 +43,20 @@ class LedgerContended(Exception):
 
 
 class Ledger:
-    """Writes what counts. *pause* waits a number of seconds."""
+    """Writes what counts. *pause* waits a number of seconds; *chance* (0 to 1) keeps rivals from meeting again."""
 
     def __init__(
-        self, client: "DynamoDBClient", table_name: str, *, pause: Callable[[float], object] = time.sleep
+        self,
+        client: "DynamoDBClient",
+        table_name: str,
+        *,
+        pause: Callable[[float], object] = time.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._pause = pause
+        self._chance = chance
 
     def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
         """Count each of *entries* unless it was counted before; the keys of those that were new.
@@ -88,7 +95,7 @@ class Ledger:
             if not left:
                 return set()
             if wait is not None:
-                self._pause(wait)
+                self._pause(wait * (0.5 + self._chance()))
         raise LedgerContended(instance_id)
 
     def _write(self, instance_id: str, entries: Mapping[str, LedgerEntry]) -> list[str] | None:

@@ -76,7 +76,7 @@ def refusing(client: "DynamoDBClient", *reasons: list[str]) -> tuple[Ledger, Ref
     """A ledger over a refusing client, that client, and the waits it makes."""
     waits: list[float] = []
     fake = Refusing(client, *reasons)
-    return Ledger(fake, "reputation", pause=waits.append), fake, waits  # type: ignore[arg-type]
+    return Ledger(fake, "reputation", pause=waits.append, chance=lambda: 0.5), fake, waits  # type: ignore[arg-type]
 
 
 def test_an_entry_and_its_counter_are_written_together(dynamodb: "DynamoDBClient") -> None:
