@@ -26,8 +26,6 @@ POST_HEADERS = 420  # bytes of a request's line and headers
 JUDGEMENT_READS = 12.5  # read units: a month of hourly counters, 50 KB, read consistently
 JUDGEMENT_S = 0.1  # s billed for a judgement
 TARGET = 2.00  # $ per million
-WRITING_TENANTS, WRITING_EVENTS = 20, 4_000
-WRITES_WANTED = {100: 0.3, 1_000: 0.15}  # write units an event, by events in a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,27 +164,10 @@ def _run(world: World, scenario: Scenario) -> Usage:
 
 
 def _figures(priced: Mapping[Scenario, Mapping[str, float]]) -> tuple[Figure, ...]:
-    totals = [
+    return tuple(
         lower(f"cost: a million events at {_heading(scenario)}", sum(dollars.values()), "$", TARGET)
         for scenario, dollars in priced.items()
-    ]
-    return (*totals, *_write_figures())
-
-
-def _write_figures() -> tuple[Figure, ...]:
-    """Table writes of an event where 20 tenants send alike, which is what reputation promises."""
-    figures = []
-    with World(1) as world:
-        seed(world, WRITING_TENANTS)
-        events = list(workload.events(WRITING_EVENTS, tenants=WRITING_TENANTS))
-        for batch, target in WRITES_WANTED.items():
-            stage = feed(world, events, batch=batch).stage
-            calls = sum(stage.counts[f"dynamodb.{call}"] for call in ("Query", "UpdateItem", "TransactWriteItems"))
-            writes = stage.counts["dynamodb.write_units.reputation"] / WRITING_EVENTS
-            name = f"an event in batches of {batch:,} over {WRITING_TENANTS} tenants"
-            figures.append(lower(f"cost: write units of {name}", writes, "units", target))
-            figures.append(lower(f"cost: calls to DynamoDB for {name}", calls / WRITING_EVENTS, "calls"))
-    return tuple(figures)
+    )
 
 
 def _dollars(priced: Mapping[Scenario, Mapping[str, float]], price: Prices) -> Table:
