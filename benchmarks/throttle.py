@@ -26,7 +26,6 @@ class Throttle:
         parts = urlsplit(endpoint)
         self._upstream = (parts.hostname or HOST, parts.port or 80)
         self._table = f'"{table}"'.encode()
-        self._local = threading.local()
         self._server = _Server((HOST, 0), _handler(self))
 
     @property
@@ -42,25 +41,16 @@ class Throttle:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """The answer to one request."""
-        if self.on.is_set() and self._table in body:
-            self.refused += 1
-            return 400, [("content-type", "application/x-amz-json-1.0")], _THROTTLED
-        try:
-            return self._pass_on(path, headers, body)
-        except (http.client.HTTPException, OSError):
-            self._local.connection = None  # kept alive for too long: once more, over a new one
-            return self._pass_on(path, headers, body)
+    def refuses(self, body: bytes) -> bool:
+        """Whether a request is throttled."""
+        if not (self.on.is_set() and self._table in body):
+            return False
+        self.refused += 1
+        return True
 
-    def _pass_on(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = http.client.HTTPConnection(*self._upstream, timeout=30)
-        connection.request("POST", path, body=body, headers=headers)
-        response = connection.getresponse()
-        read = response.read()
-        return response.status, response.getheaders(), read
+    def upstream(self) -> http.client.HTTPConnection:
+        """A connection to the DynamoDB behind."""
+        return http.client.HTTPConnection(*self._upstream, timeout=30)
 
 
 class _Server(ThreadingHTTPServer):
@@ -75,16 +65,31 @@ def _handler(throttle: Throttle) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            self.upstream = throttle.upstream()
+
+        def finish(self) -> None:
+            self.upstream.close()
+            super().finish()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            status, headers, answer = throttle.answer(self.path, dict(self.headers.items()), body)
+            if throttle.refuses(body):
+                self._answer(400, [("content-type", "application/x-amz-json-1.0")], _THROTTLED)
+                return
+            self.upstream.request("POST", self.path, body=body, headers=dict(self.headers.items()))
+            with self.upstream.getresponse() as response:
+                self._answer(response.status, response.getheaders(), response.read())
+
+        def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response(status)
             for name, value in headers:
                 if name.lower() not in _HOP_BY_HOP:
                     self.send_header(name, value)
-            self.send_header("content-length", str(len(answer)))
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Be silent."""
