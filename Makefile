@@ -40,6 +40,7 @@ bench: $(READY) ## side-by-side measurements, as tables of ratios
 faults: $(READY) ## the pipeline under injected faults, on the embedded AWS
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 	$(BIN)/python -m benchmarks.faults_reputation
+	$(BIN)/python -m benchmarks.faults_operations
 
 fuzz: $(READY) ## a million made-up inputs for whatever reads foreign input (SECONDS=600 bounds it)
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
