@@ -280,7 +280,9 @@ def _one(
     with Broker(facts["broker_url"], facts["broker_username"], facts["broker_password"]) as broker:
         broker.provision(scene.instance_id, {"admin_email": "a@shop.example", "enable_feedback_notifications": True})
         broker.bind(scene.instance_id, str(uuid.uuid4()), {"notification_webhook": receiver.url(scene.path)})
-    return suffer(name, scene, count)
+    outcome = suffer(name, scene, count)
+    console.print(f"[dim]{outcome.delivered} of {outcome.events} after {outcome.seconds:.0f} s[/dim]")
+    return outcome
 
 
 def main(
