@@ -109,13 +109,22 @@ class Stage:
     """Tenants with their webhooks on a running stack; a context manager."""
 
     def __init__(
-        self, facts: Mapping[str, Any], chance: random.Random, *, kills: int, without: Sequence[str] = ()
+        self,
+        facts: Mapping[str, Any],
+        chance: random.Random,
+        *,
+        kills: int,
+        without: Sequence[str] = (),
+        each: int = WEBHOOKS_EACH,
+        visibility: int = VISIBILITY,
     ) -> None:
         self.facts = facts
         self.hooks: list[Hook] = []
         self._chance = chance
         self._kills = kills
         self._without = without
+        self._each = each
+        self._visibility = visibility
         self._clients = Clients(facts["aws_endpoint_url"], facts["region"])
         self._steady, self._dying = Receiver(), Receiver()
         self._throttle = Throttle(facts["aws_endpoint_url"], facts["tables"]["backlog"])
@@ -140,11 +149,11 @@ class Stage:
         self._undo.close()
 
     def _add_tenant(self, broker: Broker, number: int) -> None:
-        """A tenant with five webhooks, one of which will fail in the tenant's own way."""
+        """A tenant with some webhooks, one of which will fail in the tenant's own way."""
         fault = ("answers 503", "hangs", "refuses connections", "fails every other time")[number]
         instance_id = str(uuid.uuid4())
         broker.provision(instance_id, {"admin_email": "a@shop.example", "enable_feedback_notifications": True})
-        for each in range(WEBHOOKS_EACH):
+        for each in range(self._each):
             failing = fault if each == 0 else ""
             receiver = self._dying if failing == "refuses connections" else self._steady
             hook = Hook(instance_id, f"/tenant-{number}/{each}", receiver, failing)
@@ -165,7 +174,7 @@ class Stage:
         sqs, url = self._clients.client("sqs"), self.facts["queues"]["deliveries"]
         before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
         undo.callback(sqs.set_queue_attributes, QueueUrl=url, Attributes=before)
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(self._visibility)})
 
     def run(self, events: int, pace: float, *, disturbed: bool) -> Run:
         """Publish *events*, disturbed or not, and wait until all arrived or patience ends."""
@@ -193,7 +202,7 @@ class Stage:
         sns, began = self._clients.client("sns"), time.monotonic()
         for number, text in enumerate(workload.events_in_turn(events)):
             time.sleep(max(0.0, began + number / pace - time.monotonic()))
-            instance_id = self.hooks[number % TENANTS * WEBHOOKS_EACH].instance_id
+            instance_id = self.hooks[number % TENANTS * self._each].instance_id
             message = as_new(told_of(text, instance_id), now=datetime.now(UTC), region=self.facts["region"])
             run.published[json.loads(message)["mail"]["messageId"]] = (instance_id, time.time())
             sns.publish(TopicArn=self.facts["event_topic_arn"], Message=message)
