@@ -4,12 +4,13 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from lambdas.aws.faults import Throttled
-from lambdas.broker.bindings import Bindings
+from lambdas.broker.binding import Binder, BindingReading
+from lambdas.broker.deprovisioning import Deprovisioning
 from lambdas.broker.errors import (
     BrokerError,
     Busy,
@@ -19,8 +20,11 @@ from lambdas.broker.errors import (
     Unauthorized,
     VersionUnsupported,
 )
-from lambdas.broker.instances import Instances
+from lambdas.broker.provisioning import Provisioning
+from lambdas.broker.reading import Reading
 from lambdas.broker.requests import MAX_BODY, Answer, Request
+from lambdas.broker.unbinding import Unbinding
+from lambdas.broker.updating import Updating
 
 _VERSION = re.compile(r"2\.\d{1,4}")
 _INSTANCE = r"/v2/service_instances/(?P<instance>[^/]+)"
@@ -41,7 +45,18 @@ class Tell(Protocol):
     def __call__(self, request: Request, answer: Answer, error: Exception | None) -> None: ...
 
 
-Handle = Callable[[Request, Mapping[str, str], datetime], Answer]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request on its route: the ids of its path are empty where the route has none."""
+
+    instance: str = ""
+    binding: str = ""
+    body: bytes = field(repr=False)
+    query: Mapping[str, str]
+    now: datetime
+
+
+Handle = Callable[[Call], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +64,13 @@ class Api:
     """Answers requests."""
 
     accept: Accept
-    instances: Instances
-    bindings: Bindings
+    provisioning: Provisioning
+    updating: Updating
+    deprovisioning: Deprovisioning
+    reading: Reading
+    binder: Binder
+    unbinding: Unbinding
+    binding_reading: BindingReading
     catalog: Mapping[str, Any]
     tell: Tell
 
@@ -78,38 +98,32 @@ class Api:
             if match := pattern.fullmatch(request.path):
                 if request.method not in handlers:
                     raise MethodNotAllowed(", ".join(sorted(handlers)))
-                return handlers[request.method](request, match.groupdict(), now)
+                call = Call(body=request.body, query=request.query, now=now, **match.groupdict())
+                return handlers[request.method](call)
         raise NoSuchRoute("there is nothing at this path")
 
     def _routes(self) -> tuple[tuple[re.Pattern[str], Mapping[str, Handle]], ...]:
-        instances, bindings = self.instances, self.bindings
         return (
-            (_CATALOG, {"GET": lambda request, ids, now: Answer(status=200, body=self.catalog)}),  # noqa: ARG005
+            (_CATALOG, {"GET": lambda _: Answer(status=200, body=self.catalog)}),
             (
                 _ONE_INSTANCE,
                 {
-                    "PUT": lambda r, ids, now: instances.provision(ids["instance"], r.body, r.query, now=now),
-                    "PATCH": lambda r, ids, now: instances.update(ids["instance"], r.body, r.query, now=now),
-                    "DELETE": lambda r, ids, now: instances.deprovision(ids["instance"], r.query, now=now),
-                    "GET": lambda r, ids, now: instances.fetch(ids["instance"]),  # noqa: ARG005
+                    "PUT": lambda c: self.provisioning.provision(c.instance, c.body, c.query, now=c.now),
+                    "PATCH": lambda c: self.updating.update(c.instance, c.body, c.query, now=c.now),
+                    "DELETE": lambda c: self.deprovisioning.deprovision(c.instance, c.query, now=c.now),
+                    "GET": lambda c: self.reading.fetch(c.instance),
                 },
             ),
-            (
-                _INSTANCE_OPERATION,
-                {"GET": lambda r, ids, now: instances.last_operation(ids["instance"], r.query, now=now)},
-            ),
+            (_INSTANCE_OPERATION, {"GET": lambda c: self.reading.last_operation(c.instance, c.query, now=c.now)}),
             (
                 _ONE_BINDING,
                 {
-                    "PUT": lambda r, ids, now: bindings.bind(ids["instance"], ids["binding"], r.body, r.query, now=now),
-                    "DELETE": lambda r, ids, now: bindings.unbind(ids["instance"], ids["binding"], r.query, now=now),
-                    "GET": lambda r, ids, now: bindings.fetch(ids["instance"], ids["binding"]),  # noqa: ARG005
+                    "PUT": lambda c: self.binder.bind(c.instance, c.binding, c.body, c.query, now=c.now),
+                    "DELETE": lambda c: self.unbinding.unbind(c.instance, c.binding, c.query, now=c.now),
+                    "GET": lambda c: self.binding_reading.fetch(c.instance, c.binding),
                 },
             ),
-            (
-                _BINDING_OPERATION,
-                {"GET": lambda r, ids, now: bindings.last_operation(ids["instance"], ids["binding"])},  # noqa: ARG005
-            ),
+            (_BINDING_OPERATION, {"GET": lambda c: self.binding_reading.last_operation(c.instance, c.binding)}),
         )
 
     def _authenticate(self, request: Request, now: datetime) -> None:

@@ -100,4 +100,4 @@ def _engine() -> Engine:
 @cache
 def _sweep() -> Sweep:
     wiring = _wiring()
-    return Sweep(store=wiring.table, instances=wiring.instances, bindings=wiring.bindings, tell=_telling().swept)
+    return Sweep(store=wiring.table, instances=wiring.reading, bindings=wiring.unbinding, tell=_telling().swept)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
+
 from lambdas.aws.broker_table import VersionConflict
-from lambdas.aws.faults import Declined, Throttled
+from lambdas.aws.faults import Declined, Throttled, code
 from lambdas.aws.operations_queue import OperationMessage
 from lambdas.domain.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
 
@@ -150,7 +152,7 @@ class Engine:
         instance = replace(instance, operation=replace(instance.operation, failures=failures))
         if failures < MAX_FAILURES:
             return instance, Wait(2.0**failures, f"{instance.operation.description}: AWS failed, trying again")
-        return instance, Refused(f"AWS kept failing ({type(error).__name__}); ask the operator, then try again")
+        return instance, Refused(f"AWS kept failing ({_named(error)}); ask the operator, then try again")
 
     def _record(self, instance: Instance, step: Step, outcome: Outcome | None) -> Instance:
         if isinstance(outcome, Refused):
@@ -255,6 +257,10 @@ def past(instance: Instance, operation: Any) -> tuple[Past, ...]:
     """The instance's past with *operation* in it, the latest KEPT_PAST."""
     entry = Past(id=operation.id, state=operation.state, description=operation.description)
     return (*(known for known in instance.past if known.id != entry.id), entry)[-KEPT_PAST:]
+
+
+def _named(error: Exception) -> str:
+    return code(error) if isinstance(error, ClientError) else type(error).__name__
 
 
 def _current(instance: Instance, message: OperationMessage) -> bool:

@@ -182,6 +182,12 @@ def check_needed(given: frozenset[str], request: BindRequest) -> None:
         raise BadParameter("notification_events", "needs a notification_webhook or a notification_email beside it")
 
 
+def check_mail_from(ses: SesParameters, domain: str) -> None:
+    """Refuse a MAIL FROM domain that is none, taken as a whole."""
+    if ses.mail_from_subdomain and not is_domain(f"{ses.mail_from_subdomain}.{domain}"):
+        raise BadParameter("mail_from_subdomain", "is too long for the domain")
+
+
 def _bindings(fields: Fields) -> dict[str, Fields]:
     if not fields.has("bindings"):
         return {}

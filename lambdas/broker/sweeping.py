@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.broker.bindings import STALE
-from lambdas.broker.instances import STALLED
+from lambdas.broker.starting import STALLED
+from lambdas.broker.unbinding import STALE
 
 
 class Store(Protocol):

@@ -25,18 +25,24 @@ from lambdas.aws.webhook_items import WebhookItems
 from lambdas.aws.zone import Zone
 from lambdas.aws.zone_credentials import zone_client
 from lambdas.broker.api import Api, Tell
-from lambdas.broker.bindings import Bindings
+from lambdas.broker.binding import Binder, BindingReading
+from lambdas.broker.bound import Maker
 from lambdas.broker.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog
+from lambdas.broker.deprovisioning import Deprovisioning
 from lambdas.broker.dns import Dns
-from lambdas.broker.instances import Instances
 from lambdas.broker.operations import Engine, Report, Step
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
 from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
+from lambdas.broker.provisioning import Provisioning
+from lambdas.broker.reading import Reading
 from lambdas.broker.rendering import Renderer
 from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
 from lambdas.broker.ses_steps import SesSteps
 from lambdas.broker.settings import BrokerSettings
+from lambdas.broker.starting import Operations
+from lambdas.broker.unbinding import Unbinding
+from lambdas.broker.updating import Updating
 from lambdas.domain.address import AddressRules
 from lambdas.domain.instance import Instance
 from lambdas.domain.signature import WebhookSecret, new_secret
@@ -76,8 +82,20 @@ class Wiring:
         settings = self.settings
         return Api(
             accept=Credentials(client("secretsmanager"), settings.credentials_secret_arn),
-            instances=self.instances,
-            bindings=self.bindings,
+            provisioning=Provisioning(
+                store=self.table,
+                operations=self._operations,
+                identities=self._ses(APIS_PATIENCE),
+                settings=settings,
+            ),
+            updating=Updating(
+                store=self.table, operations=self._operations, webhooks=self._webhook_changes, settings=settings
+            ),
+            deprovisioning=Deprovisioning(store=self.table, operations=self._operations, settings=settings),
+            reading=self.reading,
+            binder=self._binder,
+            unbinding=self.unbinding,
+            binding_reading=BindingReading(store=self.table, makers=self._makers),
             catalog=catalog(settings),
             tell=tell,
         )
@@ -94,32 +112,41 @@ class Wiring:
         )
 
     @cached_property
-    def instances(self) -> Instances:
-        """What answers for instances."""
-        changes = WebhookChanges(
-            store=self.table, webhooks=self._webhooks, vault=self._vault, seal=self._seal, rules=self._rules
-        )
-        return Instances(
-            store=self.table,
-            turns=self.turns,
-            identities=self._ses(APIS_PATIENCE),
-            webhooks=changes,
-            settings=self.settings,
-            new_id=_new_id,
-        )
+    def reading(self) -> Reading:
+        """What answers fetches and polls of instances."""
+        return Reading(store=self.table, operations=self._operations)
 
     @cached_property
-    def bindings(self) -> Bindings:
-        """What answers for bindings."""
-        return Bindings(
+    def unbinding(self) -> Unbinding:
+        """What removes bindings."""
+        return Unbinding(store=self.table, makers=self._makers, settings=self.settings)
+
+    @cached_property
+    def _binder(self) -> Binder:
+        return Binder(
             store=self.table,
             vault=self._vault,
             webhooks=self._webhooks,
-            makers={SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()},
+            makers=self._makers,
+            unbinding=self.unbinding,
             settings=self.settings,
             rules=self._rules,
             new_id=_new_id,
             new_secret=new_secret,
+        )
+
+    @cached_property
+    def _makers(self) -> dict[str, Maker]:
+        return {SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
+
+    @cached_property
+    def _operations(self) -> Operations:
+        return Operations(turns=self.turns, new_id=_new_id)
+
+    @cached_property
+    def _webhook_changes(self) -> WebhookChanges:
+        return WebhookChanges(
+            store=self.table, webhooks=self._webhooks, vault=self._vault, seal=self._seal, rules=self._rules
         )
 
     @cached_property

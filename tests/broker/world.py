@@ -9,20 +9,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambdas.broker.api import Api
-from lambdas.broker.bindings import Bindings
+from lambdas.broker.binding import Binder, BindingReading
+from lambdas.broker.bound import Maker
 from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
+from lambdas.broker.deprovisioning import Deprovisioning
 from lambdas.broker.dns import Dns
-from lambdas.broker.instances import Instances
 from lambdas.broker.operations import Engine
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
 from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
+from lambdas.broker.provisioning import Provisioning
+from lambdas.broker.reading import Reading
 from lambdas.broker.rendering import Renderer
 from lambdas.broker.requests import Answer, Request
 from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
 from lambdas.broker.ses_steps import SesSteps
 from lambdas.broker.settings import BrokerSettings
+from lambdas.broker.starting import Operations
 from lambdas.broker.sweeping import Sweep
+from lambdas.broker.unbinding import Unbinding
+from lambdas.broker.updating import Updating
 from lambdas.domain.address import AddressRules
 from tests.broker.fakes import (
     AnyCredentials,
@@ -144,41 +150,46 @@ class World:
             renderer=renderer,
             topic_arn_prefix=PREFIX,
         )
-        self.bindings = Bindings(
+        makers: dict[str, Maker] = {SES_SERVICE: bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
+        unbinding = Unbinding(store=gated(self.table), makers=makers, settings=self.settings)
+        binder = Binder(
             store=gated(self.table),
             vault=gated(self.vault),
             webhooks=gated(self.webhooks),
-            makers={SES_SERVICE: bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()},
+            makers=makers,
+            unbinding=unbinding,
             settings=self.settings,
             rules=rules,
             new_id=lambda: next(self._ids),
             new_secret=lambda: f"whsec_{next(self._ids)}",
         )
-        self.instances = Instances(
+        operations = Operations(turns=gated(self.turns), new_id=lambda: next(self._ids))
+        changes = WebhookChanges(
             store=gated(self.table),
-            turns=gated(self.turns),
-            identities=gated(self.ses),
-            webhooks=WebhookChanges(
-                store=gated(self.table),
-                webhooks=gated(self.webhooks),
-                vault=gated(self.vault),
-                seal=gated(self.seal),
-                rules=rules,
-            ),
-            settings=self.settings,
-            new_id=lambda: next(self._ids),
+            webhooks=gated(self.webhooks),
+            vault=gated(self.vault),
+            seal=gated(self.seal),
+            rules=rules,
         )
+        table, reading = gated(self.table), Reading(store=gated(self.table), operations=operations)
         self.api = Api(
             accept=AnyCredentials(),
-            instances=self.instances,
-            bindings=self.bindings,
+            provisioning=Provisioning(
+                store=table, operations=operations, identities=gated(self.ses), settings=self.settings
+            ),
+            updating=Updating(store=table, operations=operations, webhooks=changes, settings=self.settings),
+            deprovisioning=Deprovisioning(store=table, operations=operations, settings=self.settings),
+            reading=reading,
+            binder=binder,
+            unbinding=unbinding,
+            binding_reading=BindingReading(store=table, makers=makers),
             catalog=catalog(self.settings),
             tell=lambda *what: self.told.append(what),
         )
         self.sweep = Sweep(
             store=gated(self.table),
-            instances=self.instances,
-            bindings=self.bindings,
+            instances=reading,
+            bindings=unbinding,
             tell=lambda *what: self.told.append(what),
         )
 

@@ -1,48 +1,25 @@
-"""Service bindings: what each OSB request means for them. Bind and unbind are synchronous, and quick.
+"""Binding: PUT of a service binding, synchronous and quick; and reading it.
 
 An intent is recorded before anything is made; a bind that dies is taken up by its repetition, or removed by the sweep.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from lambdas.aws.broker_table import VersionConflict
+from lambdas.aws.webhook_items import KeptWebhook
+from lambdas.broker.bound import WORKING, Maker, Store, link_of
 from lambdas.broker.catalog import SES_SERVICE, plans
-from lambdas.broker.errors import (
-    BadParameter,
-    BadRequest,
-    ConcurrencyError,
-    Conflict,
-    Gone,
-    NotFound,
-)
-from lambdas.broker.instances import TRIES
+from lambdas.broker.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
 from lambdas.broker.parameters import BindParameters, WebhookRules, bind_ses, check_needed
-from lambdas.broker.requests import Answer, Body, Offer, check_nested, checked_id, flag, is_id, offer, required_query
+from lambdas.broker.requests import Answer, Body, Offer, check_nested, checked_id, flag, is_id
 from lambdas.broker.settings import BrokerSettings
 from lambdas.broker.sharing import Inherited, inherit
-from lambdas.domain.instance import (
-    Binding,
-    BindingSecret,
-    BindingState,
-    BindRequest,
-    Instance,
-    InstanceState,
-)
-
-WORKING = timedelta(seconds=35)  # beyond the API function's timeout of 30 s: past it, nobody is at it any more
-STALE = timedelta(minutes=10)  # after which the sweep removes an intent: platforms give up after a minute
-
-
-class Store(Protocol):
-    """The broker's memory; the promises are those of lambdas.aws.broker_table."""
-
-    def instance(self, instance_id: str) -> Instance | None: ...
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
-    def instance_of_binding(self, binding_id: str) -> str | None: ...
-    def save_binding(self, binding: Binding, *, instances: tuple[Instance, ...] = ()) -> Binding: ...
+from lambdas.broker.starting import settled
+from lambdas.broker.unbinding import Unbinding, without
+from lambdas.domain.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
 
 
 class Vault(Protocol):
@@ -52,36 +29,25 @@ class Vault(Protocol):
     def open(self, binding_id: str, sealed: bytes) -> BindingSecret: ...
 
 
-class Maker(Protocol):
-    """Makes, shows and removes what a binding consists of; see ses_bindings and privatelink."""
+class Webhooks(Protocol):
+    """Where a predecessor's webhook is found."""
 
-    def check_room(self) -> None:
-        """Raise QuotaExceeded if nothing more can be made."""
-
-    def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
-        """Make all of it, what an earlier try left included; the binding comes back with what is sealed now."""
-
-    def remove(self, binding: Binding, *, now: datetime) -> None:
-        """Remove all of it; what is gone is fine."""
-
-    def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
-        """Its `credentials` and `parameters`; with *current*, the instructions say how things stand by now."""
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bindings:
-    """Answers what is asked of service bindings."""
+class Binder:
+    """Answers binds."""
 
     store: Store
     vault: Vault
-    webhooks: "Inheritable"
+    webhooks: Webhooks
     makers: Mapping[str, Maker]  # by service id
+    unbinding: Unbinding
     settings: BrokerSettings
     rules: WebhookRules
     new_id: Callable[[], str]
     new_secret: Callable[[], str]
-
-    # -- bind ----------------------------------------------------------------------------------------------------
 
     def bind(self, instance_id: str, binding_id: str, raw: bytes, query: Mapping[str, str], *, now: datetime) -> Answer:
         """PUT /v2/service_instances/:instance_id/service_bindings/:binding_id"""
@@ -92,12 +58,7 @@ class Bindings:
         chosen = body.offer(plans(self.settings))
         body.object("parameters")
         check_nested(body)
-        for _ in range(TRIES):
-            try:
-                return self._bind(instance_id, binding_id, body, chosen, now=now)
-            except VersionConflict:
-                continue
-        raise ConcurrencyError("other requests for this instance are under way; try again")
+        return settled(lambda: self._bind(instance_id, binding_id, body, chosen, now=now))
 
     def _bind(self, instance_id: str, binding_id: str, body: Body, chosen: Offer, *, now: datetime) -> Answer:
         instance = self._instance(instance_id, chosen)
@@ -149,7 +110,7 @@ class Bindings:
         if not self._is_same(known, asked):
             raise Conflict("a service binding with this id exists with other parameters")
         if known.state is BindingState.READY:
-            return Answer(status=200, body=self._shown(known, instance, current=False))
+            return Answer(status=200, body=self._shown(known, instance))
         if known.busy_until is not None and known.busy_until > now:
             raise ConcurrencyError("the binding is being created")
         taken = self.store.save_binding(replace(known, busy_until=now + WORKING))
@@ -230,67 +191,22 @@ class Bindings:
         except VersionConflict:
             raise ConcurrencyError("another request for this binding took over") from None
         except Exception:
-            self._leave(intent, now=now)
+            self.unbinding.leave(intent, now=now)
             raise
-        return Answer(status=201, body=self._shown(ready, instance, current=False))
+        return Answer(status=201, body=self._shown(ready, instance))
 
-    # -- unbind --------------------------------------------------------------------------------------------------
+    def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
+        """What is still to be done, the same each time the bind is repeated; a fetch says how it went."""
+        link = link_of(binding, self.store)
+        return self.makers[instance.service_id].show(binding, instance, link, current=False)
 
-    def unbind(self, instance_id: str, binding_id: str, query: Mapping[str, str], *, now: datetime) -> Answer:
-        """DELETE /v2/service_instances/:instance_id/service_bindings/:binding_id"""
-        checked_id(instance_id, "the instance id")
-        checked_id(binding_id, "the binding id")
-        flag(query, "accepts_incomplete")
-        chosen = offer(required_query(query, "service_id"), required_query(query, "plan_id"), plans(self.settings))
-        known = self.store.binding(instance_id, binding_id)
-        if known is None or known.state is BindingState.GONE:
-            raise Gone("there is no such service binding")
-        if (known.request.service_id, known.request.plan_id) != (chosen.service_id, chosen.plan_id):
-            raise BadRequest("service_id or plan_id is not the binding's")
-        if known.busy_until is not None and known.busy_until > now:
-            raise ConcurrencyError("the binding is being created or deleted")
-        instance = self.store.instance(instance_id)
-        if instance is not None and instance.busy:
-            raise ConcurrencyError("the instance is busy")
-        try:
-            self._leave(known, now=now)
-        except VersionConflict:
-            raise ConcurrencyError("another request for this binding is under way") from None
-        return Answer(status=200, body={})
 
-    def remove_stale(self, instance_id: str, binding_id: str, *, now: datetime) -> bool:
-        """Remove what a bind or unbind left that died long ago; False when there is nothing to remove."""
-        known = self.store.binding(instance_id, binding_id)
-        if known is None or known.state not in (BindingState.INTENT, BindingState.LEAVING):
-            return False
-        if known.busy_until is not None and known.busy_until > now - STALE:
-            return False
-        self._leave(known, now=now)
-        return True
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingReading:
+    """Answers fetches and polls."""
 
-    def _leave(self, known: Binding, *, now: datetime) -> None:
-        leaving = self.store.save_binding(replace(known, state=BindingState.LEAVING, busy_until=now + WORKING))
-        self.makers[known.request.service_id].remove(leaving, now=now)
-        for _ in range(TRIES):
-            try:
-                self._forget(leaving, now=now)
-            except VersionConflict:
-                continue
-            return
-        raise ConcurrencyError("other requests for this instance are under way; try again")
-
-    def _forget(self, leaving: Binding, *, now: datetime) -> None:
-        instances = []
-        instance = self.store.instance(leaving.instance_id)
-        if instance is not None and leaving.id in instance.bindings:
-            instances.append(replace(instance, bindings=_without(instance.bindings, leaving.id)))
-        link = self._link_of(leaving)
-        if link is not None and leaving.id in link.referrers:
-            instances.append(replace(link, referrers=_without(link.referrers, leaving.id)))
-        gone = replace(leaving, state=BindingState.GONE, sealed=b"", busy_until=now)
-        self.store.save_binding(gone, instances=tuple(instances))
-
-    # -- reading -------------------------------------------------------------------------------------------------
+    store: Store
+    makers: Mapping[str, Maker]
 
     def fetch(self, instance_id: str, binding_id: str) -> Answer:
         """GET /v2/service_instances/:instance_id/service_bindings/:binding_id"""
@@ -299,7 +215,8 @@ class Bindings:
         instance = self.store.instance(instance_id) if real else None
         if known is None or instance is None or known.state is not BindingState.READY:
             raise NotFound("there is no such service binding, or it is not ready yet")
-        return Answer(status=200, body=self._shown(known, instance, current=True))
+        link = link_of(known, self.store)
+        return Answer(status=200, body=self.makers[instance.service_id].show(known, instance, link, current=True))
 
     def last_operation(self, instance_id: str, binding_id: str) -> Answer:
         """GET /v2/service_instances/:instance_id/service_bindings/:binding_id/last_operation"""
@@ -315,20 +232,6 @@ class Bindings:
         words = "Binding" if known.state is BindingState.INTENT else "Unbinding"
         return Answer(status=200, body={"state": "in progress", "description": words}, headers={"Retry-After": "10"})
 
-    def _shown(self, binding: Binding, instance: Instance, *, current: bool) -> dict[str, Any]:
-        """A bind says what is still to be done, the same each time it is repeated; a fetch says how it went."""
-        return self.makers[instance.service_id].show(binding, instance, self._link_of(binding), current=current)
-
-    def _link_of(self, binding: Binding) -> Instance | None:
-        link_id = binding.effective.privatelink_instance_id
-        return self.store.instance(link_id) if link_id else None
-
-
-class Inheritable(Protocol):
-    """Where a predecessor's webhook is found."""
-
-    def get(self, instance_id: str, webhook_id: str) -> Any: ...
-
 
 def _check_free(instance: Instance) -> None:
     if instance.busy:
@@ -338,8 +241,4 @@ def _check_free(instance: Instance) -> None:
 
 
 def _with(ids: tuple[str, ...], added: str) -> tuple[str, ...]:
-    return (*_without(ids, added), added)
-
-
-def _without(ids: tuple[str, ...], removed: str) -> tuple[str, ...]:
-    return tuple(other for other in ids if other != removed)
+    return (*without(ids, added), added)

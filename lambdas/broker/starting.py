@@ -1,0 +1,80 @@
+"""What all requests that begin an operation share: checks, the beginning itself, and the answer that it has begun."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from lambdas.aws.broker_table import VersionConflict
+from lambdas.aws.operations_queue import OperationMessage
+from lambdas.broker.errors import AsyncRequired, ConcurrencyError, MaintenanceInfoConflict
+from lambdas.broker.requests import Answer, Body
+from lambdas.domain.instance import Instance, InstanceState, Operation, OperationKind, OperationState
+
+STALLED = timedelta(minutes=5)  # longer than any wait between two turns: the message was lost, or the sender died
+TRIES = 5  # of reading and writing anew when others write the same record
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """Where instances are remembered; the promises are those of lambdas.aws.broker_table."""
+
+    def instance(self, instance_id: str) -> Instance | None: ...
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance: ...
+
+
+class Turns(Protocol):
+    """Where the worker's turns are asked for."""
+
+    def send(self, message: OperationMessage, *, delay: float = 0) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """Begins operations and asks for their turns."""
+
+    turns: Turns
+    new_id: Callable[[], str]
+
+    def begin(self, kind: OperationKind, *, now: datetime) -> Operation:
+        """A new operation, not yet recorded."""
+        return Operation(id=f"{kind}-{self.new_id()}", kind=kind, started_at=now, touched_at=now, description="Queued")
+
+    def nudge(self, instance: Instance) -> None:
+        """Ask for a turn. Too many do no harm: the lease lets one work, and ended operations are let be."""
+        self.turns.send(OperationMessage(instance_id=instance.id, operation_id=instance.operation.id))
+
+
+def settled(action: Callable[[], T]) -> T:
+    """What *action* gives, which reads, decides and writes anew when another writes the record in between."""
+    for _ in range(TRIES):
+        try:
+            return action()
+        except VersionConflict:
+            continue
+    raise ConcurrencyError("other requests for this instance are under way; try again")
+
+
+def accepted(instance: Instance) -> Answer:
+    """202: the operation is under way."""
+    return Answer(status=202, body={"operation": instance.operation.id})
+
+
+def in_the_way(known: Instance) -> bool:
+    """Whether a new instance cannot take this id: it is there, or half there."""
+    if known.state is InstanceState.GONE:
+        return False
+    failed = known.state is InstanceState.NEW and known.operation.state is OperationState.FAILED
+    return not failed or known.dirty
+
+
+def check_async(accepts_incomplete: bool) -> None:
+    """Refuse a platform that cannot wait."""
+    if not accepts_incomplete:
+        raise AsyncRequired("this service works asynchronously: accepts_incomplete=true is needed")
+
+
+def check_maintenance(body: Body) -> None:
+    """Refuse any maintenance_info that names a version: the catalog has none."""
+    if body.maintenance_version() is not None:
+        raise MaintenanceInfoConflict("the catalog names no maintenance_info for this plan")
