@@ -66,7 +66,7 @@ class Scene:
         began = time.monotonic()
         for number in range(count):
             time.sleep(max(0.0, began + number / PACE - time.monotonic()))
-            event = told_of(samples[number % len(samples)], self.instance_id)
+            event = told_of(samples[len(self.published) % len(samples)], self.instance_id)
             text = as_new(event, now=datetime.now(UTC) + self.offset, region=self.facts["region"])
             self.published.add(json.loads(text)["mail"]["messageId"])
             for _ in range(2 if self.twice else 1):
