@@ -58,7 +58,7 @@ def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPoli
 def allow_telling(function: Function) -> None:
     """Make and remove the topics that tell people: an instance's alerts, a binding's digests."""
     function.allow(
-        *("sns:CreateTopic", "sns:DeleteTopic", "sns:TagResource"),
+        *("sns:CreateTopic", "sns:GetTopicAttributes", "sns:DeleteTopic", "sns:TagResource"),
         *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic"),
         on=[_arn("sns", f"{names.PREFIX}*")],
         wide="A topic's name is our prefix and the instance's or binding's id.",
