@@ -1,7 +1,5 @@
 """What a binding of `aws-ses` consists of: an IAM user with one key, a webhook, a topic for digests."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,19 +10,14 @@ from lambdas.aws.iam import AccessKey, Quota, sending_policy
 from lambdas.aws.ses import Identity
 from lambdas.aws.webhook_items import KeptWebhook
 from lambdas.broker.errors import BadParameter, QuotaExceeded
-from lambdas.broker.fields import Fields
 from lambdas.broker.outbox import Bound, SendTest
-from lambdas.broker.parameters import WebhookRules, change_webhook
 from lambdas.broker.rendering import UNKNOWN, Connected, Renderer, Standing, binding_parameters
 from lambdas.broker.ses_steps import tags
 from lambdas.domain import names
 from lambdas.domain.instance import (
     Binding,
     BindingSecret,
-    BindingState,
-    BindRequest,
     Instance,
-    WebhookChange,
     WebhookSettings,
 )
 from lambdas.domain.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
@@ -77,12 +70,6 @@ class Identities(Protocol):
     """SES's identities, asked without waiting."""
 
     def identity(self, domain: str) -> Identity | None: ...
-
-
-class Remembered(Protocol):
-    """Where bindings are found."""
-
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,65 +186,3 @@ class SesBindings:
         return Standing(
             verified=verified, alerts_confirmed=self.topics.confirmed(made.alert_topic_arn, made.alert_email)
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookChanges:
-    """What an update's `bindings` come to: settings before and after, sealed already."""
-
-    store: Remembered
-    webhooks: Webhooks
-    vault: Vault
-    seal: WebhookSeal
-    rules: WebhookRules
-
-    def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]:
-        """Raises BadParameter that names the binding and the field."""
-        found = [self._change(instance, binding_id, fields) for binding_id, fields in given.items()]
-        return tuple(change for change in found if change is not None)
-
-    def _change(self, instance: Instance, binding_id: str, fields: Fields) -> WebhookChange | None:
-        name = f"bindings.{binding_id[:50]}"
-        binding = self.store.binding(instance.id, binding_id)
-        if binding is None or binding.state is not BindingState.READY:
-            raise BadParameter(name, "is no binding of this service instance")
-        kept = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
-        if kept is None:
-            raise BadParameter(name, "has no webhook to change; rebind with notification_webhook")
-        before = kept.settings
-        secret = self.vault.open(binding.id, binding.sealed)
-        wanted = change_webhook(fields, _request(binding.request, before), rules=self.rules)
-        userinfo, sealed = None, before.sealed
-        if "notification_webhook" in wanted.given:
-            userinfo = wanted.userinfo
-            sealed = self.seal(binding.webhook_id, secret.webhook_secret, userinfo)
-        after = WebhookSettings(
-            url=wanted.request.notification_webhook,
-            events=wanted.request.notification_events,
-            format=wanted.request.notification_format,
-            scope=wanted.request.notification_scope,
-            sealed=sealed,
-        )
-        if after == before:
-            return None
-        return WebhookChange(
-            binding_id=binding_id,
-            webhook_id=binding.webhook_id,
-            before=before,
-            after=after,
-            mark=_mark(secret.webhook_secret, userinfo),
-        )
-
-
-def _request(request: BindRequest, settings: WebhookSettings) -> BindRequest:
-    return replace(
-        request,
-        notification_webhook=settings.url,
-        notification_events=settings.events,
-        notification_format=settings.format,
-        notification_scope=settings.scope,
-    )
-
-
-def _mark(secret: str, userinfo: str | None) -> str:
-    return hmac.digest(secret.encode(), (userinfo or "").encode(), hashlib.sha256).hex() if userinfo else ""

@@ -25,7 +25,7 @@ from lambdas.domain.instance import Instance, InstanceState, Operation, Operatio
 
 
 class WebhookChanges(Protocol):
-    """What an update's `bindings` come to; see ses_bindings."""
+    """What an update's `bindings` come to; see webhook_changes."""
 
     def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]: ...
 

@@ -37,12 +37,13 @@ from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
 from lambdas.broker.provisioning import Provisioning
 from lambdas.broker.reading import Reading
 from lambdas.broker.rendering import Renderer
-from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
+from lambdas.broker.ses_bindings import SesBindings
 from lambdas.broker.ses_steps import SesSteps
 from lambdas.broker.settings import BrokerSettings
 from lambdas.broker.starting import Operations
 from lambdas.broker.unbinding import Unbinding
 from lambdas.broker.updating import Updating
+from lambdas.broker.webhook_changes import WebhookChanges
 from lambdas.domain.address import AddressRules
 from lambdas.domain.instance import Instance
 from lambdas.domain.signature import WebhookSecret, new_secret

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,9 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from moto import mock_aws
 from moto.sqs.models import sqs_backends
 
@@ -322,6 +325,60 @@ def test_dying_at_any_single_call_of_aws_orphans_nothing(step: Callable[[Platfor
         if not died:
             return
         at += STRIDE
+
+
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from(["provision", "update", "bind", "rotate", "unbind", "deprovision", "work", "wait"]),
+        st.none() | st.integers(0, 60),
+        st.booleans(),
+    ),
+    min_size=3,
+    max_size=12,
+)
+
+
+@hypothesis_settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(calls=CALLS)
+def test_calls_and_deaths_in_any_order_orphan_nothing(calls: list[tuple[str, int | None, bool]]) -> None:
+    """The platform does not wait for anything, and tidies up in the end. The fakes are driven so for longer."""
+    with platform() as world:
+        for name, death, after in calls:
+            world.die_at, world.after = (None if death is None else world.calls + death), after
+            with suppress(Died):
+                haste(world, name)
+            world.die_at = None
+        for _ in range(2):
+            world.now += timedelta(minutes=20)
+            world.sweep()
+            world.work()
+        for binding in ("b1", "b2"):
+            unbind(world, binding)
+        deprovision(world)
+        assert world.left() == {}
+
+
+def haste(world: Platform, name: str) -> None:
+    """One call, whatever comes of it: never a fault."""
+    parameters = {"admin_email": "admin@agency.gov", "domain": "agency.gov"}
+    guids, path = {"organization_guid": "o", "space_guid": "s"}, "/service_instances/i1"
+    successor = BINDING.replace("b1", "b2")
+    requests: dict[str, Any] = {
+        "provision": ("PUT", path, {**NAMES, **guids, "parameters": parameters}),
+        "update": ("PATCH", path, {**NAMES, "parameters": {"mail_from_subdomain": "bounce"}}),
+        "deprovision": ("DELETE", path, None),
+        "bind": ("PUT", BINDING, {**NAMES, "parameters": {"notification_webhook": "https://app.example.gov/"}}),
+        "rotate": ("PUT", successor, {**NAMES, "predecessor_binding_id": "b1"}),
+        "unbind": ("DELETE", BINDING, None),
+    }
+    if name == "work":
+        world.work()
+    elif name == "wait":
+        world.now += timedelta(minutes=4)
+    else:
+        method, where, body = requests[name]
+        status, answer = world.call(method, where, body, accepts_incomplete="true", **NAMES)
+        assert status < 500, answer
 
 
 STRIDE = int(os.environ.get("SES_FEEDBACK_GAP_STRIDE", "19"))  # every call takes minutes; the fakes try every gap

@@ -22,13 +22,14 @@ from lambdas.broker.provisioning import Provisioning
 from lambdas.broker.reading import Reading
 from lambdas.broker.rendering import Renderer
 from lambdas.broker.requests import Answer, Request
-from lambdas.broker.ses_bindings import SesBindings, WebhookChanges
+from lambdas.broker.ses_bindings import SesBindings
 from lambdas.broker.ses_steps import SesSteps
 from lambdas.broker.settings import BrokerSettings
 from lambdas.broker.starting import Operations
 from lambdas.broker.sweeping import Sweep
 from lambdas.broker.unbinding import Unbinding
 from lambdas.broker.updating import Updating
+from lambdas.broker.webhook_changes import WebhookChanges
 from lambdas.domain.address import AddressRules
 from tests.broker.fakes import (
     AnyCredentials,
