@@ -59,7 +59,11 @@ class Unbinding:
     def leave(self, known: Binding, *, now: datetime) -> None:
         """Remove all that belongs to the binding, then the memory of it. Raises VersionConflict."""
         leaving = self.store.save_binding(replace(known, state=BindingState.LEAVING, busy_until=now + WORKING))
-        self.makers[known.request.service_id].remove(leaving, now=now)
+        try:
+            self.makers[known.request.service_id].remove(leaving, now=now)
+        except Exception:
+            self.store.save_binding(replace(leaving, busy_until=now))  # the platform may try again at once
+            raise
         settled(lambda: self._forget(leaving, now=now))
 
     def _forget(self, leaving: Binding, *, now: datetime) -> None:

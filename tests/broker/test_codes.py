@@ -464,6 +464,19 @@ def test_a_bind_that_fails_leaves_nothing(world: World, call: str) -> None:
     assert world.bind(parameters={"notification_webhook": WEBHOOK}).status == 201
 
 
+def test_an_unbind_that_fails_can_be_repeated_at_once(world: World) -> None:
+    """Or is finished by the sweep."""
+    world.ready()
+    world.bind(parameters={"notification_webhook": WEBHOOK})
+    world.gate.failing["FakeWebhooks.leave"] = RuntimeError("AWS has a bad day")
+    refused(world.unbind(), 500)
+    refused(world.fetch("i1/service_bindings/b1"), 404)
+    refused(world.bind(parameters={"notification_webhook": WEBHOOK}), 422, "ConcurrencyError")
+    world.gate.failing.clear()
+    assert world.unbind().status == 200
+    refused(world.unbind(), 410)
+
+
 def test_two_binds_at_once(world: World) -> None:
     """One wins; the other is told to come back."""
     world.ready()
