@@ -8,7 +8,7 @@ import pytest
 from benchmarks import journal, noisy
 from benchmarks.chart import Axis, Line, chart
 from benchmarks.cost import Usage, lines, prices
-from benchmarks.growth import Load, gathered, limits, partition_writes, shares, tenants_in
+from benchmarks.growth_model import Load, gathered, limits, partition_writes, shares, tenants_in
 from benchmarks.pipeline import UnitCosts
 from benchmarks.report import Report, Table, as_markdown, higher, lower
 
