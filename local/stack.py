@@ -47,6 +47,7 @@ class LocalStack:
             deployer = Deployer(url=server.url, folder=self.folder, strict=strict, context=context)
             facts = facts_of(server, deployer.deploy(watch), strict=strict)
             _write(self._facts, facts)
+            _release_at_once(server, facts)
         return facts
 
     def down(self) -> bool:
@@ -132,6 +133,12 @@ def _port(environment: Mapping[str, str], variable: str) -> int:
     if value and not (value.isdecimal() and 0 < int(value) < 65_536):
         raise process.NotStarted(f"{variable} is {value!r}; it must be a port, 1 to 65535.")
     return int(value) if value else 0
+
+
+def _release_at_once(server: Server, facts: Mapping[str, Any]) -> None:
+    """Begin the rounds of release now: the schedule would begin them a minute after the deploy."""
+    functions = Clients(server.url).client("lambda")
+    functions.invoke(FunctionName=facts["functions"]["release"], InvocationType="Event")
 
 
 def _write(path: Path, value: object) -> None:
