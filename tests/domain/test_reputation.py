@@ -9,7 +9,6 @@ from lambdas.domain.reputation import (
     HourCounts,
     Reason,
     Reputation,
-    Rules,
     State,
     Verdict,
     is_above_floor,
@@ -18,20 +17,9 @@ from lambdas.domain.reputation import (
     measure,
     window_begin,
 )
+from tests.reputation.fakes import RULES
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
-RULES = Rules(
-    window_outcomes=10_000,
-    window_days=30,
-    minimum_outcomes=500,
-    minimum_bounces=5,
-    minimum_complaints=13,
-    minimum_warning_complaints=4,
-    bounce_warning=0.02,
-    bounce_pause=0.04,
-    complaint_warning=0.0004,
-    complaint_pause=0.0008,
-)
 
 
 def counts(*, bounces: int = 0, complaints: int = 0, deliveries: int = 0) -> Reputation:

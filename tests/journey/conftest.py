@@ -22,6 +22,7 @@ Both marks are needed: the group keeps all journeys in one process of pytest-xdi
 Set SES_FEEDBACK_STACK to a folder with a stack.json to use a running stack instead (`SES_FEEDBACK_STACK=.local`).
 """
 
+import json
 import os
 import time
 import uuid
@@ -32,7 +33,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from typer.testing import CliRunner
 
+from lambdas.aws import clients
 from local.clients import Clients
 from local.counters import counters
 from local.logs import log_of
@@ -41,10 +44,12 @@ from local.publishing import publish, told_of
 from local.receiver import Receiver
 from local.stack import LocalStack
 from local.tenant import Tenant, new_tenant
+from ops.__main__ import app
 
 PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s
 T = TypeVar("T")
+Ops = Callable[..., Any]  # of words, and status=; see the fixture ops
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,24 @@ def receiver() -> Iterator[Receiver]:
     """A tenant's application, on a port of its own."""
     with Receiver() as listening:
         yield listening
+
+
+@pytest.fixture
+def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
+    """An operator's commands; what they say, as JSON. A status that is not as said fails the test."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.facts["aws_endpoint_url"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.facts["region"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    clients.client.cache_clear()  # type: ignore[attr-defined]
+
+    def run(*words: str, status: int = 0) -> Any:
+        done = CliRunner().invoke(app, [*words, "--json"])
+        assert done.exit_code == status, done.output
+        return json.loads(done.stdout) if done.stdout else None
+
+    yield run
+    clients.client.cache_clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

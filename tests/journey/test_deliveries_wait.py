@@ -1,39 +1,14 @@
 """Webhooks that fail for long, through the deployed stack and the operator's commands."""
 
-import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from lambdas.aws import clients
 from local.receiver import Received, Receiver
 from local.tenant import Tenant
-from ops.__main__ import app
-from tests.journey.conftest import Stack
+from tests.journey.conftest import Ops, Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
-
-Ops = Callable[..., Any]
-
-
-@pytest.fixture
-def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
-    """An operator's commands; what they say, as JSON."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.facts["aws_endpoint_url"])
-    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.facts["region"])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
-
-    def run(*words: str) -> Any:
-        done = CliRunner().invoke(app, [*words, "--json"])
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    yield run
-    clients.client.cache_clear()  # type: ignore[attr-defined]
 
 
 def health(ops: Ops, tenant: Tenant) -> dict[str, Any]:

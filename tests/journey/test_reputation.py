@@ -1,44 +1,18 @@
 """A tenant whose mail bounces is paused, told, and resumed by an operator: through the deployed stack."""
 
-import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner
 
-from lambdas.aws import clients
 from local.receiver import Receiver
 from local.tenant import Tenant
-from ops.__main__ import app
 from ops.stack import find
 from ops.standing import reputation_parts
 from tests.events import bounce, delivery, text
-from tests.journey.conftest import Stack
+from tests.journey.conftest import Ops, Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
-
-Ops = Callable[..., Any]
-
-
-@pytest.fixture
-def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
-    """An operator's commands; what they say, as JSON. A status that is not as said fails the test."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.facts["aws_endpoint_url"])
-    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.facts["region"])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
-
-    def run(*words: str, status: int = 0) -> Any:
-        done = CliRunner().invoke(app, [*words, "--json"])
-        assert done.exit_code == status, done.output
-        return json.loads(done.stdout) if done.stdout else None
-
-    yield run
-    clients.client.cache_clear()  # type: ignore[attr-defined]
 
 
 def addresses(count: int, prefix: str) -> tuple[str, ...]:
