@@ -9,31 +9,28 @@ from moto import mock_aws
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.literals import KeyTypeType
+
+_KEY_TYPES: "tuple[KeyTypeType, ...]" = ("HASH", "RANGE")
 
 
 @contextmanager
-def dynamodb_with(*tables: str) -> Iterator["DynamoDBClient"]:
-    """A DynamoDB that answers in memory, with empty tables of instance_id and item."""
+def dynamodb_with(*tables: str, keys: tuple[str, ...] = ("instance_id", "item")) -> Iterator["DynamoDBClient"]:
+    """A DynamoDB that answers in memory, with empty tables of *keys*: the partition's and, if any, the sort key."""
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
         for table in tables:
-            create(client, table)
+            create(client, table, keys)
         yield client
 
 
-def create(client: "DynamoDBClient", table: str) -> None:
-    """Make a table of instance_id and item."""
+def create(client: "DynamoDBClient", table: str, keys: tuple[str, ...] = ("instance_id", "item")) -> None:
+    """Make a table of *keys*."""
     client.create_table(
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "instance_id", "KeyType": "HASH"},
-            {"AttributeName": "item", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "instance_id", "AttributeType": "S"},
-            {"AttributeName": "item", "AttributeType": "S"},
-        ],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, _KEY_TYPES, strict=False)],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
     )
 
 

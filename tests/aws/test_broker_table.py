@@ -5,9 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.aws.broker_table import BrokerTable, DomainTaken, VersionConflict
 from lambdas.domain.instance import (
@@ -25,6 +23,7 @@ from lambdas.domain.instance import (
     WebhookSettings,
 )
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope
+from tests.aws.tables import dynamodb_with
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -35,14 +34,7 @@ NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 @pytest.fixture
 def dynamodb() -> Iterator["DynamoDBClient"]:
     """A broker table."""
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        client.create_table(
-            TableName="broker",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        )
+    with dynamodb_with("broker", keys=("pk", "sk")) as client:
         yield client
 
 

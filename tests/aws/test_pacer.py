@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.aws.faults import Throttled
 from lambdas.aws.pace import Pace
 from lambdas.aws.pacer import Pacer
+from tests.aws.tables import dynamodb_with
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -22,14 +21,7 @@ NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 @pytest.fixture
 def dynamodb() -> Iterator["DynamoDBClient"]:
     """A pacer table."""
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        client.create_table(
-            TableName="pacer",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
-        )
+    with dynamodb_with("pacer", keys=("bucket",)) as client:
         yield client
 
 
