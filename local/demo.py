@@ -100,7 +100,7 @@ class Demo:
         while time.monotonic() < deadline:
             failures = failed_attempts(facts)
             for failed in failures[shown:]:
-                attempt = f"attempt {failed['attempt']} of {failed['delivery']} failed: {failed['status']}"
+                attempt = f"attempt {failed['attempt']} of {failed['delivery_id']} failed: {failed['status']}"
                 self.console.print(f"  {attempt}", style="yellow")
             shown = len(failures)
             time.sleep(_POLL)

@@ -18,6 +18,5 @@ def log_of(facts: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
 
 
 def failed_attempts(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every attempt that the delivery function said had failed, in order: delivery, attempt, status."""
-    lines = log_of(facts, "delivery")
-    return [attempt for line in lines if line.get("message") == "deliveries failed" for attempt in line["attempts"]]
+    """The log line of every attempt that failed, in order; see its `delivery_id`, `attempt` and `status`."""
+    return [line for line in log_of(facts, "delivery") if line.get("message") == "attempt failed"]

@@ -24,6 +24,7 @@ class Telling:
         fields = {
             "method": request.method,
             "path": request.path[:MAX_LOGGED],
+            "instance_id": instance_in(request.path),
             "status": answer.status,
             "request_identity": request.headers.get(REQUEST_IDENTITY, "")[:MAX_LOGGED],
             "originator": originating_user(request.headers.get(ORIGINATING_IDENTITY, "")),
@@ -67,3 +68,11 @@ class Telling:
 
     def _count(self, name: str) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+
+
+def instance_in(path: str) -> str | None:
+    """The service instance that an OSB path names: `/v2/service_instances/<id>/...`; None if it names none."""
+    match path.split("/"):
+        case ["", "v2", "service_instances", instance_id, *_] if instance_id:
+            return instance_id[:MAX_LOGGED]
+    return None

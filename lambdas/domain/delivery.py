@@ -9,6 +9,7 @@ from lambdas.domain.webhook import NotificationFormat, WebhookId
 
 MAX_DELIVERIES = 50  # in one queue message: keeps a message well under SQS's 1 MiB and a failure cheap to repeat
 KEPT_FOR = timedelta(days=14)  # from fan-out, then it expires; as long as SQS keeps a message
+MAX_MESSAGE_ID = 200  # characters: SES's have 60; an event made by hand must not make a log line grow
 MAX_BYTES = 240_000  # of bodies in one queue message: SQS bills by 64 KB, ten messages go in one call of 1 MiB
 
 
@@ -19,6 +20,8 @@ class Delivery:
     `id` is the `webhook-id` header, equal over retries, redeliveries and replays. `type` is the body's type
     (`email.bounced`, `webhook.test`, ...), `timestamp` when SES says it happened, `created_at` when it was fanned out:
     what expires, expires from there. `body` is what is posted, to the byte; `headers` are those the format adds.
+    `message_id` is SES's id of the mail, at most MAX_MESSAGE_ID characters, so that a log line can name it; None for a
+    message of our own, such as a test.
     """
 
     id: str
@@ -28,6 +31,7 @@ class Delivery:
     format: NotificationFormat
     body: str
     headers: dict[str, str]
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

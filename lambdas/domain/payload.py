@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from lambdas.domain.delivery import Delivery, delivery_id
+from lambdas.domain.delivery import MAX_MESSAGE_ID, Delivery, delivery_id
 from lambdas.domain.event import EventType, FeedbackEvent
 from lambdas.domain.event_data import event_data, iso
 from lambdas.domain.plain_text import paragraph
@@ -114,6 +114,7 @@ def _delivery(message: _Message, format_: NotificationFormat, *, topic_arn: str,
         format=format_,
         body=body,
         headers=headers,
+        message_id=message.subject[:MAX_MESSAGE_ID] if message.subject else None,
     )
 
 

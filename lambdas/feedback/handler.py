@@ -26,7 +26,6 @@ _side_by_side = ThreadPoolExecutor(
 )  # instances at a time: each waits for DynamoDB and SQS most of its time
 
 
-@logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Feed a batch of the events queue; see `lambdas.feedback.batch`."""

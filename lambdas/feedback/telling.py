@@ -1,10 +1,11 @@
 """What the feedback function logs and measures: ids and counts, never an address."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from lambdas.domain.delivery import MAX_MESSAGE_ID, delivery_id
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.ledger import Kind, LedgerEntry
 from lambdas.feedback.batch import Failed, Gone, Outcome
@@ -20,7 +21,7 @@ _METRICS = {
 
 
 class Telling:
-    """Writes a line an outcome; a bounce or complaint that counted gets its own, so that one can be followed."""
+    """Writes a line per event with the ids that `ops trace` follows, and one per instance with the sums."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
         self._logger = logger
@@ -41,8 +42,8 @@ class Telling:
         self._count("EventsUnattributed")
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:
-        """One line for the instance's events, one for each that counted."""
-        facts = {"instance": instance_id, "events": len(events)}
+        """One line for the instance's events; when they were recorded, one for each of them too."""
+        facts = {"instance_id": instance_id, "events": len(events)}
         match outcome:
             case Gone():
                 self._logger.warning("events of an instance that is gone were dropped", extra=facts)
@@ -51,7 +52,19 @@ class Telling:
                 self._logger.error("events could not be fed and come again", extra=facts, exc_info=error)
                 self._count("EventsFailed", len(events))
             case Fed():
+                for event, delivery_ids in _linked(events, outcome):
+                    self._recorded(instance_id, event, delivery_ids)
                 self._fed(facts, outcome)
+
+    def _recorded(self, instance_id: str, event: FeedbackEvent, delivery_ids: Sequence[str]) -> None:
+        """The line that links SES's message id to the deliveries made of the event."""
+        facts = {
+            "instance_id": instance_id,
+            "type": event.type.value,
+            "message_id": (event.mail.message_id or "")[:MAX_MESSAGE_ID],
+            "delivery_ids": delivery_ids,
+        }
+        self._logger.info("event recorded", extra=facts)
 
     def _fed(self, facts: dict[str, object], fed: Fed) -> None:
         for entry in fed.entries:
@@ -65,7 +78,7 @@ class Telling:
     def _counted(self, facts: dict[str, object], entry: LedgerEntry, *, new: bool) -> None:
         line = f"{entry.kind.value} was counted" if new else f"{entry.kind.value} had been counted before"
         about = {"feedback": entry.key, "message_id": entry.message_id, "reason": entry.reason, "hour": entry.bucket}
-        self._logger.info(line, extra={"instance": facts["instance"], **about, "recipients": entry.counted})
+        self._logger.info(line, extra={"instance_id": facts["instance_id"], **about, "recipients": entry.counted})
         if not new:
             self._count("Duplicates")
         else:
@@ -73,3 +86,12 @@ class Telling:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def _linked(events: Sequence[FeedbackEvent], fed: Fed) -> Iterator[tuple[FeedbackEvent, list[str]]]:
+    """Each event with the ids of its deliveries; a webhook that did not ask for the event has none."""
+    webhook_ids = dict.fromkeys(batch.webhook_id for batch in fed.batches)
+    made = {delivery.id for batch in fed.batches for delivery in batch.deliveries}
+    for event in events:
+        possible = (delivery_id(webhook_id, event.id) for webhook_id in webhook_ids)
+        yield event, [id_ for id_ in possible if id_ in made]

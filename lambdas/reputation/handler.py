@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 
     def judge(instance_id: str, claimers: frozenset[str]) -> None:
         if parts.webhooks.audience(instance_id) is None:
-            logger.warning("counters of an instance that is gone changed", extra={"instance": instance_id})
+            logger.warning("counters of an instance that is gone changed", extra={"instance_id": instance_id})
             return
         parts.telling.judged(parts.judge.judge(instance_id, claimers=claimers, now=datetime.now(UTC)))
 

@@ -29,7 +29,7 @@ class Telling:
 
     def judged(self, judged: Judged) -> None:
         """One line; a transition adds what it was decided upon."""
-        facts = {"instance": judged.standing.instance_id, **_figures(judged.reputation)}
+        facts = {"instance_id": judged.standing.instance_id, **_figures(judged.reputation)}
         state = judged.transition.after if judged.transition else judged.standing.state
         moved = _move(judged.transition) if judged.transition else {}
         self._logger.info(_LINES[judged.kind], extra={**facts, "state": state.value, **moved})
@@ -39,19 +39,21 @@ class Telling:
 
     def failed(self, instance_id: str, error: Exception) -> None:
         """Tried again: by the stream at once, by the sweep within a quarter of an hour."""
-        self._logger.error("instance could not be judged or acted on", extra={"instance": instance_id}, exc_info=error)
+        self._logger.error(
+            "instance could not be judged or acted on", extra={"instance_id": instance_id}, exc_info=error
+        )
         self._count("ActionsFailed")
 
     def healed(self, instance_id: str, what: str) -> None:
         """The operator hears of it: somebody else has a hand in it."""
-        self._logger.warning("sending state differed from SES's", extra={"instance": instance_id, "what": what})
+        self._logger.warning("sending state differed from SES's", extra={"instance_id": instance_id, "what": what})
         self._count("StatesHealed")
         self._tell(f"Sending state differed: {instance_id}", f"Instance {instance_id}: {what}.\n")
 
     def differs(self, instance_id: str, ours: Reputation, theirs: SesRates) -> None:
         """Not enough volume of ours for a pause, or an operator has resumed it of late."""
         rates = {"ses_bounce_rate": theirs.bounce_rate, "ses_complaint_rate": theirs.complaint_rate}
-        facts = {"instance": instance_id, **_figures(ours), **rates}
+        facts = {"instance_id": instance_id, **_figures(ours), **rates}
         self._logger.warning("rates of SES's were above ours", extra=facts)
         self._count("RatesDiffered")
         lines = [f"  {name}: {value}" for name, value in facts.items()]

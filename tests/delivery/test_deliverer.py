@@ -447,3 +447,23 @@ def test_a_webhook_id_that_belongs_to_another_instance_is_no_webhook() -> None:
 
     assert world.deliver(stranger) == []
     assert world.posted == []
+
+
+def test_each_attempt_has_a_line_with_the_ids_that_a_trace_follows(caplog: pytest.LogCaptureFixture) -> None:
+    """SES's message id, the webhook-id and the instance's, whether it got through or not."""
+    world = World()
+    world.webhook()
+    answers = iter([Answer(status=200), Answer(status=404)])
+    world.behaviours["w1"] = lambda: next(answers)
+    first, second = (replace(delivery(id_), message_id=f"mail-{id_}") for id_ in ("a", "b"))
+
+    with caplog.at_level("INFO"):
+        world.deliver(replace(batch("w1", "a", "b", attempt=2), deliveries=(first, second)))
+
+    lines = [vars(line) for line in caplog.records if line.getMessage().startswith("attempt ")]
+    facts = [(line["msg"], line["message_id"], line["delivery_id"], line["attempt"], line["status"]) for line in lines]
+    assert sorted(facts) == [
+        ("attempt failed", "mail-b", "b", 2, "404"),
+        ("attempt succeeded", "mail-a", "a", 2, "200"),
+    ]
+    assert {(line["instance_id"], line["webhook_id"]) for line in lines} == {("i1", "w1")}

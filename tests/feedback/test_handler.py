@@ -1,5 +1,6 @@
 """The feedback function as Lambda calls it, with tables and a queue in moto."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from lambdas.aws import clients
 from lambdas.aws.delivery_queue import decode
 from lambdas.aws.items import from_item, to_item
 from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.domain.delivery import Delivery
 from lambdas.domain.webhook import WebhookId
 from lambdas.feedback import handler as feedback
 from lambdas.feedback.settings import FeedbackSettings
 from tests.aws.tables import create, dynamodb_with
-from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
+from tests.events import INSTANCE, TOPIC_ARN, bounce, complaint, delivery, in_sns, text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -46,10 +48,14 @@ class Stack:
         answer: dict[str, Any] = feedback.handler({"Records": records}, Context())
         return answer
 
+    def deliveries(self) -> list[Delivery]:
+        """The deliveries in the queue."""
+        messages = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        return [one for message in messages for one in decode(message["Body"]).deliveries]
+
     def sent(self) -> list[str]:
         """The types of the deliveries in the queue."""
-        messages = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
-        return [one.type for message in messages for one in decode(message["Body"]).deliveries]
+        return [one.type for one in self.deliveries()]
 
 
 @pytest.fixture
@@ -117,5 +123,24 @@ def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level("INFO", "feedback"):
         stack.run(text(bounce()), text(delivery(instance="deleted")), text(bounce(instance=None)), "joe@shop.example")
     assert "bounce was counted" in caplog.messages
-    assert len(caplog.messages) == 5
+    assert len(caplog.messages) == 6
     assert not [record for record in caplog.records if "@" in str(vars(record))]
+
+
+def test_each_event_has_a_line_with_its_mails_and_its_deliveries_ids(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a trace follows: SES's message id to the webhook-ids, also of a delivery; none for an unwanted kind."""
+    with caplog.at_level("INFO", "feedback"):
+        stack.run(text(bounce(message_id="m-bounce")), text(delivery(message_id="m-delivery")), text(complaint()))
+    lines = {line.message_id: line for line in map(_ids, caplog.records) if line.getMessage() == "event recorded"}
+    sent = {one.message_id: one.id for one in stack.deliveries()}
+    assert {line.instance_id for line in lines.values()} == {INSTANCE}
+    assert lines["m-bounce"].delivery_ids == [sent["m-bounce"]]
+    assert lines["m-delivery"].delivery_ids == [sent["m-delivery"]]
+    assert [line.delivery_ids for line in lines.values() if line.type == "complaint"] == [[]]
+
+
+def _ids(record: logging.LogRecord) -> Any:
+    """A log record with the fields that a line adds."""
+    return record
