@@ -97,15 +97,21 @@ class WebhookStates:
             target = latest
         raise HealthContended(target.webhook_id)
 
-    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
-        """Write how the webhook's last test went, unless the webhook is gone."""
+    def note_test(self, target: Target, *, status: str, now: datetime, delivery: str = "", answer: str = "") -> None:
+        """Write how the webhook's last test went, unless the webhook is gone.
+
+        *delivery* is the test's webhook-id, *answer* what the receiver said when it refused (`attempt.excerpt`).
+        """
+        result = {"status": status, "at": now.isoformat(), "delivery": delivery, "answer": answer}
         try:
             self._client.update_item(
                 TableName=self._table_name,
                 Key=to_item(webhook_key(target.instance_id, target.webhook_id)),
                 UpdateExpression="SET test_result = :result",
                 ConditionExpression="attribute_exists(instance_id)",
-                ExpressionAttributeValues={":result": to_attribute({"status": status, "at": now.isoformat()})},
+                ExpressionAttributeValues={
+                    ":result": to_attribute({name: fact for name, fact in result.items() if fact})
+                },
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return

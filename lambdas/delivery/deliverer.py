@@ -122,7 +122,13 @@ class Deliverer:
         """A test is tried once and touches no health, but one that gets through has a failing webhook probed."""
         now = self.clock()
         for job, attempt in share.tried:
-            self.tests.note_test(work.target, status=_status(attempt), now=attempt.ended)
+            self.tests.note_test(
+                work.target,
+                status=_status(attempt),
+                now=attempt.ended,
+                delivery=job.delivery.id,
+                answer=_excerpt(attempt),
+            )
             self.logger.info("webhook tested", extra={**work.ids, **_attempt_facts(job, attempt)})
         if any(isinstance(attempt.outcome, Delivered) for _, attempt in share.tried):
             version = work.target.version
@@ -256,6 +262,11 @@ def _attempt_facts(job: Job, attempt: Attempt) -> dict[str, object]:
         "status": _status(attempt),
         "ms": round((attempt.ended - attempt.began).total_seconds() * 1000),
     }
+
+
+def _excerpt(attempt: Attempt) -> str:
+    """What the receiver answered to an attempt that failed."""
+    return "" if isinstance(attempt.outcome, Delivered) else attempt.outcome.excerpt
 
 
 def _status(attempt: Attempt) -> str:

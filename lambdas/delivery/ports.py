@@ -42,7 +42,7 @@ class States(Protocol):
 class Tests(Protocol):
     """Where a webhook's tests are noted."""
 
-    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
+    def note_test(self, target: Target, *, status: str, now: datetime, delivery: str = "", answer: str = "") -> None:
         """Write how a test went."""
         ...
 

@@ -172,10 +172,11 @@ def test_more_webhooks_than_one_call_takes_are_read_in_several(
 
 
 def test_a_test_is_noted_where_the_broker_looks(states: WebhookStates, dynamodb: "DynamoDBClient") -> None:
-    """Status and time."""
-    states.note_test(load(states), status="404", now=NOW)
+    """Status and time, which test it was, and what a receiver that refused it answered."""
+    states.note_test(load(states), status="404", now=NOW, delivery="msg_1", answer="no such app")
 
-    assert item(dynamodb)["test_result"] == {"status": "404", "at": "2026-11-21T04:00:00+00:00"}
+    noted = {"status": "404", "at": "2026-11-21T04:00:00+00:00", "delivery": "msg_1", "answer": "no such app"}
+    assert item(dynamodb)["test_result"] == noted
 
 
 def test_operators_list_webhooks_and_nothing_else(states: WebhookStates) -> None:

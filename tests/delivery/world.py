@@ -190,7 +190,7 @@ class World:
             self.targets[key] = replace(self.targets[key], health=wanted)
         return before, wanted
 
-    def note_test(self, target: Target, *, status: str, now: datetime) -> None:
+    def note_test(self, target: Target, *, status: str, now: datetime, delivery: str = "", answer: str = "") -> None:
         self.tests.append((target.webhook_id, status))
 
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
