@@ -13,9 +13,9 @@ A binding's `notification_email` is a webhook item too, with id `email-<binding 
 events are bounce and complaint. Fan-out treats it as any webhook (the body is readable text); delivery gathers digests.
 
 The broker makes and removes the items, feedback reads them, delivery writes a webhook's `health` (a map, absent:
-healthy and never failed) and `test_result` (a map: status, at, delivery, answer). Only delivery's adapter, lambdas/aws/webhook_state.py,
-knows their form. The broker adds 1 to `version` whenever the url changes. `ops webhooks rotate` keeps the old secret
-for 24 hours in `sealed_previous`, with its end in `sealed_previous_until` (ISO 8601).
+healthy and never failed) and `test_result` (a map: status, at, delivery, answer). Only delivery's adapter,
+lambdas/aws/webhook_state.py, knows their form. The broker adds 1 to `version` whenever the url changes. `ops webhooks
+rotate` keeps the old secret for 24 hours in `sealed_previous`, with its end in `sealed_previous_until` (ISO 8601).
 """
 
 from dataclasses import dataclass
