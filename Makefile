@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/.ready node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down status bench faults fuzz lock format clean
+.PHONY: help setup demo test examples check up down status bench faults fuzz lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -18,6 +18,9 @@ demo: $(READY) ## deploy to an embedded AWS, bind a tenant, watch mail bounce an
 
 test: $(READY) ## all tests: unit, adapters, infrastructure, and the journey on the embedded AWS
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+examples: $(READY) ## build and run docs/examples, each with its own runtime (skips those this machine lacks)
+	$(BIN)/python -m pytest -m examples tests/docs -rs $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .
