@@ -15,7 +15,7 @@ from lambdas.domain.payload import render_event
 from lambdas.domain.signature import new_secret, signed_headers, signing_key
 from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
 from lambdas.feedback.reading import read
-from tests.docs.receivers import DJANGO, RECEIVERS, Example, built, missing, running
+from tests.docs.examples import DJANGO, RECEIVERS, Example, built, missing, running
 from tests.events import TOPIC_ARN, bounce, complaint, text
 
 pytestmark = pytest.mark.examples

@@ -9,6 +9,7 @@ INSTALLED_APPS = ["anymail"]
 ANYMAIL = {"WEBHOOK_SECRET": os.environ["ANYMAIL_WEBHOOK_SECRET"]}  # "user:password" of the webhook's URL
 LOGGING = {
     "version": 1,
+    "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"level": "INFO", "handlers": ["console"]},
 }

@@ -1,4 +1,4 @@
-"""Builds and starts the receivers of docs/examples, each in a temporary folder, as its README says."""
+"""Builds and starts what stands in docs/examples, each in a temporary folder."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -47,21 +47,36 @@ def _node(name: str) -> Example:
     return Example(name=name, needs=("node", "npm"), build=(("npm", "ci", "--silent"),), start=("node", "app.js"))
 
 
+def _java(name: str) -> Example:
+    return Example(
+        name=name,
+        needs=("java", "mvn"),
+        build=(("mvn", "--quiet", "--batch-mode", "package"),),
+        start=("java", "-jar", "target/receiver.jar"),
+        database="events",
+    )
+
+
 RECEIVERS = (
     _python("python-flask"),
     _python("python-fastapi"),
     _node("node-express"),
     _node("node-fastify"),
     Example(name="go", needs=("go",), build=(("go", "test", "."), ("go", "build", "-o", "app")), start=("./app",)),
-    Example(
-        name="java-spring",
-        needs=("java", "mvn"),
-        build=(("mvn", "--quiet", "--batch-mode", "package"),),
-        start=("java", "-jar", "target/receiver.jar"),
-        database="events",
-    ),
+    _java("java-spring"),
 )
 DJANGO = _python("python-django", path="/anymail/amazon_ses/tracking/")
+
+
+SENDERS = tuple(
+    replace(example, start=start)
+    for example, start in (
+        (_python("send-python"), (".venv/bin/python", "smtp.py")),
+        (_python("send-python"), (".venv/bin/python", "api.py")),
+        (_node("send-node"), ("node", "smtp.js")),
+        (_java("send-java"), ("java", "-jar", "target/send.jar")),
+    )
+)
 
 
 def missing(example: Example) -> list[str]:
