@@ -18,8 +18,15 @@ def sources(root: Path, folder: str) -> dict[str, Path]:
             if path.is_file() and path not in files:
                 files.add(path)
                 waiting.append(path)
-    packages = (root / "lambdas" / "__init__.py", root / "lambdas" / "aws" / "__init__.py")
-    return {path.relative_to(root).as_posix(): path for path in sorted({*files, *packages})}
+    return {path.relative_to(root).as_posix(): path for path in sorted(files | set(_packages(root, files)))}
+
+
+def _packages(root: Path, files: set[Path]) -> Iterator[Path]:
+    """The `__init__.py` of every package that a file is in."""
+    for folder in {folder for path in files for folder in path.relative_to(root).parents}:
+        init = root / folder / "__init__.py"
+        if folder.parts and init.is_file():
+            yield init
 
 
 def services(files: dict[str, Path]) -> frozenset[str]:
@@ -28,17 +35,16 @@ def services(files: dict[str, Path]) -> frozenset[str]:
 
 
 def adapters_in(path: Path) -> Iterator[str]:
-    """The modules of `lambdas.aws` that a file imports, wherever in it."""
+    """What a file imports of `lambdas.aws`, wherever in it; some of these are names within a module, not modules."""
     if path.suffix != ".py":
         return
     for node in ast.walk(_parsed(path)):
         match node:
             case ast.Import(names=names):
                 yield from (name.name for name in names if name.name.startswith(ADAPTERS + "."))
-            case ast.ImportFrom(module=str(module), names=names, level=0) if module == ADAPTERS:
-                yield from (f"{ADAPTERS}.{name.name}" for name in names)
-            case ast.ImportFrom(module=str(module), level=0) if module.startswith(ADAPTERS + "."):
+            case ast.ImportFrom(module=str(module), names=names, level=0) if f"{module}.".startswith(ADAPTERS + "."):
                 yield module
+                yield from (f"{module}.{name.name}" for name in names)
             case ast.ImportFrom(level=level) if level:
                 raise ValueError(f"{path}: import by full name, so that the bundle can follow it")
 

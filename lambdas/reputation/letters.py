@@ -70,13 +70,14 @@ def _named(transition: Transition) -> str:
 
 def _figures(reputation: Reputation, rules: Rules) -> str:
     since = reputation.since or "the beginning"
+    warning, pause = _thresholds(rules, State.WARNED), _thresholds(rules, State.PAUSED)
     return "\n".join(
         [
             f"Over the most recent {reputation.outcomes:,} outcomes, since {since} (UTC):",
             f"  bounces     {reputation.bounces:>8,}   bounce rate     {reputation.bounce_rate:.2%}",
             f"  complaints  {reputation.complaints:>8,}   complaint rate  {reputation.complaint_rate:.3%}",
             f"  deliveries  {reputation.deliveries:>8,}",
-            f"Warning at {_thresholds(rules, State.WARNED)}; paused at {_thresholds(rules, State.PAUSED)}.",
+            f"Warning at {warning}; paused at {pause}.",
         ]
     )
 

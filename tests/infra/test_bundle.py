@@ -86,8 +86,8 @@ def test_a_bundle_holds_no_other_function_and_no_adapter_it_does_not_import(func
     assert {path.name for path in (folder / "lambdas").iterdir() if path.is_dir()} - {"__pycache__"} == {
         *("domain", "aws", function)
     }
-    adapters = {path.stem for path in (folder / "lambdas" / "aws").glob("*.py")}
-    assert adapters == {Path(name).stem for name in sources(ROOT, function) if name.startswith("lambdas/aws/")}
+    adapters = {path.relative_to(folder).as_posix() for path in (folder / "lambdas" / "aws").rglob("*.py")}
+    assert adapters == {name for name in sources(ROOT, function) if name.startswith("lambdas/aws/")}
     assert {path.name for path in folder.glob("*.dist-info/*")} == {"METADATA"}
     assert not list(folder.glob("lambdas/**/requirements.*"))
 

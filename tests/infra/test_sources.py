@@ -15,15 +15,18 @@ def _write(root: Path, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Two functions, an adapter that leads to another, and one nobody imports."""
+    """Two functions, an adapter that imports others from a subpackage, and two that nobody imports."""
     _write(
         tmp_path,
         {
             "lambdas/__init__.py": "",
             "lambdas/aws/__init__.py": "",
             "lambdas/aws/queue.py": "def send(client): ...",
-            "lambdas/aws/table.py": "def make():\n    from lambdas.aws.items import read\n",
-            "lambdas/aws/items.py": "",
+            "lambdas/aws/table.py": "def make():\n    from lambdas.aws.store.rows import read\n",
+            "lambdas/aws/store/__init__.py": "",
+            "lambdas/aws/store/rows.py": "from lambdas.aws.store import columns\n",
+            "lambdas/aws/store/columns.py": "",
+            "lambdas/aws/store/unused.py": "",
             "lambdas/aws/unused.py": "client('ec2')",
             "lambdas/domain/rule.py": "",
             "lambdas/one/handler.py": "import lambdas.aws.queue\nfrom lambdas.aws import table\nclient('sqs')",
@@ -40,8 +43,10 @@ def test_adapters_are_followed_wherever_they_are_imported(checkout: Path) -> Non
     assert list(sources(checkout, "one")) == [
         "lambdas/__init__.py",
         "lambdas/aws/__init__.py",
-        "lambdas/aws/items.py",
         "lambdas/aws/queue.py",
+        "lambdas/aws/store/__init__.py",
+        "lambdas/aws/store/columns.py",
+        "lambdas/aws/store/rows.py",
         "lambdas/aws/table.py",
         "lambdas/domain/rule.py",
         "lambdas/one/handler.py",

@@ -96,7 +96,7 @@ def test_every_alarm_on_a_metric_of_ours_watches_one_that_is_counted(stack: Synt
     for alarm in ours:
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service"
-        sources = "".join(path.read_text() for path in (ROOT / "lambdas" / dimension["Value"]).glob("*.py"))
+        sources = "".join(path.read_text() for path in (ROOT / "lambdas" / dimension["Value"]).rglob("*.py"))
         assert f'"{alarm["MetricName"]}"' in sources
 
 

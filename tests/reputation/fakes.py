@@ -112,7 +112,8 @@ class FakeStandings:
         standing = self.load(pending.transition.instance_id)
         if standing.pending is None or standing.pending.transition.id != pending.transition.id:
             return False
-        self.kept[standing.instance_id] = replace(standing, pending=replace(standing.pending, **changes))  # type: ignore[arg-type]
+        pending = replace(standing.pending, **changes)  # type: ignore[arg-type]
+        self.kept[standing.instance_id] = replace(standing, pending=pending)
         return True
 
 
