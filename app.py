@@ -1,6 +1,5 @@
 """The CDK app: `cdk synth`, `cdk deploy`. It needs no AWS account to synthesise and no Docker to build."""
 
-import os
 import platform
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ def main() -> None:
         bundle = bundler.bundle(folder, {CA_BUNDLE: Path(context.private_ca_bundle)} if private_ca else None)
         return lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.hash, asset_hash_type=AssetHashType.CUSTOM)
 
-    SesFeedbackStack(app, context=context, target=target, code=code, region=os.environ.get("CDK_DEFAULT_REGION", ""))
+    SesFeedbackStack(app, context=context, target=target, code=code)
     app.synth()
 
 

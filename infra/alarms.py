@@ -3,6 +3,7 @@
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -31,13 +32,20 @@ class Operator(Construct):
                 "Serverless-SNSRedrivePolicy",
                 because="Mail to a person: SNS retries it, and the alarm stays visible as long as it lasts.",
             )
+        self._admit(
+            "AlarmsOfThisAccount", "cloudwatch.amazonaws.com", {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        )
+        over = _recoveries(self, self.topic)
+        self._admit("AlarmsThatEnd", "events.amazonaws.com", {"ArnEquals": {"aws:SourceArn": over.attr_arn}})
+
+    def _admit(self, sid: str, service: str, condition: dict[str, dict[str, str]]) -> None:
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="AlarmsOfThisAccount",
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                sid=sid,
+                principals=[iam.ServicePrincipal(service)],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+                conditions=condition,
             )
         )
 
@@ -50,7 +58,7 @@ class Operator(Construct):
         because: str,
         periods: int = 1,
     ) -> cloudwatch.Alarm:
-        """Tell the operator, and that it is over, when *metric* is above *above* for *periods* periods running."""
+        """Notify the operator when *metric* is above *above* for *periods* periods running, and when that ends."""
         alarm = cloudwatch.Alarm(
             self,
             id,
@@ -61,9 +69,7 @@ class Operator(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=because,
         )
-        action = actions.SnsAction(self.topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm
 
     def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, because: str) -> None:
@@ -118,3 +124,44 @@ class Operator(Construct):
             because=because,
             periods=periods,
         )
+
+
+def _recoveries(scope: Operator, topic: sns.ITopic) -> events.CfnRule:
+    """Publish to *topic* when an alarm of this stack goes from ALARM to OK.
+
+    Not by the alarms' own OK actions: those also run when a new alarm leaves INSUFFICIENT_DATA, so that a deployment
+    would send a mail for each of them at once, and SNS deactivates a subscription at more than ten mails a second.
+    """
+    rule = events.CfnRule(
+        scope,
+        "Recoveries",
+        description="An alarm of ses-feedback is over",
+        event_pattern={
+            "source": ["aws.cloudwatch"],
+            "detail-type": ["CloudWatch Alarm State Change"],
+            "resources": [
+                {"prefix": f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm:{Aws.STACK_NAME}-"}
+            ],
+            "detail": {"previousState": {"value": ["ALARM"]}, "state": {"value": ["OK"]}},
+        },
+        targets=[
+            events.CfnRule.TargetProperty(
+                id="Operator",
+                arn=topic.topic_arn,
+                input_transformer=events.CfnRule.InputTransformerProperty(
+                    input_paths_map={
+                        "alarm": "$.detail.alarmName",
+                        "because": "$.detail.configuration.description",
+                        "time": "$.time",
+                    },
+                    input_template='"OK since <time>: <alarm>. The alarm was: <because>"',
+                ),
+            )
+        ],
+    )
+    accept(
+        rule,
+        "Serverless-EventBusDLQ",
+        because="A mail that an alarm is over; the alarm's state in CloudWatch says the same.",
+    )
+    return rule

@@ -18,7 +18,6 @@ from lambdas.broker.settings import BrokerSettings
 _ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
 _MEMORY = 1024  # MB: a cold bind makes TLS connections to six services and is to be done in 5 s
 _WORK = Duration.seconds(120)  # one turn at an operation, with SES's pace waited out in between
-_TRIES = 10  # of a turn whose worker died
 _SWEEP = 5  # minutes between looks for binds that died half-way
 
 
@@ -43,7 +42,6 @@ class Broker(Construct):
             "Operations",
             ground=ground,
             timeout=_WORK,
-            tries=_TRIES,
             because="An operation of the broker got stuck.",
         )
         self._settings = _settings(self, ground, storage, deliveries, event_topic_arn)
@@ -162,7 +160,7 @@ def _settings(
         zone_credentials_secret_arn=context.zone_credentials_secret_arn,
         dmarc_policy=context.dmarc_policy,
         dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
-        fips=context.fips == "on" or (context.fips == "auto" and ground.region.startswith("us-gov-")),
+        fips=context.fips,
         allowed_cidrs=",".join(context.allowed_cidrs),
         allow_http=context.allow_http,
         ses_calls_per_second=context.ses_calls_per_second,

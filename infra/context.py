@@ -47,8 +47,11 @@ class Context:
         "CloudFormation stack name",
         matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "letters, digits and dashes, beginning with a letter"),
     )
-    production: bool = _key(
-        True, "keep tables, key, logs and queues' messages when the stack is deleted; protect tables"
+    production: bool = _key(True, "keep tables, key, secret, logs and queues' messages when the stack is deleted")
+    protect: bool = _key(
+        False,
+        "refuse to delete the stack and its tables (termination and deletion protection); set it once the first "
+        "deployment has succeeded",
     )
     operator_email: str = _key(
         "",
@@ -80,7 +83,8 @@ class Context:
     )
     fips: str = _key(
         "auto",
-        "whether bindings name SES's FIPS host: auto is on in GovCloud, off elsewhere",
+        "whether bindings name SES's FIPS host and our own calls go to AWS's FIPS endpoints, where the region has "
+        "them; auto is on in GovCloud, off elsewhere",
         one_of("auto", "on", "off"),
     )
 

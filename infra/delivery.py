@@ -13,7 +13,6 @@ from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain import names
 
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
-_TRIES = 10  # faults of our own only: what a receiver does is answered by the ladder
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
 _TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"
 _WIDE = "Alert and digest topics carry our prefix and the instance's or binding's id."
@@ -35,7 +34,6 @@ class Deliveries(Construct):
             "Deliveries",
             ground=ground,
             timeout=TIMEOUT,
-            tries=_TRIES,
             because="Deliveries could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead

@@ -11,6 +11,7 @@ _PUBLISHERS = (
     "ses.amazonaws.com",  # events to the topic
     "sns.amazonaws.com",  # the topic to the queue
     "cloudwatch.amazonaws.com",  # alarms to the operator topic; alias/aws/sns would not admit them
+    "events.amazonaws.com",  # that an alarm is over, to the operator topic
 )
 
 
@@ -25,7 +26,7 @@ class Encryption(Construct):
             description=f"{Stack.of(self).stack_name}: everything that is stored or queued",
             enable_key_rotation=True,
             removal_policy=removal,
-            pending_window=None if removal is RemovalPolicy.RETAIN else Duration.days(7),
+            pending_window=Duration.days(7) if removal is RemovalPolicy.DESTROY else None,
         )
         self.key.add_to_resource_policy(
             iam.PolicyStatement(

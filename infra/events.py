@@ -9,8 +9,6 @@ from infra.function import Ground
 from infra.queues import QueuePair, dead_letter_queue
 from lambdas.domain import names
 
-_TRIES = 5  # a fault of ours that lasts; throttled receives count too
-
 
 class Events(Construct):
     """`topic` admits SES for our configuration sets alone; `queue` holds its events for feedback."""
@@ -24,7 +22,6 @@ class Events(Construct):
             "Events",
             ground=ground,
             timeout=timeout,
-            tries=_TRIES,
             because="Events of SES could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead

@@ -16,7 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
-from infra.alarms import Operator
+from infra.alarms import NAMESPACE, Operator
 from infra.context import Context
 from infra.dependencies import Target
 from lambdas.domain.settings import Settings
@@ -35,7 +35,6 @@ class Ground:
     context: Context
     target: Target
     code: Callable[[str], lambda_.Code]
-    region: str
 
 
 class Function(Construct):
@@ -70,11 +69,11 @@ class Function(Construct):
             environment={
                 **settings.to_environment(),
                 "POWERTOOLS_SERVICE_NAME": folder,
-                "POWERTOOLS_METRICS_NAMESPACE": "SesFeedback",
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                "FIPS": ground.context.fips,
             },
             role=self.role,
-            log_group=log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
+            log_group=log_group,  # the format stays text: GovCloud has no JSON, and Powertools writes JSON lines itself
             timeout=timeout,
             memory_size=memory,
             description=description,

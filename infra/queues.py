@@ -9,15 +9,17 @@ from infra.function import Ground
 
 KEPT = Duration.days(14)  # SQS's longest
 VISIBILITY_FACTOR = 6  # of the function's timeout: AWS's advice, so that a throttled poller does not receive twice
+THROTTLED_FOR = Duration.days(1)  # a batch that Lambda throttles counts as received: nothing but that may go on so long
 
 
 class QueuePair(Construct):
-    """A `queue` for a function with *timeout*, and `dead`, where its messages go after *tries* receives."""
+    """A `queue` for a function with *timeout*, and `dead`, where its messages go after as many receives as pass in a
+    day: a message comes back after the visibility timeout, whether its function failed or was throttled."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, ground: Ground, timeout: Duration, tries: int, because: str
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, ground: Ground, timeout: Duration, because: str) -> None:
         super().__init__(scope, id)
+        visibility = VISIBILITY_FACTOR * int(timeout.to_seconds())
+        receives = -(-int(THROTTLED_FOR.to_seconds()) // visibility)
         self.dead = dead_letter_queue(self, "Dead", ground=ground, because=because)
         self.queue = sqs.Queue(
             self,
@@ -26,8 +28,8 @@ class QueuePair(Construct):
             encryption_master_key=ground.key,
             enforce_ssl=True,
             retention_period=KEPT,
-            visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(timeout.to_seconds())),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=tries),
+            visibility_timeout=Duration.seconds(visibility),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=receives),
             removal_policy=ground.removal,
         )
 

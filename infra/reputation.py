@@ -9,7 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.function import Function, Ground
-from infra.queues import dead_letter_queue
+from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
 from lambdas.domain import names
 from lambdas.reputation.settings import ReputationSettings
@@ -17,8 +17,7 @@ from lambdas.reputation.settings import ReputationSettings
 _TIMEOUT = Duration.seconds(120)
 _SWEEP_TIMEOUT = Duration.minutes(10)  # it asks SES about one instance a second, and must end before the next run
 _SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
-_BOUNDED_AGE = Duration.hours(1)  # of a change that keeps failing; the sweep judges the instance anyway
-_TRIES = 10
+_TRIES = 10  # of a change that keeps failing; the sweep evaluates the instance anyway
 
 
 class Reputation(Construct):
@@ -86,7 +85,7 @@ class Reputation(Construct):
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_TRIES,
-            max_record_age=_BOUNDED_AGE,
+            max_record_age=THROTTLED_FOR,  # throttled invocations use up no retry, only time
             on_failure=_FailureQueue(self.failures),
             filters=[lambda_.FilterCriteria.filter(_FEEDBACK_COUNTERS)],
         )

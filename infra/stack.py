@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import Annotations, CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -20,12 +20,16 @@ from infra.function import Ground
 from infra.reputation import Reputation
 from infra.storage import Storage
 
+_UNPROTECTED = (
+    "The stack can be deleted. Once the first deployment has succeeded, set the context key protect to true and deploy "
+    "again; earlier, a failed first deployment could not be repeated (docs/operators.md)."
+)
+
 
 class SesFeedbackStack(Stack):
     """The whole of ses-feedback. *code* gives a function folder's bundle.
 
-    One template fits every account and region, so nothing in it names either; *region* is where it is about to go, if
-    that is known, and decides what `auto` means.
+    One template fits every account and region: nothing in it names or depends on either.
     """
 
     def __init__(
@@ -35,15 +39,17 @@ class SesFeedbackStack(Stack):
         context: Context,
         target: Target,
         code: Callable[[str], lambda_.Code],
-        region: str = "",
     ) -> None:
         super().__init__(
             scope,
             context.stack_name,
             description="SES for many tenants: every bounce, complaint and delivery comes back as a signed webhook",
-            termination_protection=context.production,
+            termination_protection=context.protect,
         )
-        removal = RemovalPolicy.RETAIN if context.production else RemovalPolicy.DESTROY
+        if context.production and not context.protect:
+            Annotations.of(self).add_info(_UNPROTECTED)
+        # RetainExceptOnCreate: kept when the stack is deleted, but not when the deployment that makes it is rolled back
+        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if context.production else RemovalPolicy.DESTROY
         key = Encryption(self, "Encryption", removal=removal).key
         ground = Ground(
             key=key,
@@ -52,10 +58,9 @@ class SesFeedbackStack(Stack):
             context=context,
             target=target,
             code=code,
-            region=region,
         )
         self.ground = ground
-        self.storage = Storage(self, "Storage", key=key, removal=removal)
+        self.storage = Storage(self, "Storage", key=key, removal=removal, protect=context.protect)
         self.deliveries = Deliveries(self, "Deliveries", ground=ground)
         self.events = Events(self, "Events", ground=ground, timeout=feedback.TIMEOUT)
         queue, topic_arn = self.deliveries.queue, self.events.topic.topic_arn

@@ -13,10 +13,11 @@ DUE_INDEX = "due"  # of the backlog: webhooks with something to release, by when
 class Storage(Construct):
     """Five tables: on demand, encrypted with the stack's key, restorable to any second of 35 days."""
 
-    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy) -> None:
+    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy, protect: bool) -> None:
         super().__init__(scope, id)
         self._key = key
         self._removal = removal
+        self._protect = protect
         self.webhooks = self._table("Webhooks", "instance_id", "item")
         self.backlog = self._table("Backlog", "pk", "sk")
         self.backlog.add_global_secondary_index(
@@ -43,7 +44,7 @@ class Storage(Construct):
             ),
             time_to_live_attribute="expires_at",
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
-            deletion_protection=self._removal is RemovalPolicy.RETAIN,
+            deletion_protection=self._protect,
             removal_policy=self._removal,
         )
         accept(

@@ -4,11 +4,15 @@ Made by botocore, which makes boto3's too: boto3 adds resources and S3 transfers
 import costs a cold start 60 to 80 ms of CPU (docs/decisions/0801-cold-start.md).
 """
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from botocore.config import Config
+from botocore.handlers import add_recursion_detection_header
 from botocore.session import Session
+
+from lambdas.domain import fips
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -75,5 +79,18 @@ def hasty_dynamodb() -> "DynamoDBClient":
 
 @cache
 def session() -> Session:
-    """The process's session: what is read and looked up once for all clients."""
-    return Session()
+    """The process's session: what is read and looked up once for all clients.
+
+    FIPS endpoints are decided here, by the region the process runs in. `FIPS` is set in the environment of every
+    function; without it botocore's own `AWS_USE_FIPS_ENDPOINT` holds.
+
+    The trace header that botocore passes on is left out: by it Lambda counts how often a function has caused its own
+    invocation and stops the chain at about 16, and retries of a delivery and steps of an operation are such chains.
+    They end by their own rules (docs/decisions/0104-what-aws-refuses.md).
+    """
+    made = Session()
+    header: Any = add_recursion_detection_header
+    made.unregister("before-call", header)
+    if fips.for_aws_calls(os.environ.get("FIPS", "off"), os.environ.get("AWS_REGION", "")):
+        made.set_config_variable("use_fips_endpoint", True)
+    return made

@@ -6,7 +6,7 @@ from typing import Any
 from lambdas.aws.webhook_items import KeptWebhook
 from lambdas.broker.dns import Dns
 from lambdas.broker.settings import BrokerSettings
-from lambdas.domain import names
+from lambdas.domain import fips, names
 from lambdas.domain.dns_records import as_json, as_line
 from lambdas.domain.instance import BindingSecret, BindRequest, Instance
 from lambdas.domain.smtp import SMTP_PORT, smtp_host, smtp_password
@@ -84,7 +84,7 @@ class Renderer:
         webhook = connected.webhook
         private = bool(connected.hostname)
         return {
-            "smtp_server": connected.hostname or smtp_host(region, fips=self.settings.fips),
+            "smtp_server": connected.hostname or smtp_host(region, fips=fips.wanted(self.settings.fips, region)),
             "smtp_port": PRIVATE_PORT if private else SMTP_PORT,
             "smtp_user": secret.access_key_id,
             "smtp_password": smtp_password(secret.secret_access_key, region),

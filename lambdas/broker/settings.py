@@ -36,7 +36,7 @@ class BrokerSettings(Settings):
     dmarc_aggregate_recipients: str  # comma-separated addresses that every domain's reports go to as well
 
     # what tenants reach and are reached by
-    fips: bool  # hand out the FIPS SMTP host where the region has one
+    fips: str  # auto, on or off: hand out the FIPS SMTP host where the region has one; auto: in GovCloud
     allowed_cidrs: str  # comma-separated: networks that webhooks may name by address beside public ones
     allow_http: bool  # plain HTTP webhooks, for local use only
     ses_calls_per_second: float  # SES's control plane: about one a second and account, not adjustable

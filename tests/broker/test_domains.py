@@ -280,11 +280,14 @@ def test_a_failed_update_leaves_things_as_they_were(world: World) -> None:
 
 
 def test_fips_hosts_where_there_are_some() -> None:
-    """If the operator asks for them."""
-    for region, host in [
-        ("us-gov-west-1", "email-smtp-fips.us-gov-west-1.amazonaws.com"),
-        ("eu-central-1", "email-smtp.eu-central-1.amazonaws.com"),
+    """In GovCloud unless switched off, elsewhere if the operator asks for them."""
+    for region, fips, host in [
+        ("us-gov-west-1", "auto", "email-smtp-fips.us-gov-west-1.amazonaws.com"),
+        ("us-gov-west-1", "off", "email-smtp.us-gov-west-1.amazonaws.com"),
+        ("us-east-1", "auto", "email-smtp.us-east-1.amazonaws.com"),
+        ("us-east-1", "on", "email-smtp-fips.us-east-1.amazonaws.com"),
+        ("eu-central-1", "on", "email-smtp.eu-central-1.amazonaws.com"),
     ]:
-        world = World(settings=settings(region=region, fips=True))
+        world = World(settings=settings(region=region, fips=fips))
         world.ready()
         assert world.bind().body["credentials"]["smtp_server"] == host

@@ -79,7 +79,7 @@ def settings(**changes: Any) -> BrokerSettings:
         "zone_credentials_secret_arn": "",
         "dmarc_policy": "reject",
         "dmarc_aggregate_recipients": "dmarc@operator.example",
-        "fips": False,
+        "fips": "auto",
         "allowed_cidrs": "",
         "allow_http": False,
         "ses_calls_per_second": 1.0,

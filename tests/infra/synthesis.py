@@ -19,11 +19,24 @@ REGIONS = ("us-east-1", "us-gov-west-1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synthesis:
-    """A template, what the checks reported, and where the template lies."""
+    """A template, what the checks reported, where the template lies, and the region it is to be checked for."""
 
+    region: str
     template: Mapping[str, Any]
     report: Mapping[str, Any]
     path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def terminates_protected(self) -> bool:
+        """Whether the CDK CLI sets termination protection on the stack."""
+        return bool(self.manifest["properties"].get("terminationProtection"))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the CDK CLI prints about the stack at each synthesis and deployment."""
+        metadata = json.loads((self.path.parent / self.manifest["additionalMetadataFile"]).read_text())
+        return [entry["data"] for entries in metadata.values() for entry in entries if entry["type"] == "aws:cdk:info"]
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """The resources of a type, such as AWS::SQS::Queue, by logical id."""
@@ -56,7 +69,6 @@ def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
         context=Context.read({"operator_email": "ops@agency.example", **keys}),
         target=LAMBDA,
         code=lambda _folder: lambda_.Code.from_inline("pass"),
-        region=region,
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app), NIST80053R5Checks(app))
     try:
@@ -66,9 +78,11 @@ def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
             raise  # what the checks found stands in the report
     path = folder / f"{stack.stack_name}.template.json"
     return Synthesis(
+        region=region,
         template=json.loads(path.read_text()),
         report=json.loads((folder / "validation-report.json").read_text()),
         path=path,
+        manifest=json.loads((folder / "manifest.json").read_text())["artifacts"][stack.stack_name],
     )
 
 

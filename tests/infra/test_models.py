@@ -2,7 +2,12 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
+
+import botocore
+from botocore.loaders import Loader
+from botocore.session import Session
 
 from infra.models import slim
 
@@ -46,3 +51,35 @@ def test_endpoints_are_kept_by_the_name_that_botocore_looks_them_up_by(tmp_path:
 
     (partition,) = json.loads((data / "endpoints.json").read_text())["partitions"]
     assert partition["services"] == {"email": {"b": 2}}
+
+
+def test_slimmed_models_still_know_the_fips_endpoints(tmp_path: Path) -> None:
+    """The hosts come from each service's endpoint rules, and the partitions' file."""
+    whole = Path(botocore.__file__).parent / "data"
+    for service in ("sqs", "kms", "sesv2"):
+        shutil.copytree(whole / service, tmp_path / service)
+    for name in ("endpoints.json", "partitions.json", "_retry.json", "sdk-default-configuration.json"):
+        shutil.copyfile(whole / name, tmp_path / name)
+    slim(tmp_path, ["sqs", "kms", "sesv2"])
+    session = Session()
+    session.register_component("data_loader", Loader([str(tmp_path)], include_default_search_paths=False))
+    session.set_config_variable("use_fips_endpoint", True)
+
+    def hosts(region: str) -> list[str]:
+        return [
+            session.create_client(
+                service, region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
+            ).meta.endpoint_url
+            for service in ("sqs", "kms", "sesv2")
+        ]
+
+    assert hosts("us-east-1") == [
+        "https://sqs-fips.us-east-1.amazonaws.com",
+        "https://kms-fips.us-east-1.amazonaws.com",
+        "https://email-fips.us-east-1.amazonaws.com",
+    ]
+    assert hosts("us-gov-west-1") == [
+        "https://sqs.us-gov-west-1.amazonaws.com",
+        "https://kms-fips.us-gov-west-1.amazonaws.com",
+        "https://email-fips.us-gov-west-1.amazonaws.com",
+    ]

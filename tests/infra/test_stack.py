@@ -81,12 +81,32 @@ def test_every_working_queue_ends_in_a_watched_dead_letter_queue(stack: Synthesi
         }
 
 
-def test_every_alarm_tells_the_operator_when_it_begins_and_ends(stack: Synthesis) -> None:
-    """An alarm without an action is a decoration."""
+def test_every_alarm_tells_the_operator_when_it_begins(stack: Synthesis) -> None:
+    """An alarm without an action is a decoration. An OK action would also run for each alarm of a first deployment."""
     topic = [stack.output("OperatorTopicArn")]
     for alarm in stack.properties("AWS::CloudWatch::Alarm"):
-        assert (alarm["AlarmActions"], alarm["OKActions"]) == (topic, topic)
+        assert alarm["AlarmActions"] == topic
+        assert "OKActions" not in alarm
         assert len(alarm["AlarmDescription"]) > 20
+        assert '"' not in alarm["AlarmDescription"], "it becomes part of a JSON string when the alarm is over"
+
+
+def test_the_operator_is_told_when_an_alarm_of_this_stack_is_over(stack: Synthesis) -> None:
+    """Only after it had been in ALARM: a new alarm goes from INSUFFICIENT_DATA to OK by itself."""
+    (rule_id,) = (name for name, one in stack.resources("AWS::Events::Rule").items() if "Recoveries" in name)
+    rule = stack.resources("AWS::Events::Rule")[rule_id]["Properties"]
+    pattern = rule["EventPattern"]
+    assert pattern["detail"] == {"previousState": {"value": ["ALARM"]}, "state": {"value": ["OK"]}}
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.cloudwatch"], ["CloudWatch Alarm State Change"])
+    (ours,) = pattern["resources"]
+    alarms = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+    assert text(ours["prefix"]) == alarms + "${AWS::StackName}-"
+    operator = stack.output("OperatorTopicArn")
+    assert [target["Arn"] for target in rule["Targets"]] == [operator]
+    (policy,) = [one for one in stack.properties("AWS::SNS::TopicPolicy") if one["Topics"] == [operator]]
+    (admitted,) = [one for one in statements(policy["PolicyDocument"]) if one.principals == ("events.amazonaws.com",)]
+    assert admitted.actions == ("sns:Publish",)
+    assert admitted.context("ArnEquals", "aws:SourceArn") == [f"${{{rule_id}.Arn}}"]
 
 
 def test_every_alarm_on_a_metric_of_ours_watches_one_that_is_counted(stack: Synthesis) -> None:
@@ -172,14 +192,42 @@ def test_production_keeps_data(stack: Synthesis) -> None:
     """Deleting the stack leaves tables, queues, key, secret and logs; a table refuses to be deleted."""
     for kind in ("DynamoDB::Table", "SQS::Queue", "KMS::Key", "SecretsManager::Secret", "Logs::LogGroup"):
         found = stack.resources(f"AWS::{kind}").values()
-        assert {one["DeletionPolicy"] for one in found} == {"Retain"}, kind
-    assert all(table["DeletionProtectionEnabled"] for table in stack.properties("AWS::DynamoDB::Table"))
+        assert {one["DeletionPolicy"] for one in found} == {"RetainExceptOnCreate"}, kind
+        assert {one["UpdateReplacePolicy"] for one in found} == {"Retain"}, kind
+
+
+def test_a_first_deployment_that_failed_can_be_repeated(stack: Synthesis) -> None:
+    """The CDK CLI protects the stack before it creates anything, and deletes a failed creation before the next one.
+
+    So nothing may be protected yet, and nothing may outlive the rollback: a table under deletion protection would stop
+    it, a retained key or queue would be orphaned.
+    """
+    assert not stack.terminates_protected
+    assert not any(table.get("DeletionProtectionEnabled") for table in stack.properties("AWS::DynamoDB::Table"))
+    kept = [name for name, one in stack.template["Resources"].items() if one.get("DeletionPolicy") == "Retain"]
+    assert kept == []
+
+
+def test_a_stack_that_stands_is_protected_when_the_operator_says_so() -> None:
+    """Stack and tables refuse to be deleted; the CDK CLI sets the stack's protection on every deployment."""
+    protected = synthesise(protect="true")
+    assert protected.terminates_protected
+    assert all(table["DeletionProtectionEnabled"] for table in protected.properties("AWS::DynamoDB::Table"))
+
+
+def test_an_unprotected_production_stack_says_so_at_every_deployment(stack: Synthesis) -> None:
+    """The CDK CLI prints it; it is gone once the stack is protected, and a trial stack needs none."""
+    assert any("set the context key protect to true" in note for note in stack.notes)
+    assert not synthesise(protect="true").notes
+    assert not synthesise(production="false").notes
 
 
 def test_a_trial_stack_leaves_nothing_behind() -> None:
     """production=false is for the embedded AWS and for trying out."""
     trial = synthesise(production="false")
-    kept = [name for name, one in trial.template["Resources"].items() if one.get("DeletionPolicy") == "Retain"]
+    kept = [
+        name for name, one in trial.template["Resources"].items() if one.get("DeletionPolicy", "").startswith("Retain")
+    ]
     assert kept == []
     assert not any(table.get("DeletionProtectionEnabled") for table in trial.properties("AWS::DynamoDB::Table"))
 
@@ -189,7 +237,7 @@ def test_the_key_admits_the_services_that_publish_and_the_account_s_own_logs(sta
     (key,) = stack.properties("AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
     allowed = {principal: one for one in statements(key["KeyPolicy"]) for principal in one.principals}
-    for service in ("ses", "sns", "cloudwatch"):
+    for service in ("ses", "sns", "cloudwatch", "events"):
         assert set(allowed[f"{service}.amazonaws.com"].actions) == {"kms:GenerateDataKey*", "kms:Decrypt"}
     logs = allowed["logs.${AWS::Region}.amazonaws.com"]
     assert logs.context("ArnLike", "kms:EncryptionContext:aws:logs:arn") == [
@@ -241,13 +289,40 @@ def test_delivery_goes_into_the_operators_subnets_when_told() -> None:
     }
 
 
-@pytest.mark.parametrize(("region", "fips"), [("us-east-1", "false"), ("us-gov-west-1", "true")])
-def test_bindings_name_the_fips_host_in_govcloud_unless_told_otherwise(region: str, fips: str) -> None:
-    """`auto` goes by the region."""
-    stack = synthesise(region)
-    assert _environment(stack, "broker")["FIPS"] == fips
-    other = synthesise(region, fips="off" if fips == "true" else "on")
-    assert _environment(other, "broker")["FIPS"] != fips
+def test_every_function_decides_by_its_own_region_whether_to_use_fips(stack: Synthesis) -> None:
+    """The choice travels, not its outcome: a pipeline that synthesises need not know where it is deployed to."""
+    functions = logical_ids(stack, "Functions")
+    assert {_environment(stack, name)["FIPS"] for name in functions} == {"auto"}
+    assert {_environment(synthesise(fips="on"), name)["FIPS"] for name in functions} == {"on"}
+
+
+def test_every_function_counts_in_the_namespace_that_the_alarms_watch(stack: Synthesis) -> None:
+    """Metrics of another namespace, or of none, would leave alarms that never fire."""
+    watched = {one["Namespace"] for one in stack.properties("AWS::CloudWatch::Alarm")} - {"AWS/Lambda", "AWS/SQS"}
+    counted = {_environment(stack, name)["POWERTOOLS_METRICS_NAMESPACE"] for name in logical_ids(stack, "Functions")}
+    assert watched == counted == {"SesFeedback"}
+
+
+def test_throttling_alone_takes_no_message_to_a_dead_letter_queue_within_a_day(stack: Synthesis) -> None:
+    """A batch that Lambda throttles counts as received and comes back after the visibility timeout."""
+    queues = logical_ids(stack, "Queues")
+    for name in ("events", "deliveries", "operations"):
+        queue = stack.resources("AWS::SQS::Queue")[queues[name]]["Properties"]
+        assert queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"] >= 24 * 3600
+        assert queue["RedrivePolicy"]["maxReceiveCount"] <= 1000  # SQS's own bound
+    (stream,) = [one for one in stack.properties("AWS::Lambda::EventSourceMapping") if "StartingPosition" in one]
+    assert stream["MaximumRecordAgeInSeconds"] >= 24 * 3600
+
+
+def test_an_account_with_ten_concurrent_runs_keeps_some_for_the_broker() -> None:
+    """The keys that docs/operators.md gives such an account leave four for the API, the stream and the schedules."""
+    documented = (ROOT / "docs" / "operators.md").read_text()
+    keys = dict(re.findall(r"-c (\w+_concurrency)=(\d+)", documented))
+    stack = synthesise(**keys)
+    sources = stack.properties("AWS::Lambda::EventSourceMapping")
+    most = [one["ScalingConfig"]["MaximumConcurrency"] for one in sources if "ScalingConfig" in one]
+    assert len(keys) == len(most) == 3
+    assert sum(most) <= 10 - 4
 
 
 def test_what_the_operator_sets_reaches_the_functions() -> None:
