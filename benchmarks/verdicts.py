@@ -1,10 +1,12 @@
-"""How often an honest tenant is paused wrongly, and how many mails a bad one gets out: `python -m benchmarks.verdicts`.
+"""How often honest tenants are warned or paused, how many mails bad ones get out: `python -m benchmarks.verdicts`.
 
 Simulated with the rules as they are, over the hourly counters that the functions keep. Mail is sent evenly; bounces
 and complaints come independently, each mail with its probability. Two ways, one to check the other:
 
 - `year_by_complaints` draws the complaints of a year one by one and judges at each; bounces are at their mean. Quick.
 - `year_by_hours` draws bounces and complaints of each hour and judges each hour.
+
+`fixed_window` is the rule of the first version, for comparison: one window, and a count of complaints as its floor.
 """
 
 import bisect
@@ -12,10 +14,19 @@ import math
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import mean
 
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, judge, measure
+from lambdas.domain.reputation import (
+    WIDER,
+    HourCounts,
+    Reputation,
+    Rules,
+    State,
+    judge,
+    measure_windows,
+)
 from lambdas.reputation.rules import rules_of
 from lambdas.reputation.settings import ReputationSettings
 
@@ -23,7 +34,8 @@ HONEST_BOUNCES = 0.01
 HONEST_COMPLAINTS = 0.0002
 BAD_BOUNCES = 0.10
 BAD_COMPLAINTS = 0.005
-VOLUMES = (20, 100, 333, 1_000, 10_000, 50_000)  # mails a day; the last is 18 million a year
+TWICE_BOUNCES, TWICE_COMPLAINTS = 0.08, 0.0016  # twice a pause threshold
+VOLUMES = (20, 100, 333, 1_000, 10_000, 50_000, 200_000)  # mails a day; the last is 73 million a year
 HOURS = 365 * 24
 DEFAULTS = rules_of(
     ReputationSettings(
@@ -39,9 +51,35 @@ DEFAULTS = rules_of(
     )
 )
 
+FLOOR_OF_THREE = replace(DEFAULTS, minimum_complaints=3)  # to see what the floor was for
+Rule = Callable[[Sequence[Reputation], Rules, State], State]
 
-FLOOR_OF_THREE = replace(DEFAULTS, minimum_complaints=3)  # to see what the floor is for
-WARNED_AT_SEVEN = replace(DEFAULTS, minimum_warning_complaints=7)  # half of what a pause needs
+
+def by_evidence(windows: Sequence[Reputation], rules: Rules, state: State) -> State:
+    """The rule as it is."""
+    return judge(windows[0], rules, state, wider=windows[1:]).state
+
+
+def fixed_window(windows: Sequence[Reputation], rules: Rules, state: State) -> State:
+    """The rule of the first version: thresholds and floors over one window."""
+    counts = windows[0]
+    if state is State.PAUSED or counts.outcomes < rules.minimum_outcomes:
+        return state
+    bounces, complaints = counts.bounce_rate >= rules.bounce_pause, counts.complaint_rate >= rules.complaint_pause
+    if (bounces and counts.bounces >= rules.minimum_bounces) or (
+        complaints and counts.complaints >= rules.minimum_complaints
+    ):
+        return State.PAUSED
+    factors = (1.0, 0.5) if state is State.WARNED else (1.0,)
+    warned = any(
+        counts.bounce_rate >= rules.bounce_warning * factor
+        or (
+            counts.complaint_rate >= rules.complaint_warning * factor
+            and counts.complaints >= rules.minimum_warning_complaints * factor
+        )
+        for factor in factors
+    )
+    return State.WARNED if warned else State.HEALTHY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,35 +91,61 @@ class Year:
 
 
 def year_by_complaints(
-    volume: int, generator: random.Random, rules: Rules = DEFAULTS, *, complaint_rate: float = HONEST_COMPLAINTS
+    volume: int,
+    generator: random.Random,
+    rules: Rules = DEFAULTS,
+    *,
+    complaint_rate: float = HONEST_COMPLAINTS,
+    rule: Rule = by_evidence,
 ) -> Year:
     """A year of *volume* mails a day, judged at each complaint."""
-    an_hour = volume / 24
-    at, state, warnings = 0.0, State.HEALTHY, 0
-    complaints: deque[float] = deque()
-    while (at := at + generator.expovariate(complaint_rate)) < HOURS * an_hour:
-        complaints.append(at)
-        begin = max(_window_begin(at, an_hour, rules), 0.0)
-        while complaints[0] < begin:
-            complaints.popleft()
+    at, windows = 0.0, [_Sliding(rules.window_outcomes * times, volume / 24, rules) for times in (1, *WIDER)]
+
+    def evaluations() -> Iterator[list[Reputation]]:
+        nonlocal at
+        while (at := at + generator.expovariate(complaint_rate)) < HOURS * volume / 24:
+            yield [window.complained(at) for window in windows]
+
+    return _lived(evaluations(), rules, rule)
+
+
+@dataclass
+class _Sliding:
+    """A window of *outcomes* mails that walks with the sender; positions are in mails since the beginning."""
+
+    outcomes: int
+    an_hour: float
+    rules: Rules
+    complaints: deque[float] = field(default_factory=deque)
+
+    def complained(self, at: float) -> Reputation:
+        """The window's counts at a complaint."""
+        self.complaints.append(at)
+        this_hour = at // self.an_hour * self.an_hour
+        whole = math.ceil(max(0.0, self.outcomes - (at - this_hour)) / self.an_hour)
+        begin = max(this_hour - min(whole, self.rules.window_days * 24) * self.an_hour, 0.0)
+        while self.complaints[0] < begin:
+            self.complaints.popleft()
         outcomes = int(at - begin)
         bounces = round(outcomes * HONEST_BOUNCES)
-        counts = Reputation(
-            bounces=bounces, complaints=len(complaints), deliveries=outcomes - bounces, since=str(begin)
+        return Reputation(
+            bounces=bounces,
+            complaints=len(self.complaints),
+            deliveries=outcomes - bounces,
+            since=str(begin),
+            hours=math.ceil((at - begin) / self.an_hour),
         )
-        moved = judge(counts, rules, state).state
+
+
+def _lived(evaluations: Iterator[Sequence[Reputation]], rules: Rules, rule: Rule) -> Year:
+    state, warnings = State.HEALTHY, 0
+    for windows in evaluations:
+        moved = rule(windows, rules, state)
         warnings += moved is State.WARNED and state is State.HEALTHY
         state = moved
         if state is State.PAUSED:
             return Year(paused=True, warnings=warnings)
     return Year(paused=False, warnings=warnings)
-
-
-def _window_begin(at: float, an_hour: float, rules: Rules) -> float:
-    """Walk back by whole hours to `window_outcomes` or `window_days`; in mails since the beginning."""
-    this_hour = at // an_hour * an_hour
-    hours = math.ceil(max(0.0, rules.window_outcomes - (at - this_hour)) / an_hour)
-    return this_hour - min(hours, rules.window_days * 24) * an_hour
 
 
 def year_by_hours(
@@ -91,17 +155,11 @@ def year_by_hours(
     *,
     bounce_rate: float = HONEST_BOUNCES,
     complaint_rate: float = HONEST_COMPLAINTS,
+    rule: Rule = by_evidence,
 ) -> Year:
     """A year of *volume* mails a day, judged at the end of each hour."""
     hours = drawn_hours(volume, generator, bounce_rate=bounce_rate, complaint_rate=complaint_rate)
-    state, warnings = State.HEALTHY, 0
-    for counts in windows(hours, rules):
-        moved = judge(counts, rules, state).state
-        warnings += moved is State.WARNED and state is State.HEALTHY
-        state = moved
-        if state is State.PAUSED:
-            return Year(paused=True, warnings=warnings)
-    return Year(paused=False, warnings=warnings)
+    return _lived(all_windows(hours, rules), rules, rule)
 
 
 def drawn_hours(
@@ -112,33 +170,66 @@ def drawn_hours(
     complaints_of = _poisson(volume / 24 * complaint_rate)
     for hour in range(HOURS):
         mails = volume * (hour + 1) // 24 - volume * hour // 24
+        if not mails:
+            continue
         bounces = min(mails, bisect.bisect(bounces_of, generator.random()))
         complaints = bisect.bisect(complaints_of, generator.random())
         yield HourCounts(bucket=str(hour), bounces=bounces, complaints=complaints, deliveries=mails - bounces)
 
 
-def windows(hours: Iterator[HourCounts], rules: Rules) -> Iterator[Reputation]:
-    """The most recent representative volume after each hour: what `measure` finds, kept up to date by differences."""
-    kept: deque[HourCounts] = deque()
-    bounces = complaints = deliveries = 0
+def all_windows(hours: Iterator[HourCounts], rules: Rules) -> Iterator[list[Reputation]]:
+    """What `measure_windows` finds after each hour, kept up to date by differences."""
+    sums = [_Sum(rules.window_outcomes * times, rules.window_days * 24) for times in (1, *WIDER)]
     for hour in hours:
-        kept.append(hour)
-        bounces += hour.bounces
-        complaints += hour.complaints
-        deliveries += hour.deliveries
-        while (
-            len(kept) > rules.window_days * 24
-            or bounces + deliveries - kept[0].bounces - kept[0].deliveries >= rules.window_outcomes
-        ):
-            gone = kept.popleft()
-            bounces -= gone.bounces
-            complaints -= gone.complaints
-            deliveries -= gone.deliveries
-        yield Reputation(bounces=bounces, complaints=complaints, deliveries=deliveries, since=kept[0].bucket)
+        yield [kept.after(hour) for kept in sums]
+
+
+@dataclass
+class _Sum:
+    """The sum of the latest hours that hold *outcomes*, of the last *days* at most."""
+
+    outcomes: int
+    longest: int  # hours
+    kept: deque[HourCounts] = field(default_factory=deque)
+    bounces: int = 0
+    complaints: int = 0
+    deliveries: int = 0
+
+    def after(self, hour: HourCounts) -> Reputation:
+        """The window's counts when *hour* is over."""
+        self._add(hour, 1)
+        self.kept.append(hour)
+        while self._is_past(self.kept[0], hour) or self._is_full_without(self.kept[0]):
+            self._add(self.kept.popleft(), -1)
+        return Reputation(
+            bounces=self.bounces,
+            complaints=self.complaints,
+            deliveries=self.deliveries,
+            since=self.kept[0].bucket,
+            hours=len(self.kept),
+        )
+
+    def _is_past(self, oldest: HourCounts, newest: HourCounts) -> bool:
+        return int(newest.bucket) - int(oldest.bucket) >= self.longest
+
+    def _is_full_without(self, oldest: HourCounts) -> bool:
+        return self.bounces + self.deliveries - oldest.bounces - oldest.deliveries >= self.outcomes
+
+    def _add(self, hour: HourCounts, sign: int) -> None:
+        self.bounces += sign * hour.bounces
+        self.complaints += sign * hour.complaints
+        self.deliveries += sign * hour.deliveries
 
 
 def mails_before_pause(
-    volume: int, generator: random.Random, *, history: int, bounce_rate: float, complaint_rate: float
+    volume: int,
+    generator: random.Random,
+    *,
+    history: int,
+    bounce_rate: float,
+    complaint_rate: float,
+    rules: Rules = DEFAULTS,
+    rule: Rule = by_evidence,
 ) -> int:
     """How many mails a tenant of bad rates gets out after *history* mails of an honest one; judged at each event."""
     an_hour = max(1, volume // 24)
@@ -153,10 +244,26 @@ def mails_before_pause(
             complaints += complained
             if bounced or complained:
                 now = HourCounts(bucket="n", bounces=bounces, complaints=complaints, deliveries=mail - bounces)
-                if judge(measure([now, *reversed(hours)], DEFAULTS), DEFAULTS, State.HEALTHY).state is State.PAUSED:
+                if rule(measure_windows([now, *reversed(hours)], rules), rules, State.HEALTHY) is State.PAUSED:
                     return sent + mail
         sent += an_hour
         hours.append(HourCounts(bucket="n", bounces=bounces, complaints=complaints, deliveries=an_hour - bounces))
+
+
+def is_paused_on_probation(generator: random.Random, *, outcomes: int, bounce_rate: float, bad_import: int = 0) -> bool:
+    """Whether a tenant is paused within the first *outcomes* after it resumed itself; the first mails are an import.
+
+    *bad_import* is a share of one in ten of its addresses that are dead: that many bounces, in ten times as many mails.
+    """
+    rules, bounces = DEFAULTS.with_low_floors(), 0
+    for mail in range(1, outcomes + 1):
+        imported = mail <= bad_import * 10
+        bounced = mail % 10 == 0 if imported else generator.random() < bounce_rate
+        bounces += bounced
+        counts = Reputation(bounces=bounces, complaints=0, deliveries=mail - bounces, since="0", hours=1)
+        if bounced and judge(counts, rules, State.HEALTHY).state is State.PAUSED:
+            return True
+    return False
 
 
 def _honest_hour(mails: int, number: int) -> HourCounts:
@@ -177,37 +284,58 @@ def _poisson(mean: float) -> list[float]:
     return sums
 
 
-def main(years: int = 1_000, hourly: int = 50) -> None:
-    """Print both figures as tables."""
-    print(f"honest tenant: {HONEST_BOUNCES:.0%} bounces, {HONEST_COMPLAINTS:.2%} complaints; {years} tenant-years each")
-    print("  mails a day   paused wrongly   warnings a year (from 7 complaints)   hour by hour   with a floor of 3")
+def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
+    """Print the figures as tables: the rule of the first version before, the rule as it is after."""
+    print(f"honest tenant: {HONEST_BOUNCES:.0%} bounces, {HONEST_COMPLAINTS:.2%} complaints; a year, before -> after")
+    print("  mails a day   tenant-years   paused wrongly       warnings          hour by hour: years, paused, warnings")
     for volume in VOLUMES:
-        quick = [year_by_complaints(volume, random.Random(n)) for n in range(years)]
+        number = max(10, min(years, years * 10_000 // volume))  # the larger have as many more complaints a year
+        before = [year_by_complaints(volume, random.Random(n), rule=fixed_window) for n in range(number)]
+        after = [year_by_complaints(volume, random.Random(n)) for n in range(number)]
         slow = [year_by_hours(volume, random.Random(n)) for n in range(hourly)]
-        low = [year_by_complaints(volume, random.Random(n), FLOOR_OF_THREE) for n in range(years // 5)]
-        rare = [year_by_complaints(volume, random.Random(n), WARNED_AT_SEVEN) for n in range(years // 5)]
         print(
-            f"  {volume:>11,}   {_paused(quick):>14.2%}   {_warnings(quick):>15.1f} {_warnings(rare):>20.1f}"
-            f"   {sum(year.paused for year in slow):>6} of {hourly:<3}   {_paused(low):>14.1%}"
+            f"  {volume:>11,}   {number:>12,}   {_paused(before):>6.1%} -> {_paused(after):>5.1%}"
+            f"   {_warnings(before):>6.1f} -> {_warnings(after):>4.1f}"
+            f"   {hourly:>6}, {sum(year.paused for year in slow)}, {_warnings(slow):.1f}",
+            flush=True,
         )
-    print("bad tenant: mails out before the pause, median and 95th percentile of 300")
-    for name, bounce_rate, complaint_rate in (
+    print(f"bad tenant of 10,000 mails a day: mails out before the pause; mean, median, 95th percentile of {tries}")
+    for name, bounces, complaints in (
         (f"{BAD_BOUNCES:.0%} bounces", BAD_BOUNCES, HONEST_COMPLAINTS),
+        (f"{TWICE_BOUNCES:.0%} bounces", TWICE_BOUNCES, HONEST_COMPLAINTS),
         (f"{BAD_COMPLAINTS:.1%} complaints", HONEST_BOUNCES, BAD_COMPLAINTS),
+        (f"{TWICE_COMPLAINTS:.2%} complaints", HONEST_BOUNCES, TWICE_COMPLAINTS),
     ):
         for history in (0, 20_000):
-            out = sorted(
-                mails_before_pause(
-                    10_000,
-                    random.Random(n),
-                    history=history,
-                    bounce_rate=bounce_rate,
-                    complaint_rate=complaint_rate,
-                )
-                for n in range(300)
+            cells = [_out(history, bounces, complaints, rule, tries) for rule in (fixed_window, by_evidence)]
+            kind = "after good mail" if history else "from the first mail"
+            print(f"  {name:<18} {kind:<20} {cells[0]} -> {cells[1]}", flush=True)
+    print("on probation: paused within 150 outcomes; within 500")
+    for name, rate, bad in (("10 % bounces", 0.10, 0), ("1 % and an import with 3 dead", HONEST_BOUNCES, 3)):
+        shares = [
+            sum(
+                is_paused_on_probation(random.Random(n), outcomes=outcomes, bounce_rate=rate, bad_import=bad)
+                for n in range(2_000)
             )
-            kind = "after a good year" if history else "from the first mail"
-            print(f"  {name:<16} {kind:<20} {out[150]:>6,} {out[285]:>6,}")
+            / 2_000
+            for outcomes in (150, 500)
+        ]
+        print(f"  {name:<30} {shares[0]:.1%} {shares[1]:.1%}")
+
+
+def _out(history: int, bounce_rate: float, complaint_rate: float, rule: Rule, tries: int) -> str:
+    mails = sorted(
+        mails_before_pause(
+            10_000,
+            random.Random(n),
+            history=history,
+            bounce_rate=bounce_rate,
+            complaint_rate=complaint_rate,
+            rule=rule,
+        )
+        for n in range(tries)
+    )
+    return f"{mean(mails):>6,.0f} {mails[tries // 2]:>6,} {mails[tries * 95 // 100]:>6,}"
 
 
 def _paused(years: list[Year]) -> float:

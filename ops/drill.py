@@ -91,7 +91,7 @@ class Drill:
     def _complaints(self) -> None:
         rules = self.parts.judge.rules
         warn = rules.minimum_warning_complaints
-        volume = max(rules.minimum_outcomes, round(warn / rules.complaint_warning / 1.25))
+        volume = max(rules.minimum_outcomes, 500)
         self._publish(self._deliveries(volume))
         self._await("after the resume, deliveries count anew", lambda: self._counted("deliveries") >= volume)
         self._publish(self._complained(warn))

@@ -1,18 +1,41 @@
-"""Rates over the most recent representative volume, and what follows from them.
+"""Rates over the most recent representative volume, and the sending status that follows from them.
 
 Bounce rate: bounces that count / (deliveries + bounces that count), in recipients. Complaint rate: complaints that
 count / deliveries. What counts: `lambdas.domain.counting`. The window walks back hour by hour until it holds
 `window_outcomes` or is `window_days` long, as SES's own rates run over a volume, not a time.
+
+Complaints are rare: in a window of 10,000 an honest tenant has two, and chance makes them four or eight. So a complaint
+rate counts only if chance is a bad explanation (`_is_evident`), and it is also taken over wider windows, where the same
+rate is better evidence. docs/decisions/0601-floors.md has the reasons, `python -m benchmarks.verdicts` the figures.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from lambdas.domain.ledger import begin_of, bucket_of
 
 RECOVERY = 0.5  # of the warning's rate: a tenant that hovers at the threshold is not told each hour that it recovered
+HONEST = 0.5  # of the warning's rate: the complaint rate that an honest tenant is taken to have, 0.02 %
+WIDER = (2, 4, 8, 16)  # times `window_outcomes`: the wider windows for complaints
+
+# How often chance may bring the complaints of an honest tenant over a threshold, per day that the window took to fill.
+# A tenant of ten times the volume fills ten times as many windows, so each of its windows has to be ten times as sure.
+PAUSE_CHANCE = 1e-6
+WARNING_CHANCE = 5e-4
+RECOVERY_CHANCE = 1e-2  # in any window: above it, what is left of the complaints is what chance brings
+_SHORTEST = 3  # hours: the first and the last of a window are never whole
+
+# Below `minimum_outcomes` a rate says little, but this much says enough. Chance makes none of it of 1 % bounces.
+ABSOLUTE_BOUNCES, ABSOLUTE_BOUNCE_RATE = 25, 0.10
+ABSOLUTE_COMPLAINTS, ABSOLUTE_COMPLAINT_RATE = 13, 0.01
+
+PROBATION = timedelta(days=7)  # after a tenant resumed itself
+LOW_FLOOR_OUTCOMES = 100  # on probation, instead of `minimum_outcomes`
+LOW_FLOOR_BOUNCES = 8  # of 100 to 150 outcomes: 10 % bounces make them almost always, 1 % and a bad import do not
 
 
 class State(StrEnum):
@@ -45,6 +68,14 @@ class Rules:
     complaint_warning: float
     complaint_pause: float
 
+    def with_low_floors(self) -> Self:
+        """The rules on probation: the same thresholds, evaluated from 100 outcomes on."""
+        return replace(
+            self,
+            minimum_outcomes=min(self.minimum_outcomes, LOW_FLOOR_OUTCOMES),
+            minimum_bounces=max(self.minimum_bounces, LOW_FLOOR_BOUNCES),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourCounts:
@@ -58,12 +89,13 @@ class HourCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reputation:
-    """Counts of a window. `since` is its first bucket, None when nothing was counted."""
+    """Counts of a window. `since` is its first bucket, None when nothing was counted; `hours` those with mail."""
 
     bounces: int
     complaints: int
     deliveries: int
     since: str | None
+    hours: int = 0
 
     @property
     def outcomes(self) -> int:
@@ -83,10 +115,14 @@ class Reputation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The state that rates ask for, and which of them. Without reasons the rates are fine, or say nothing yet."""
+    """The state that rates ask for, and which of them. Without reasons the rates are fine, or say nothing yet.
+
+    `evidence` is the window that the reasons were found in.
+    """
 
     state: State
     reasons: tuple[Reason, ...] = ()
+    evidence: Reputation | None = field(default=None, compare=False)
 
 
 def window_begin(rules: Rules, *, baseline: datetime | None, now: datetime) -> str:
@@ -97,28 +133,44 @@ def window_begin(rules: Rules, *, baseline: datetime | None, now: datetime) -> s
 
 def measure(newest_first: Iterable[HourCounts], rules: Rules) -> Reputation:
     """The counts of the most recent representative volume. Takes no more of *newest_first* than it needs."""
-    bounces = complaints = deliveries = 0
-    since = None
-    for hour in newest_first:
-        bounces += hour.bounces
-        complaints += hour.complaints
-        deliveries += hour.deliveries
-        since = hour.bucket
-        if bounces + deliveries >= rules.window_outcomes:
-            break
-    return Reputation(bounces=bounces, complaints=complaints, deliveries=deliveries, since=since)
+    return _measured(newest_first, (rules.window_outcomes,))[0]
 
 
-def judge(reputation: Reputation, rules: Rules, state: State) -> Verdict:
-    """What *reputation* makes of an instance that stands at *state*."""
-    if state is State.PAUSED or reputation.outcomes < rules.minimum_outcomes:
+def measure_windows(newest_first: Iterable[HourCounts], rules: Rules) -> tuple[Reputation, ...]:
+    """The most recent representative volume, and the wider windows as far as there is mail to fill them."""
+    return _measured(newest_first, [rules.window_outcomes * times for times in (1, *WIDER)])
+
+
+def total(windows: Iterable[Reputation]) -> Reputation:
+    """The counts of several instances together. `hours` is the longest of them: they send side by side."""
+    parts = tuple(windows)
+    return Reputation(
+        bounces=sum(part.bounces for part in parts),
+        complaints=sum(part.complaints for part in parts),
+        deliveries=sum(part.deliveries for part in parts),
+        since=min((part.since for part in parts if part.since), default=None),
+        hours=max((part.hours for part in parts), default=0),
+    )
+
+
+def judge(reputation: Reputation, rules: Rules, state: State, *, wider: Sequence[Reputation] = ()) -> Verdict:
+    """What *reputation*, and the *wider* windows around it, make of an instance that stands at *state*."""
+    if state is State.PAUSED:
         return Verdict(state=state)
     if reasons := _pausing(reputation, rules):
-        return Verdict(state=State.PAUSED, reasons=reasons)
-    if reasons := _warning(reputation, rules, 1.0):
-        return Verdict(state=State.WARNED, reasons=reasons)
-    if state is State.WARNED and (reasons := _warning(reputation, rules, RECOVERY)):
-        return Verdict(state=State.WARNED, reasons=reasons)
+        return Verdict(state=State.PAUSED, reasons=reasons, evidence=reputation)
+    if reputation.outcomes < rules.minimum_outcomes:
+        return Verdict(state=state)
+    for window in wider:
+        if _complaints_pause(window, rules):
+            return Verdict(state=State.PAUSED, reasons=(Reason.COMPLAINTS,), evidence=window)
+    if reasons := _warning(reputation, rules):
+        return Verdict(state=State.WARNED, reasons=reasons, evidence=reputation)
+    for window in wider:
+        if _complaints_warn(window, rules):
+            return Verdict(state=State.WARNED, reasons=(Reason.COMPLAINTS,), evidence=window)
+    if state is State.WARNED and (reasons := _remaining(reputation, wider, rules)):
+        return Verdict(state=State.WARNED, reasons=reasons, evidence=reputation)
     return Verdict(state=State.HEALTHY)
 
 
@@ -133,27 +185,108 @@ def is_above_floor(reputation: Reputation, rules: Rules, reason: Reason) -> bool
 
 def is_undecided(reputation: Reputation, rules: Rules) -> bool:
     """Whether only the volume is missing for a verdict. Deliveries bring it, and wake no judge: look again later."""
-    if reputation.outcomes >= rules.minimum_outcomes:
-        return False
-    above = _warning(reputation, rules, 1.0)
-    bounces = Reason.BOUNCES in above and reputation.bounces >= rules.minimum_bounces
-    return bounces or Reason.COMPLAINTS in above
+    return reputation.outcomes < rules.minimum_outcomes and is_above_warning(reputation, rules)
+
+
+def is_above_warning(reputation: Reputation, rules: Rules) -> bool:
+    """Whether enough bounces or complaints stand above their warning rate, however few outcomes there are."""
+    bounces = reputation.bounces >= rules.minimum_bounces and reputation.bounce_rate >= rules.bounce_warning
+    return bounces or _complaints_warn(reputation, rules)
+
+
+def _measured(newest_first: Iterable[HourCounts], volumes: Sequence[int]) -> tuple[Reputation, ...]:
+    """A window for each of *volumes* (ascending); where the counts end earlier, those that they begin to fill."""
+    windows: list[Reputation] = []
+    counts = Reputation(bounces=0, complaints=0, deliveries=0, since=None)
+    for hour in newest_first:
+        counts = Reputation(
+            bounces=counts.bounces + hour.bounces,
+            complaints=counts.complaints + hour.complaints,
+            deliveries=counts.deliveries + hour.deliveries,
+            since=hour.bucket,
+            hours=counts.hours + 1,
+        )
+        while len(windows) < len(volumes) and counts.outcomes >= volumes[len(windows)]:
+            windows.append(counts)
+        if len(windows) == len(volumes):
+            return tuple(windows)
+    if not windows or windows[-1] != counts:
+        windows.append(counts)
+    return tuple(windows)
 
 
 def _pausing(reputation: Reputation, rules: Rules) -> tuple[Reason, ...]:
-    above = _above(reputation, rules.bounce_pause, rules.complaint_pause)
-    return tuple(reason for reason in above if is_above_floor(reputation, rules, reason))
-
-
-def _warning(reputation: Reputation, rules: Rules, factor: float) -> tuple[Reason, ...]:
-    above = _above(reputation, rules.bounce_warning * factor, rules.complaint_warning * factor)
-    few = reputation.complaints < rules.minimum_warning_complaints * factor
-    return tuple(reason for reason in above if not (few and reason is Reason.COMPLAINTS))
-
-
-def _above(reputation: Reputation, bounce_rate: float, complaint_rate: float) -> tuple[Reason, ...]:
-    above = {
-        Reason.BOUNCES: reputation.bounce_rate >= bounce_rate,
-        Reason.COMPLAINTS: reputation.complaint_rate >= complaint_rate,
+    found = {
+        Reason.BOUNCES: _bounces_pause(reputation, rules),
+        Reason.COMPLAINTS: _complaints_pause(reputation, rules),
     }
-    return tuple(reason for reason, crossed in above.items() if crossed)
+    return tuple(reason for reason, pauses in found.items() if pauses)
+
+
+def _bounces_pause(reputation: Reputation, rules: Rules) -> bool:
+    if reputation.bounce_rate < rules.bounce_pause:
+        return False
+    if is_above_floor(reputation, rules, Reason.BOUNCES):
+        return True
+    return reputation.bounces >= ABSOLUTE_BOUNCES and reputation.bounce_rate >= ABSOLUTE_BOUNCE_RATE
+
+
+def _complaints_pause(reputation: Reputation, rules: Rules) -> bool:
+    if reputation.complaint_rate < rules.complaint_pause:
+        return False
+    if is_above_floor(reputation, rules, Reason.COMPLAINTS):
+        return _is_evident(reputation, rules, PAUSE_CHANCE)
+    enough = reputation.complaints >= ABSOLUTE_COMPLAINTS
+    return enough and reputation.complaint_rate >= ABSOLUTE_COMPLAINT_RATE
+
+
+def _warning(reputation: Reputation, rules: Rules) -> tuple[Reason, ...]:
+    found = {
+        Reason.BOUNCES: reputation.bounce_rate >= rules.bounce_warning,
+        Reason.COMPLAINTS: _complaints_warn(reputation, rules),
+    }
+    return tuple(reason for reason, warns in found.items() if warns)
+
+
+def _complaints_warn(reputation: Reputation, rules: Rules) -> bool:
+    enough = reputation.complaints >= rules.minimum_warning_complaints
+    high = reputation.complaint_rate >= rules.complaint_warning
+    return enough and high and _is_evident(reputation, rules, WARNING_CHANCE)
+
+
+def _remaining(reputation: Reputation, wider: Sequence[Reputation], rules: Rules) -> tuple[Reason, ...]:
+    """What keeps a warned instance from recovering."""
+    found = {
+        Reason.BOUNCES: reputation.bounce_rate >= rules.bounce_warning * RECOVERY,
+        Reason.COMPLAINTS: any(_complaints_remain(window, rules) for window in (reputation, *wider)),
+    }
+    return tuple(reason for reason, remains in found.items() if remains)
+
+
+def _complaints_remain(reputation: Reputation, rules: Rules) -> bool:
+    enough = reputation.complaints >= rules.minimum_warning_complaints * RECOVERY
+    return enough and _chance_of(reputation, rules) <= RECOVERY_CHANCE
+
+
+def _is_evident(reputation: Reputation, rules: Rules, chance_a_day: float) -> bool:
+    """Whether an honest tenant would have as many complaints no more often than *chance_a_day* allows."""
+    days = max(reputation.hours, _SHORTEST) / 24
+    return _chance_of(reputation, rules) <= min(chance_a_day * days, RECOVERY_CHANCE)
+
+
+def _chance_of(reputation: Reputation, rules: Rules) -> float:
+    expected = max(reputation.deliveries, reputation.complaints) * rules.complaint_warning * HONEST
+    return poisson_tail(reputation.complaints, expected)
+
+
+def poisson_tail(count: int, mean: float) -> float:
+    """The probability of *count* or more events where *mean* (over 0) are expected; 1.0 for no more than the mean."""
+    if count <= mean:
+        return 1.0
+    term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+    tail = 0.0
+    while term > tail * 1e-9:
+        tail += term
+        count += 1
+        term *= mean / count
+    return tail

@@ -18,7 +18,7 @@ from lambdas.domain.reputation import (
     Verdict,
     is_undecided,
     judge,
-    measure,
+    measure_windows,
     window_begin,
 )
 from lambdas.domain.standing import LEASE, Cause, Pending, Standing, Transition
@@ -91,9 +91,13 @@ class Judge:
     rules: Rules
 
     def measure(self, standing: Standing, *, now: datetime) -> Reputation:
-        """The instance's rates, no further back than its baseline."""
+        """The instance's rates over the most recent representative volume, no further back than its baseline."""
+        return self.windows(standing, now=now)[0]
+
+    def windows(self, standing: Standing, *, now: datetime) -> tuple[Reputation, ...]:
+        """That volume, and the wider windows in which complaints are looked for too."""
         since = window_begin(self.rules, baseline=standing.baseline, now=now)
-        return measure(self.counters.hours(standing.instance_id, since=since), self.rules)
+        return measure_windows(self.counters.hours(standing.instance_id, since=since), self.rules)
 
     def judge(self, instance_id: str, *, claimers: frozenset[str], now: datetime) -> Judged:
         """Judge the instance and act. *claimers* are names of this attempt and of those it repeats.
@@ -102,8 +106,8 @@ class Judge:
         """
         for _ in range(_TRIES):
             standing = self.standings.load(instance_id)
-            reputation = self.measure(standing, now=now)
-            verdict = judge(reputation, self.rules, standing.state)
+            reputation, *wider = self.windows(standing, now=now)
+            verdict = judge(reputation, self.rules, standing.state, wider=wider)
             if verdict.state is not standing.state:
                 transition = by_rates(standing, verdict, reputation, now=now)
                 if not self.move(standing, transition, claimer=min(claimers), baseline=standing.baseline, now=now):
@@ -141,8 +145,8 @@ class Judge:
 
 
 def by_rates(standing: Standing, verdict: Verdict, reputation: Reputation, *, now: datetime) -> Transition:
-    """The transition that our own rates ask for."""
-    transition = transition_of(standing, verdict.state, reputation, cause=Cause.RATES, now=now)
+    """The transition that our own rates ask for, with the window that shows why."""
+    transition = transition_of(standing, verdict.state, verdict.evidence or reputation, cause=Cause.RATES, now=now)
     return replace(transition, reasons=verdict.reasons)
 
 

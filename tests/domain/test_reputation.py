@@ -1,5 +1,6 @@
 """Rates over the most recent representative volume, and what follows from them."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,10 +12,11 @@ from lambdas.domain.reputation import (
     Reputation,
     State,
     Verdict,
-    is_above_floor,
-    is_undecided,
     judge,
     measure,
+    measure_windows,
+    poisson_tail,
+    total,
     window_begin,
 )
 from tests.reputation.fakes import RULES
@@ -22,9 +24,9 @@ from tests.reputation.fakes import RULES
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 
 
-def counts(*, bounces: int = 0, complaints: int = 0, deliveries: int = 0) -> Reputation:
+def counts(*, bounces: int = 0, complaints: int = 0, deliveries: int = 0, hours: int = 24) -> Reputation:
     """A window's counts."""
-    return Reputation(bounces=bounces, complaints=complaints, deliveries=deliveries, since="2026-11-21T04")
+    return Reputation(bounces=bounces, complaints=complaints, deliveries=deliveries, since="2026-11-21T04", hours=hours)
 
 
 def test_the_bounce_rate_is_of_outcomes_the_complaint_rate_of_deliveries() -> None:
@@ -51,7 +53,7 @@ def test_the_window_ends_with_the_hour_that_fills_it() -> None:
 def test_a_window_that_is_never_filled_holds_all_there_is() -> None:
     """Of a small tenant."""
     reputation = measure([HourCounts(bucket="b", deliveries=1), HourCounts(bucket="a", bounces=1, complaints=1)], RULES)
-    assert reputation == Reputation(bounces=1, complaints=1, deliveries=1, since="a")
+    assert reputation == Reputation(bounces=1, complaints=1, deliveries=1, since="a", hours=2)
 
 
 def test_a_window_looks_back_thirty_days_and_not_beyond_a_baseline() -> None:
@@ -68,12 +70,13 @@ def test_a_window_looks_back_thirty_days_and_not_beyond_a_baseline() -> None:
         (counts(bounces=20, deliveries=980), Verdict(state=State.WARNED, reasons=(Reason.BOUNCES,))),
         (counts(bounces=39, deliveries=961), Verdict(state=State.WARNED, reasons=(Reason.BOUNCES,))),
         (counts(bounces=40, deliveries=960), Verdict(state=State.PAUSED, reasons=(Reason.BOUNCES,))),
-        (counts(complaints=7, deliveries=20_000), Verdict(state=State.HEALTHY)),
-        (counts(complaints=8, deliveries=20_000), Verdict(state=State.WARNED, reasons=(Reason.COMPLAINTS,))),
-        (counts(complaints=15, deliveries=20_000), Verdict(state=State.WARNED, reasons=(Reason.COMPLAINTS,))),
-        (counts(complaints=16, deliveries=20_000), Verdict(state=State.PAUSED, reasons=(Reason.COMPLAINTS,))),
+        (counts(complaints=3, deliveries=1_000), Verdict(state=State.HEALTHY)),
+        (counts(complaints=4, deliveries=1_000), Verdict(state=State.WARNED, reasons=(Reason.COMPLAINTS,))),
+        (counts(complaints=15, deliveries=40_000), Verdict(state=State.HEALTHY)),
+        (counts(complaints=63, deliveries=79_000), Verdict(state=State.WARNED, reasons=(Reason.COMPLAINTS,))),
+        (counts(complaints=64, deliveries=80_000), Verdict(state=State.PAUSED, reasons=(Reason.COMPLAINTS,))),
         (
-            counts(bounces=1_000, complaints=16, deliveries=19_000),
+            counts(bounces=1_000, complaints=40, deliveries=19_000),
             Verdict(state=State.PAUSED, reasons=(Reason.BOUNCES, Reason.COMPLAINTS)),
         ),
     ],
@@ -84,9 +87,41 @@ def test_a_threshold_is_crossed_at_its_figure(reputation: Reputation, verdict: V
 
 
 @pytest.mark.parametrize("state", State)
-def test_there_is_no_verdict_under_the_floor(state: State) -> None:
+@pytest.mark.parametrize(
+    "few",
+    [
+        counts(bounces=24),
+        counts(bounces=25, deliveries=226),
+        counts(bounces=49, deliveries=450),
+        counts(complaints=12, deliveries=13),
+        counts(complaints=4, deliveries=450),
+    ],
+)
+def test_below_the_floor_a_few_bounces_change_nothing(state: State, few: Reputation) -> None:
     """The first bounce of a new tenant pauses nobody, and recovers nobody."""
-    assert judge(counts(bounces=499), RULES, state) == Verdict(state=state)
+    assert judge(few, RULES, state) == Verdict(state=state)
+
+
+@pytest.mark.parametrize(
+    ("much", "reason"),
+    [
+        (counts(bounces=25), Reason.BOUNCES),
+        (counts(bounces=25, deliveries=225), Reason.BOUNCES),
+        (counts(bounces=499), Reason.BOUNCES),
+        (counts(complaints=13), Reason.COMPLAINTS),
+        (counts(complaints=13, deliveries=499), Reason.COMPLAINTS),
+    ],
+)
+def test_below_the_floor_many_bounces_or_complaints_pause(much: Reputation, reason: Reason) -> None:
+    """Else 40 new instances could each send 499 bad mails."""
+    assert judge(much, RULES, State.HEALTHY) == Verdict(state=State.PAUSED, reasons=(reason,))
+    assert judge(much, RULES, State.WARNED).state is State.PAUSED
+
+
+def test_an_operator_who_allows_more_bounces_allows_them_below_the_floor_too() -> None:
+    """The absolute rule is never stricter than the threshold."""
+    lenient = replace(RULES, bounce_warning=0.2, bounce_pause=0.5)
+    assert judge(counts(bounces=49, deliveries=150), lenient, State.HEALTHY).state is State.HEALTHY
 
 
 def test_few_bounces_or_complaints_pause_nobody() -> None:
@@ -109,30 +144,93 @@ def test_the_warned_recover_well_below_the_warning() -> None:
 
 
 def test_a_few_complaints_warn_nobody() -> None:
-    """One in 500 is 0.2 %; a warning takes as many as a full window has at the threshold."""
+    """One in 500 is 0.2 %, and says nothing."""
     assert judge(counts(complaints=3, deliveries=500), RULES, State.HEALTHY).state is State.HEALTHY
-    assert judge(counts(complaints=4, deliveries=10_000), RULES, State.HEALTHY).state is State.WARNED
-
-
-def test_a_floor_is_for_each_reason_its_own() -> None:
-    """What SES reports counts only above it."""
-    reputation = counts(bounces=5, complaints=12, deliveries=600)
-    assert is_above_floor(reputation, RULES, Reason.BOUNCES)
-    assert not is_above_floor(reputation, RULES, Reason.COMPLAINTS)
-    assert not is_above_floor(counts(bounces=5, deliveries=400), RULES, Reason.BOUNCES)
+    assert judge(counts(complaints=4, deliveries=500), RULES, State.HEALTHY).state is State.WARNED
 
 
 @pytest.mark.parametrize(
-    ("reputation", "undecided"),
+    ("complaints", "deliveries", "hours", "state"),
     [
-        (counts(bounces=5, deliveries=245), True),
-        (counts(bounces=5, deliveries=246), False),
-        (counts(bounces=4, deliveries=0), False),
-        (counts(bounces=400, deliveries=100), False),
-        (counts(complaints=4, deliveries=499), True),
-        (counts(complaints=3, deliveries=499), False),
+        (8, 10_000, 24, State.HEALTHY),
+        (9, 10_000, 24, State.WARNED),
+        (12, 10_000, 24, State.WARNED),
+        (13, 10_000, 24, State.PAUSED),
+        (13, 10_000, 2, State.WARNED),
+        (14, 10_000, 2, State.PAUSED),
     ],
 )
-def test_bad_rates_of_too_few_mails_are_undecided(reputation: Reputation, undecided: bool) -> None:
-    """Somebody must look again."""
-    assert is_undecided(reputation, RULES) is undecided
+def test_complaints_that_chance_brings_to_an_honest_tenant_do_not_count(
+    complaints: int, deliveries: int, hours: int, state: State
+) -> None:
+    """Two of 10,000 are honest, four are chance. Who fills a window in two hours has 4,000 of them a year."""
+    reputation = counts(complaints=complaints, deliveries=deliveries, hours=hours)
+    assert judge(reputation, RULES, State.HEALTHY).state is state
+
+
+def test_the_same_rate_is_better_evidence_in_a_wider_window() -> None:
+    """Eight of 10,000 may be chance; 64 of 80,000 are the same rate, and none."""
+    newest = counts(complaints=8, deliveries=10_000)
+    wide = counts(complaints=64, deliveries=80_000, hours=192)
+    assert judge(newest, RULES, State.HEALTHY).state is State.HEALTHY
+    verdict = judge(newest, RULES, State.HEALTHY, wider=(wide,))
+    assert (verdict.state, verdict.reasons, verdict.evidence) == (State.PAUSED, (Reason.COMPLAINTS,), wide)
+    warning = judge(
+        counts(deliveries=10_000), RULES, State.HEALTHY, wider=(replace(wide, complaints=40, deliveries=80_000),)
+    )
+    assert (warning.state, warning.reasons) == (State.WARNED, (Reason.COMPLAINTS,))
+
+
+def test_bounces_are_looked_for_in_the_newest_window_alone() -> None:
+    """They are frequent enough; what was bad a week ago and is mended pauses nobody."""
+    mended = counts(bounces=800, deliveries=9_200), counts(bounces=100, deliveries=9_900)
+    assert judge(mended[1], RULES, State.HEALTHY, wider=(mended[0],)).state is State.HEALTHY
+
+
+def test_a_warning_for_complaints_ends_when_chance_explains_what_is_left() -> None:
+    """Not when the rate is at nothing: an honest tenant has complaints too."""
+    wide = counts(complaints=12, deliveries=20_000, hours=48)
+    assert judge(counts(complaints=3, deliveries=10_000), RULES, State.WARNED).state is State.HEALTHY
+    assert judge(counts(complaints=6, deliveries=10_000), RULES, State.WARNED).state is State.HEALTHY
+    assert judge(counts(complaints=7, deliveries=10_000), RULES, State.WARNED).reasons == (Reason.COMPLAINTS,)
+    assert judge(counts(deliveries=10_000), RULES, State.WARNED, wider=(wide,)).state is State.WARNED
+
+
+def test_on_probation_a_hundred_outcomes_are_enough() -> None:
+    """With at least eight bounces: an honest tenant has one or two."""
+    low = RULES.with_low_floors()
+    assert judge(counts(bounces=8, deliveries=92), RULES, State.HEALTHY).state is State.HEALTHY
+    assert judge(counts(bounces=8, deliveries=92), low, State.HEALTHY).state is State.PAUSED
+    assert judge(counts(bounces=7, deliveries=93), low, State.HEALTHY).state is State.WARNED
+    assert judge(counts(bounces=8, deliveries=91), low, State.HEALTHY).state is State.HEALTHY
+    assert judge(counts(bounces=8, deliveries=193), low, State.HEALTHY).state is State.WARNED
+
+
+def test_windows_widen_until_the_counts_end() -> None:
+    """Twice, four, eight and sixteen times the volume; a wider one that adds nothing is left out."""
+    hours = [HourCounts(bucket=f"b{n:02}", deliveries=5_000, complaints=1) for n in range(9)]
+    windows = measure_windows(iter(hours), RULES)
+    assert [(window.deliveries, window.complaints, window.hours) for window in windows] == [
+        (10_000, 2, 2),
+        (20_000, 4, 4),
+        (40_000, 8, 8),
+        (45_000, 9, 9),
+    ]
+    assert measure_windows(iter([hours[0]] * 40), RULES)[-1].deliveries == 160_000
+    assert [window.hours for window in measure_windows(iter(hours[:4]), RULES)] == [2, 4]
+    assert measure_windows(iter([]), RULES) == (measure([], RULES),)
+
+
+def test_counts_of_several_instances_add_up() -> None:
+    """The earliest bucket of all; the longest of the windows, as they run side by side."""
+    parts = (counts(bounces=1, deliveries=5, hours=3), counts(complaints=2, deliveries=7, hours=9), measure([], RULES))
+    assert total(parts) == Reputation(bounces=1, complaints=2, deliveries=12, since="2026-11-21T04", hours=9)
+    assert total([]) == measure([], RULES)
+
+
+@pytest.mark.parametrize(("count", "mean"), [(0, 1.0), (1, 1.0), (2, 1.0), (13, 2.0), (40, 16.0), (200, 160.0)])
+def test_the_tail_of_a_poisson_variable(count: int, mean: float) -> None:
+    """Against the sum of the terms below it; no more than the mean is no surprise at all."""
+    below = sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))
+    expected = 1.0 if count <= mean else 1.0 - below
+    assert poisson_tail(count, mean) == pytest.approx(expected, rel=1e-6)
