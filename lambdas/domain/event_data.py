@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.domain.event import Bounce, Complaint, EventType, FeedbackEvent, Mail, Problem, Receipt, Recipient
+from lambdas.domain.webhook_body import MailData, RecipientData
 
 _ADDRESS = 320  # characters: the longest that RFC 3696 allows
 _LINE = 998  # characters: the longest header line that RFC 5322 allows
@@ -39,19 +40,19 @@ def bare(address: str) -> str:
     return rest.rstrip().removesuffix(">").strip() if bracket and rest.rstrip().endswith(">") else address.strip()
 
 
-def _mail(mail: Mail) -> dict[str, Any]:
+def _mail(mail: Mail) -> MailData:
     return {
         "sent_at": iso(mail.sent_at) if mail.sent_at else None,
         "from": _cut(mail.sender, _ADDRESS),
-        "to": [_cut(address, _ADDRESS) for address in mail.destination],
+        "to": [_cut_text(address, _ADDRESS) for address in mail.destination],
         "subject": _cut(mail.subject, _LINE),
         "tags": {name: list(values) for name, values in mail.tags.items()},
     }
 
 
-def _recipient(recipient: Recipient) -> dict[str, Any]:
+def _recipient(recipient: Recipient) -> RecipientData:
     return {
-        "email": _cut(bare(recipient.email), _ADDRESS),
+        "email": _cut_text(bare(recipient.email), _ADDRESS),
         "status": _cut(recipient.status, _WORD),
         "diagnostic": _cut(recipient.diagnostic, _REPLY),
     }
@@ -72,4 +73,8 @@ def _detail(event: FeedbackEvent) -> dict[str, Any]:
 
 
 def _cut(text: str | None, length: int) -> str | None:
-    return text if text is None or len(text) <= length else text[: length - 1] + "…"
+    return None if text is None else _cut_text(text, length)
+
+
+def _cut_text(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,106 @@
+"""The published schemas hold for every body that the renderer writes, and are as the code says."""
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from docs.generate.__main__ import DOCS, stale
+from docs.generate.catalogue import ENTRIES, examples
+from lambdas.domain.delivery import Delivery
+from lambdas.domain.event import FeedbackEvent
+from lambdas.domain.payload import render_event, render_notice, test_notice
+from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
+from tests.domain.test_payload import large_events
+from tests.events import TOPIC_ARN
+
+NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
+FOLDERS = {
+    NotificationFormat.STANDARD_WEBHOOKS: "",
+    NotificationFormat.CLOUDEVENTS: "cloudevents/",
+    NotificationFormat.CLOUDEVENTS_BINARY: "cloudevents-binary/",
+}
+
+
+def schema(name: str) -> Any:
+    """A schema of docs/schemas."""
+    return json.loads((DOCS / "schemas" / name).read_text())
+
+
+def strict(value: Any) -> Any:
+    """*value*, a schema, in which an object has no field that the schema does not name."""
+    if isinstance(value, list):
+        return [strict(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    closed = {"additionalProperties": False} if "properties" in value and value.get("type") == "object" else {}
+    return {**closed, **{name: strict(one) for name, one in value.items()}}
+
+
+def check(delivery: Delivery) -> None:
+    """Fail if a body has a field that its schema lacks, lacks one that it requires, or has one of another type."""
+    name = FOLDERS[delivery.format] + delivery.type if delivery.format in FOLDERS else "sns/notification"
+    published = strict(schema(f"{name}.schema.json"))
+    validator = Draft202012Validator(published, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert [error.message for error in validator.iter_errors(json.loads(delivery.body))] == []
+
+
+@pytest.mark.parametrize("format_", [*FOLDERS, NotificationFormat.SNS])
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.type)
+def test_each_kind_is_as_its_schema_says_in_each_format(entry: Any, format_: NotificationFormat) -> None:
+    """From an SES event of that kind."""
+    delivery = examples(entry.source)[format_]
+    assert delivery.type == entry.type
+    check(delivery)
+
+
+@pytest.mark.parametrize("format_", FOLDERS)
+@given(event=large_events())
+@settings(max_examples=25, deadline=None)
+def test_a_truncated_body_is_as_its_schema_says(format_: NotificationFormat, event: FeedbackEvent) -> None:
+    """However much was cut."""
+    webhook = Webhook(id=WebhookId("w1"), instance_id="i1", format=format_)
+    check(render_event(event, webhook, topic_arn=TOPIC_ARN, now=NOW))
+
+
+@pytest.mark.parametrize("format_", [*FOLDERS, NotificationFormat.SNS])
+def test_a_test_is_as_its_schema_says(format_: NotificationFormat) -> None:
+    """In each format."""
+    notice = test_notice(test_id="t1", instance_id="i1", binding_id=None, now=NOW)
+    webhook = Webhook(id=WebhookId("w1"), instance_id="i1", format=format_)
+    check(render_notice(notice, webhook, topic_arn=TOPIC_ARN, now=NOW))
+
+
+def test_a_schema_refuses_a_body_of_another_type() -> None:
+    """So that the tests above can fail."""
+    delivery = examples("bounce")[NotificationFormat.STANDARD_WEBHOOKS]
+    body = json.loads(delivery.body)
+    wrong = deepcopy(body)
+    wrong["data"]["bounce"]["class"] = "hard"
+    validator = Draft202012Validator(schema("email.bounced.schema.json"))
+    assert validator.is_valid(body)
+    assert not validator.is_valid(wrong)
+    assert not Draft202012Validator(schema("email.complained.schema.json")).is_valid(body)
+
+
+def test_every_schema_is_a_schema() -> None:
+    """JSON Schema 2020-12."""
+    for path in (DOCS / "schemas").rglob("*.schema.json"):
+        Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+
+def test_the_openapi_document_is_valid() -> None:
+    """OpenAPI 3.1, with a webhook for each type and for batches."""
+    document = schema("webhooks.openapi.json")
+    OpenAPIV31SpecValidator(document).validate()
+    assert set(document["webhooks"]) >= {"email.bounced", "webhook.test", "reputation.paused", "batch"}
+
+
+def test_what_docs_holds_of_the_code_is_as_the_code_says() -> None:
+    """If not, run `python -m docs.generate`."""
+    assert stale() == []
