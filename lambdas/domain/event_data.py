@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.domain.event import Bounce, Complaint, EventType, FeedbackEvent, Mail, Problem, Receipt, Recipient
-from lambdas.domain.webhook_body import MailData, RecipientData
+from lambdas.domain.webhook_body import MailData, RecipientData, Timestamp
 
 _ADDRESS = 320  # characters: the longest that RFC 3696 allows
 _LINE = 998  # characters: the longest header line that RFC 5322 allows
@@ -29,9 +29,9 @@ def event_data(event: FeedbackEvent, instance_id: str) -> dict[str, Any]:
     }
 
 
-def iso(moment: datetime) -> str:
+def iso(moment: datetime) -> Timestamp:
     """*moment* as every format writes it: RFC 3339, UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Timestamp(moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
 
 
 def bare(address: str) -> str:
