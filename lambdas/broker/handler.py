@@ -23,14 +23,14 @@ logger = Logger(service="broker")
 metrics = Metrics(namespace="SesFeedback", service="broker")
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload version 2.0)."""
     return _written(_api().answer(_request(event), now=clock()))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Give each operation in the batch a turn; a turn that died comes again."""
@@ -51,7 +51,7 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def sweep(_: dict[str, Any], __: LambdaContext) -> None:
     """Remove what binds and unbinds left that died, and wake operations that stalled."""

@@ -6,6 +6,7 @@ an IPv4 one which a gateway would reach for us.
 """
 
 import base64
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -14,12 +15,15 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 NEVER_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments (RFC 6890); Pythons differ over which are global
     IPv4Network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     IPv6Network("2001::/32"),  # Teredo
     IPv6Network("2002::/16"),  # 6to4
     IPv6Network("3fff::/20"),  # documentation (RFC 9637); older Pythons do not know it
 )
 IPV6_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out to be routed
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")  # RFC 3986, section 2
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(:[0-9]{0,5})?")
 
 
 class BadUrl(ValueError):
@@ -53,7 +57,7 @@ class AddressRules:
 
     def check_url(self, url: str) -> None:
         """Raise BadUrl unless a webhook may have *url* (without userinfo). A host name's addresses come later."""
-        parts = _split(url)
+        parts = parse_url(url)
         if parts.scheme not in self._schemes:
             raise BadUrl("the URL must begin with " + " or ".join(f"{scheme}://" for scheme in self._schemes))
         if not parts.hostname:
@@ -73,7 +77,7 @@ def is_public(address: Address) -> bool:
 
 def split_userinfo(url: str) -> tuple[str, str | None]:
     """*url* without its userinfo, and the userinfo as it stood there. Raises BadUrl."""
-    parts = _split(url)
+    parts = parse_url(url)
     userinfo, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None
@@ -86,14 +90,26 @@ def basic_auth(userinfo: str) -> str:
     return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
 
 
-def _split(url: str) -> SplitResult:
-    if any(character <= " " or character == "\x7f" for character in url):
-        raise BadUrl("the URL holds a space or a control character")
+def parse_url(url: str) -> SplitResult:
+    """The parts of *url*, read so that no two libraries can disagree over its host. Raises BadUrl.
+
+    Both the bind and each delivery attempt read URLs with this function. It is stricter than `urlsplit`: RFC 3986's
+    characters only (no backslash, no raw Unicode), and a host that is a name, an IPv4 address, or an IPv6 address in
+    brackets.
+    """
+    if not url.isascii():
+        raise BadUrl("the URL is not ASCII; write its host as DNS knows it (xn--...) and percent-encode the rest")
+    if not _URL_CHARACTERS.fullmatch(url):
+        raise BadUrl("the URL holds a space, a backslash or another character that must be percent-encoded")
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         raise BadUrl("the URL cannot be read") from None
+    if not _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise BadUrl("the URL's host cannot be read; give a host name, and a port if it needs one")
+    if "[" in parts.netloc and not _is_literal(parts.hostname or ""):
+        raise BadUrl("the URL's host in brackets is no IPv6 address")
     return parts
 
 

@@ -5,11 +5,12 @@ Delivery judges the addresses behind the name anew at each attempt.
 
 import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
-from lambdas.domain.address import AddressRules, BadUrl, split_userinfo
+from lambdas.domain.address import AddressRules, BadUrl, parse_url, split_userinfo
+from lambdas.domain.domain_names import MAX_LENGTH
 
 MAX_URL = 2_000  # characters: what servers and proxies commonly take
+MAX_USERINFO = 1_000  # characters: a binding's secrets hold it twice, and KMS encrypts at most 4,096 bytes
 _PRIVATE_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
@@ -23,8 +24,10 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
     if len(url) > MAX_URL:
         raise BadUrl(f"the URL is longer than {MAX_URL} characters")
     plain, userinfo = split_userinfo(url)
+    if userinfo and len(userinfo) > MAX_USERINFO:
+        raise BadUrl(f"the URL's user and password are longer than {MAX_USERINFO} characters")
     rules.check_url(plain)
-    parts = urlsplit(plain)
+    parts = parse_url(plain)
     if parts.fragment or plain.endswith("#"):
         raise BadUrl("the URL has a fragment (#...), which no server is ever sent")
     if parts.port == 0:
@@ -38,9 +41,9 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
 
 
 def _check_name(host: str, *, private_names: bool) -> None:
-    if not host.isascii():  # two libraries can read such a name in two ways: the one that checks, the one that connects
-        raise BadUrl("the URL's host is not ASCII; write it as DNS knows it (xn--...)")
     labels = host.removesuffix(".").lower().split(".")
+    if len(host.removesuffix(".")) > MAX_LENGTH:
+        raise BadUrl(f"the URL's host is longer than {MAX_LENGTH} characters, DNS's limit")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise BadUrl("the URL's host is no valid name")
     if _is_number(labels[-1]) or (_is_private(labels) and not private_names):

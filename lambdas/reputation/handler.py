@@ -34,7 +34,7 @@ metrics = Metrics(namespace="SesFeedback", service="reputation")
 _RESERVE = 20.0  # s of a sweep's time that are kept for the check under way and the last words
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Judge the instances of a batch of the table's stream; see `lambdas.reputation.judging`."""
@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def sweep(_event: dict[str, Any], context: LambdaContext) -> None:
     """Finish what was left undone, and compare a slice of the instances with SES; see `lambdas.reputation.sweeping`."""

@@ -14,7 +14,7 @@ PUBLIC = AddressRules()
 @pytest.mark.parametrize(
     "address",
     [
-        "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.0.0.1", "192.0.2.1",
+        "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.0.0.1", "192.0.0.9", "192.0.0.10", "192.0.2.1",
         "192.88.99.1", "192.168.1.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1",
         "255.255.255.255", "::", "::1", "::10.0.0.1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::a00:1",
         "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:a00:1::", "3fff::1", "5f00::1", "fc00::1",
@@ -52,7 +52,10 @@ def test_no_ipv4_address_is_public_in_an_ipv6_disguise(address: IPv4Address, dis
 @pytest.mark.parametrize(
     "url",
     ["http://hooks.example/", "ftp://hooks.example/", "https://", "https:///path", "https://10.0.0.1/",
-     "https://[::1]/", "https://a b/", "https://hooks.example\n/", "https://[::1", "https://h:99999/", "hooks.example"],
+     "https://[::1]/", "https://a b/", "https://hooks.example\n/", "https://[::1", "https://h:99999/", "hooks.example",
+     "https://[v1.fe80]/", "https://[2606:4700::1111]x/", "https://[hooks.example]/", "https://a[2606:4700::1111]/",
+     "https://hooks.example\\@10.0.0.1/", "https://hooks.example/\\x", "https://hooks.example/\u00e9",
+     "https://[2606:4700::1111%25eth0]/", "https://h:8_0/", "https://%68ooks.example/"],
 )  # fmt: skip
 def test_a_url_that_leads_nowhere_we_may_go_is_refused(url: str) -> None:
     """What can be seen without asking anybody."""
