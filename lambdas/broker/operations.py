@@ -20,7 +20,9 @@ LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends 
 TURN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
 DEADLINE = timedelta(hours=3)  # of going forwards: below the catalog's maximum_polling_duration
 MAX_FAILURES = 6  # of one step, some two minutes with the waits between: AWS's own bad moments are shorter
+LEASE_CHECK = 15.0  # s between looks at a lease that another worker holds
 AGAIN = 2.0  # s until the next try when others write the same items at the same moment
+RELEASE_TRIES = 5  # to free a lease while other requests write the instance; the lease ends by itself after that
 KEPT_PAST = 5  # operations whose end a late poll can still ask for
 CROWDED = "Waiting for Amazon SES, which takes about one call a second"
 
@@ -110,7 +112,8 @@ class Engine:
             return
         now = self.clock()
         if instance.lease_until and instance.lease_until > now and instance.lease_owner != owner:
-            self.turns.send(message, delay=(instance.lease_until - now).total_seconds() + 1)
+            left = (instance.lease_until - now).total_seconds() + 1
+            self.turns.send(message, delay=min(left, LEASE_CHECK))
             return
         try:
             self._work(self._save(instance, lease_owner=owner, lease_until=now + LEASE), message)
@@ -220,17 +223,24 @@ class Engine:
         return self.instances.save_instance(replace(changed, operation=touched))
 
     def _let_go(self, message: OperationMessage, owner: str) -> None:
-        """Somebody else wrote: free the lease for another operation, or go on with ours in another turn."""
-        instance = self.instances.instance(message.instance_id)
-        if instance is None:
-            return
-        if _current(instance, message):
-            self.turns.send(message, delay=AGAIN)
-        if instance.lease_owner == owner:
-            try:
-                self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
-            except VersionConflict:
+        """Another request wrote the instance: free the lease, then queue the operation that is current now.
+
+        That is the message's own, or the one that replaced it (a deletion that halts a provision). Without this
+        message, the new operation would wait for its next look at the lease.
+        """
+        for _ in range(RELEASE_TRIES):
+            instance = self.instances.instance(message.instance_id)
+            if instance is None:
                 return
+            try:
+                if instance.lease_owner == owner:
+                    instance = self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
+            except VersionConflict:
+                continue
+            if instance.busy:
+                current = OperationMessage(instance_id=instance.id, operation_id=instance.operation.id)
+                self.turns.send(current, delay=AGAIN if _current(instance, message) else 0)
+            return
 
     def _order(self, instance: Instance) -> list[Step]:
         steps = list(self.steps_of(instance))

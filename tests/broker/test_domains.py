@@ -1,12 +1,13 @@
 """Whose a domain is, and what is made of it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from lambdas.aws.ses import Identity
-from lambdas.broker.operations import MAX_FAILURES
+from lambdas.broker.operations import LEASE_CHECK, MAX_FAILURES
 from lambdas.domain.dns_records import Dkim
 from tests.broker.world import World, settings
 
@@ -291,3 +292,29 @@ def test_fips_hosts_where_there_are_some() -> None:
         world = World(settings=settings(region=region, fips=fips))
         world.ready()
         assert world.bind().body["credentials"]["smtp_server"] == host
+
+
+def test_a_deletion_that_halts_a_provision_does_not_wait_for_the_lease(world: World) -> None:
+    """The provision's worker frees its lease when it finds itself replaced, and queues the deletion."""
+    ensure = world.ses.ensure_configuration_set
+
+    def delete_meanwhile(name: str, tags: Any) -> None:
+        world.ses.ensure_configuration_set = ensure  # type: ignore[method-assign]
+        assert world.deprovision().status == 202
+        message, _ = world.turns.messages[-1]
+        world.engine.turn(message, owner="another worker")  # finds the lease taken, looks again later
+        ensure(name, tags)
+
+    world.ses.ensure_configuration_set = delete_meanwhile  # type: ignore[method-assign]
+    world.provision()
+    [(message, _)] = world.turns.messages
+    began = world.now
+    world.engine.turn(message, owner="worker")
+    delays = [delay for sent, delay in world.turns.messages if sent.operation_id != message.operation_id]
+    assert min(delays[1:]) == 0
+    assert max(delays) <= LEASE_CHECK
+    world.turns.messages.sort(key=lambda entry: entry[1])
+    world.work()
+    assert world.poll().status == 410
+    assert world.left() == {}
+    assert world.now - began <= 3 * timedelta(seconds=LEASE_CHECK)
