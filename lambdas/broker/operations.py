@@ -96,12 +96,17 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Runs operations. *steps_of* gives an instance's steps, *succeeded* the words at a good end."""
+    """Runs operations.
+
+    *steps_of* gives an instance's steps, *succeeded* the description of a finished provision, *updated* that of an
+    update, from the instance before and after it.
+    """
 
     instances: Instances
     turns: Turns
     steps_of: Callable[[Instance], Sequence[Step]]
     succeeded: Callable[[Instance], str]
+    updated: Callable[[Instance, Instance], str]
     clock: Callable[[], datetime]
     report: Report
 
@@ -186,7 +191,7 @@ class Engine:
                 return self._finish(instance, OperationState.FAILED, words, release=True)
             case OperationKind.UPDATE, Phase.APPLY:
                 updated = replace(instance, ses=operation.ses or instance.ses)
-                return self._finish(updated, OperationState.SUCCEEDED, "Updated")
+                return self._finish(updated, OperationState.SUCCEEDED, self.updated(instance, updated))
             case OperationKind.UPDATE, Phase.UNDO:
                 words = f"Could not be updated and is as it was: {operation.reason}"
                 return self._finish(instance, OperationState.FAILED, words)

@@ -118,6 +118,25 @@ class Renderer:
             f"{self._confirm(instance)}"
         )
 
+    def updated(self, before: Instance, after: Instance) -> str:
+        """An update's description at its end: the DNS records and the confirmation that are due now."""
+        parts = ["Updated.", self._changed_records(before, after)]
+        if before.ses and after.ses and before.ses.admin_email != after.ses.admin_email:
+            parts.append(self._confirm(after))
+        return " ".join(part for part in parts if part)
+
+    def _changed_records(self, before: Instance, after: Instance) -> str:
+        """What changes in the tenant's own DNS; the records of a generated domain are changed already."""
+        known, wanted = self.dns.records(before), self.dns.records(after)
+        due = [record for record in wanted if record not in known]
+        if after.generated or not (due or set(known) - set(wanted)):
+            return ""
+        names = {(record.name, record.type) for record in due}
+        stale = [record for record in known if record not in wanted and (record.name, record.type) not in names]
+        lines = [f"Make or replace these DNS records of {after.domain}:", *map(as_line, due)] if due else []
+        lines += ["These DNS records are no longer needed:", *map(as_line, stale)] if stale else []
+        return "\n" + "\n".join(lines) + "\n"
+
     def instructions(self, connected: Connected, standing: Standing) -> str:
         """What is still to be done, in plain words."""
         parts = [

@@ -32,7 +32,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # Basic auth
     body: bytes = field(repr=False)
 
 

@@ -108,6 +108,7 @@ class Wiring:
             turns=self.turns,
             steps_of=self._steps_of,
             succeeded=self._renderer.succeeded,
+            updated=self._renderer.updated,
             clock=clock,
             report=report,
         )

@@ -8,9 +8,16 @@ from unittest.mock import ANY
 import pytest
 
 from lambdas.aws.broker_table import VersionConflict
+from lambdas.aws.iam import AccessKey
+from lambdas.broker.api import Call
+from lambdas.broker.bound import WORKING
 from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
-from lambdas.broker.requests import Answer
-from tests.broker.fakes import FakeSes
+from lambdas.broker.parameters import BindParameters
+from lambdas.broker.requests import Answer, Body, Request
+from lambdas.broker.sharing import Inherited
+from lambdas.domain.instance import BindRequest, WebhookSettings
+from lambdas.domain.webhook import NotificationFormat, Scope
+from tests.broker.fakes import Died, FakeSes
 from tests.broker.world import WEBHOOK, World, provision_body
 
 BINDING = "/v2/service_instances/i1/service_bindings/b1"
@@ -556,3 +563,100 @@ def test_a_turn_that_loses_a_race_comes_again(world: World) -> None:
     world.table.save_instance = contended  # type: ignore[method-assign]
     world.work()
     assert world.poll().body["state"] == "succeeded"
+
+
+def test_an_update_says_which_records_and_which_confirmation_are_due(world: World) -> None:
+    """`cf service` shows this; without it, the change has no effect and nobody knows why."""
+    world.ready()
+    world.update(parameters={"mail_from_subdomain": "bounce", "admin_email": "other@agency.gov"})
+    world.work()
+    words = world.poll().body["description"]
+    assert "bounce.agency.gov. 600 IN MX 10 feedback-smtp.us-east-1.amazonses.com." in words
+    assert 'bounce.agency.gov. 600 IN TXT "v=spf1 include:amazonses.com ~all"' in words
+    assert "no longer needed:\nagency.gov. 600 IN TXT" in words
+    assert "other@agency.gov gets a mail" in words
+    assert "_domainkey" not in words
+
+
+def test_an_update_of_dmarc_recipients_names_the_record_to_replace(world: World) -> None:
+    """One name has one DMARC record: it is replaced, not removed as well."""
+    world.ready()
+    world.update(parameters={"dmarc_report_aggregate_recipients": "dmarc@agency.gov"})
+    world.work()
+    words = world.poll().body["description"]
+    assert words.count("_dmarc.agency.gov") == 1
+    assert "mailto:dmarc@agency.gov" in words
+    assert "no longer needed" not in words
+    assert "gets a mail" not in words
+
+
+def test_an_update_that_leaves_nothing_to_do_says_so(world: World) -> None:
+    """The records of a generated domain are changed by the broker itself."""
+    world.ready(parameters={"admin_email": "admin@agency.gov"})
+    world.update(parameters={"mail_from_subdomain": "bounce"})
+    world.work()
+    assert world.poll().body["description"] == "Updated."
+
+
+@pytest.mark.parametrize("value", ["x", 5, [], [{}], {"b1": None}, {"b1": {}}, {"b1": []}, {"b1": "x"}, None])
+def test_malformed_bindings_in_an_update_are_400(world: World, value: Any) -> None:
+    """An object of binding ids, each with an object of parameters; nothing is started otherwise."""
+    world.ready()
+    world.bind(parameters={"notification_webhook": WEBHOOK})
+    answer = world.update(parameters={"bindings": value})
+    assert answer.status == 400, answer.body
+    assert answer.body["description"].startswith("bindings")
+    assert not world.turns.messages
+
+
+def test_a_repeated_bind_holds_the_binding_as_long_as_the_first(world: World) -> None:
+    """While a repetition is at work, a third request must neither bind nor unbind."""
+    world.ready()
+    world.gate.failing["FakeUsers.ensure_user"] = Died("killed")
+    assert not world.surviving(lambda: world.bind())
+    world.gate.failing.clear()
+    world.later(seconds=WORKING.total_seconds() + 1)
+    answers = []
+    ensure = world.users.ensure_user
+
+    def meanwhile(*call: Any) -> None:
+        world.users.ensure_user = ensure  # type: ignore[method-assign]
+        answers.extend([world.bind().status, world.unbind().status])
+        ensure(*call)
+
+    world.users.ensure_user = meanwhile  # type: ignore[method-assign]
+    assert world.bind().status == 201
+    assert answers == [422, 422]
+
+
+def test_a_failing_step_waits_longer_each_time(world: World) -> None:
+    """2, 4, 8, ... seconds: AWS's bad moments pass, and the tenant's operation with them."""
+    world.gate.failing["FakeTopics.ensure"] = RuntimeError("AWS has a bad day")
+    world.provision()
+    waits = []
+    while world.turns.messages:
+        [(message, delay)] = world.turns.messages
+        world.turns.messages.clear()
+        waits.append(delay)
+        world.later(seconds=delay)
+        world.engine.turn(message, owner="worker")
+    assert waits == [0, 2, 4, 8, 16, 32]
+
+
+def test_no_secret_is_shown_by_repr(world: World) -> None:
+    """Whatever object ends up in a log line or a traceback."""
+    world.ready()
+    answer = world.bind(parameters={"notification_webhook": "https://user:pw-canary@app.example.gov/"})
+    secrets = ("pw-canary", answer.body["credentials"]["webhook_secret"], "secret1")
+    [(_, secret)] = [entry for entry in world.vault.sealed if entry[1].secret_access_key]
+    shown = [secret, answer, world.table, world.webhooks, AccessKey(id="a", secret="secret1")]
+    call = Call(body=b"pw-canary", query={}, now=world.now)
+    request = Request(method="PUT", path="/", query={}, headers={"authorization": "pw-canary"}, body=b"pw-canary")
+    body = Body(values={"x": "pw-canary"})
+    asked = BindParameters(request=BindRequest(service_id="s", plan_id="p"), userinfo="pw-canary")
+    inherited = Inherited(request=asked.request, webhook_secret="pw-canary", userinfo="pw-canary")
+    settings = WebhookSettings(
+        url="u", events=(), format=NotificationFormat.SNS, scope=Scope.INSTANCE, sealed=b"pw-canary"
+    )
+    for value in (*shown, call, request, body, asked, inherited, settings):
+        assert not any(word in repr(value) for word in secrets), type(value)

@@ -137,6 +137,7 @@ class World:
             turns=gated(self.turns),
             steps_of=lambda instance: (privatelink_steps if instance.privatelink else ses_steps)(instance),
             succeeded=renderer.succeeded,
+            updated=renderer.updated,
             clock=lambda: self.now,
             report=lambda *what: self.told.append(what),
         )
