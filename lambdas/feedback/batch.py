@@ -110,18 +110,22 @@ def _recorded(
 
 
 def _fanned_out(recorded: Mapping[str, Outcome], feeding: Feeding) -> Mapping[str, Outcome]:
-    """All instances' deliveries in as few calls as they fit; one by one, when that fails, to see whose fault it is."""
+    """Send all instances' deliveries in as few calls as they fit; if that fails, one instance after the other.
+
+    The smallest go first, so that nobody waits for a neighbour's flood.
+    """
+    fed = {instance_id: outcome for instance_id, outcome in recorded.items() if isinstance(outcome, Fed)}
+    smallest_first = sorted(fed, key=lambda instance_id: len(fed[instance_id].fan_out))
     try:
-        feeding.send([batch for outcome in recorded.values() if isinstance(outcome, Fed) for batch in outcome.batches])
+        feeding.send(batch for instance_id in smallest_first for batch in fed[instance_id].fan_out)
     except Exception:  # noqa: BLE001  # found out one by one
-        return {instance_id: _sent_alone(outcome, feeding) for instance_id, outcome in recorded.items()}
+        return {**recorded, **{instance_id: _sent_alone(fed[instance_id], feeding) for instance_id in smallest_first}}
     return recorded
 
 
-def _sent_alone(outcome: Outcome, feeding: Feeding) -> Outcome:
+def _sent_alone(outcome: Fed, feeding: Feeding) -> Outcome:
     try:
-        if isinstance(outcome, Fed):
-            feeding.send(outcome.batches)
+        feeding.send(outcome.fan_out)
     except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
         return Failed(error=error)
     return outcome

@@ -43,17 +43,47 @@ class Outbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """One instance's events for its webhooks. Iterating renders the batches one at a time; it can be repeated.
+
+    A thousand events for twenty webhooks are over 100 MB of bodies, so they are never all in memory.
+    """
+
+    events: tuple[FeedbackEvent, ...]
+    webhooks: tuple[Webhook, ...]
+    topic_arn: str
+    now: datetime
+
+    def __len__(self) -> int:
+        """How many deliveries there are."""
+        return sum(_wants(webhook, event) for webhook in self.webhooks for event in self.events)
+
+    def __iter__(self) -> Iterator[DeliveryBatch]:
+        """The batches, a webhook after the other."""
+        for webhook in self.webhooks:
+            for deliveries in batched(self._deliveries(webhook)):
+                yield DeliveryBatch(
+                    instance_id=webhook.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
+                )
+
+    def _deliveries(self, webhook: Webhook) -> Iterator[Delivery]:
+        for event in self.events:
+            if _wants(webhook, event):
+                yield render_event(event, webhook, topic_arn=self.topic_arn, now=self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
     """What became of an instance's events.
 
-    `new` are the entries that were not known before, `delivered` the recipients of deliveries that count; `batches` is
-    what the fan-out has to send.
+    `new` are the entries that were not known before, `delivered` the recipients of deliveries that count; `fan_out` is
+    what has to be sent.
     """
 
     entries: tuple[LedgerEntry, ...]
     new: frozenset[str]
     delivered: int
-    batches: tuple[DeliveryBatch, ...]
+    fan_out: FanOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,24 +106,12 @@ class Feeder:
         self.ledger.add_deliveries(audience.instance_id, sums)
         entries = tuple(_entries(unique, audience, now))
         new = self.ledger.add(audience.instance_id, entries)
-        batches = tuple(self._batches(unique, audience, now))
-        return Fed(entries=entries, new=new, delivered=sum(sums.values()), batches=batches)
+        fan_out = FanOut(events=tuple(unique), webhooks=audience.webhooks, topic_arn=self.topic_arn, now=now)
+        return Fed(entries=entries, new=new, delivered=sum(sums.values()), fan_out=fan_out)
 
     def send(self, batches: Iterable[DeliveryBatch]) -> None:
         """Fan out. Sending the same again is safe: ids come from content."""
         self.outbox.send(batches)
-
-    def _batches(self, events: Sequence[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[DeliveryBatch]:
-        for webhook in audience.webhooks:
-            for deliveries in batched(self._deliveries(events, webhook, now)):
-                yield DeliveryBatch(
-                    instance_id=audience.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
-                )
-
-    def _deliveries(self, events: Sequence[FeedbackEvent], webhook: Webhook, now: datetime) -> Iterator[Delivery]:
-        for event in events:
-            if _wants(webhook, event):
-                yield render_event(event, webhook, topic_arn=self.topic_arn, now=now)
 
 
 def _entries(events: Iterable[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[LedgerEntry]:

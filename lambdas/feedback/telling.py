@@ -69,7 +69,7 @@ class Telling:
     def _fed(self, facts: dict[str, object], fed: Fed) -> None:
         for entry in fed.entries:
             self._counted(facts, entry, new=entry.key in fed.new)
-        deliveries = sum(len(batch.deliveries) for batch in fed.batches)
+        deliveries = len(fed.fan_out)
         counts = {"counted": len(fed.new), "delivered": fed.delivered, "deliveries": deliveries}
         self._logger.info("events were recorded and fanned out", extra={**facts, **counts})
         self._count("EventsFed", int(str(facts["events"])))

@@ -139,6 +139,14 @@ def test_instances_leave_together() -> None:
     assert pipeline.outbox.calls == [2]
 
 
+def test_the_smallest_instance_is_fanned_out_first() -> None:
+    """A neighbour's flood comes after it."""
+    pipeline = Pipeline()
+    flood = [of("i1", delivery, message_id=str(number)) for number in range(60)]
+    assert pipeline.process(*flood, of("i2")) == []
+    assert [batch.instance_id for batch in pipeline.outbox.batches] == ["i2", "i1", "i1"]
+
+
 def test_a_queue_that_refuses_one_webhook_fails_its_instance_alone() -> None:
     """What the others had sent already is sent again: the ids are the same."""
     pipeline = Pipeline()

@@ -83,7 +83,7 @@ def test_however_told_and_wherever_killed_each_counts_once(
         for _ in range(2):
             try:
                 fed = feeder.record(audience, [event_of(told) for told in batch], now=NOW)
-                feeder.send(fed.batches)
+                feeder.send(fed.fan_out)
                 break
             except Killed:
                 continue

@@ -39,7 +39,7 @@ class Pipeline:
     def feed(self, *events: dict[str, Any]) -> Fed:
         """Feed the events as one batch."""
         fed = self.feeder.record(self.audience, read_all(*events), now=NOW)
-        self.feeder.send(fed.batches)
+        self.feeder.send(fed.fan_out)
         return fed
 
 
@@ -72,7 +72,7 @@ def test_every_event_a_webhook_wants_is_fanned_out() -> None:
         "email.delivered",
         "email.delivered",
     ]
-    assert (len(fed.new), fed.delivered, len(fed.batches)) == (2, 3, 1)
+    assert (len(fed.new), fed.delivered, len(fed.fan_out)) == (2, 3, 5)
 
 
 def test_one_batch_of_one_webhook_travels_as_one_message() -> None:
@@ -218,3 +218,24 @@ def test_feedback_without_an_id_is_told_apart_by_its_content() -> None:
     pipeline.feed(first, second)
     pipeline.feed(first)
     assert pipeline.ledger.bounces == {HOUR: 2}
+
+
+def test_mail_without_a_sending_time_is_as_old_as_its_feedback() -> None:
+    """Feedback from before the baseline does not count, even if the mail does not say when it was sent."""
+    pipeline = Pipeline(replace(AUDIENCE, baseline=datetime(2026, 11, 21, 4, 30, tzinfo=UTC)))
+    before, after = "2026-11-21T04:29:59Z", "2026-11-21T04:30:01Z"
+    for number, moment in enumerate((before, after)):
+        events = [make(timestamp=moment, message_id=f"m-{number}") for make in (bounce, delivery)]
+        events[0]["bounce"]["feedbackId"] = f"f{number}"
+        for event in events:
+            del event["mail"]["timestamp"]
+        pipeline.feed(*events)
+    assert pipeline.ledger.bounces == {(INSTANCE, "2026-11-21T04:30:00"): 1}
+    assert pipeline.ledger.deliveries == {(INSTANCE, "2026-11-21T04:30:00"): 1}
+
+
+def test_a_delivery_counts_its_own_recipients_and_not_the_mails_other_destinations() -> None:
+    """SES publishes one delivery event for each receiving server of a mail."""
+    pipeline = Pipeline()
+    pipeline.feed(delivery(recipients=("c@x.example",), destination=("c@x.example", "d@y.example", "e@z.example")))
+    assert pipeline.ledger.deliveries == {HOUR: 1}

@@ -129,6 +129,15 @@ def test_different_events_have_different_ids() -> None:
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.parametrize("make", [delivery, bounce])
+def test_the_order_of_recipients_does_not_change_an_events_id(make: Any) -> None:
+    """SES promises no order; a second telling must be the same event."""
+    first, second = make(recipients=("a@x.example", "b@x.example")), make(recipients=("b@x.example", "a@x.example"))
+    for event in (first, second):
+        event.get("bounce", {}).pop("feedbackId", None)
+    assert read_event(first).id == read_event(second).id
+
+
 def test_events_without_any_identity_are_told_apart_by_their_text() -> None:
     """And stay one when told twice."""
     first, second = {"eventType": "Open", "open": {"n": 1}}, {"eventType": "Open", "open": {"n": 2}}
