@@ -80,7 +80,7 @@ class _Sqs:
         self.client = boto3.client(
             "sqs", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
-        self.client.meta.events.register("before-send.sqs", self._answer)
+        self.client.meta.events.register("before-send.sqs", self._answer)  # type: ignore[arg-type]
         self.bytes = 0
         self.order: list[str] = []
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from lambdas.aws.webhook_table import Audience
-from lambdas.domain.delivery import Delivery, DeliveryBatch, batched
+from lambdas.domain.delivery import Delivery, DeliveryBatch, batched, delivery_id
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
 from lambdas.domain.payload import NOTIFIED, render_event
@@ -65,6 +65,10 @@ class FanOut:
                 yield DeliveryBatch(
                     instance_id=webhook.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
                 )
+
+    def delivery_ids(self, event: FeedbackEvent) -> list[str]:
+        """The ids of the deliveries made of *event*; a webhook that did not ask for it has none."""
+        return [delivery_id(webhook.id, event.id) for webhook in self.webhooks if _wants(webhook, event)]
 
     def _deliveries(self, webhook: Webhook) -> Iterator[Delivery]:
         for event in self.events:

@@ -1,11 +1,11 @@
 """What the feedback function logs and measures: ids and counts, never an address."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.domain.delivery import MAX_MESSAGE_ID, delivery_id
+from lambdas.domain.delivery import MAX_MESSAGE_ID
 from lambdas.domain.event import FeedbackEvent
 from lambdas.domain.ledger import Kind, LedgerEntry
 from lambdas.feedback.batch import Failed, Gone, Outcome
@@ -52,11 +52,11 @@ class Telling:
                 self._logger.error("events could not be fed and come again", extra=facts, exc_info=error)
                 self._count("EventsFailed", len(events))
             case Fed():
-                for event, delivery_ids in _linked(events, outcome):
-                    self._recorded(instance_id, event, delivery_ids)
+                for event in events:
+                    self._recorded(instance_id, event, outcome.fan_out.delivery_ids(event))
                 self._fed(facts, outcome)
 
-    def _recorded(self, instance_id: str, event: FeedbackEvent, delivery_ids: Sequence[str]) -> None:
+    def _recorded(self, instance_id: str, event: FeedbackEvent, delivery_ids: list[str]) -> None:
         """The line that links SES's message id to the deliveries made of the event."""
         facts = {
             "instance_id": instance_id,
@@ -86,12 +86,3 @@ class Telling:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
-
-
-def _linked(events: Sequence[FeedbackEvent], fed: Fed) -> Iterator[tuple[FeedbackEvent, list[str]]]:
-    """Each event with the ids of its deliveries; a webhook that did not ask for the event has none."""
-    webhook_ids = dict.fromkeys(batch.webhook_id for batch in fed.batches)
-    made = {delivery.id for batch in fed.batches for delivery in batch.deliveries}
-    for event in events:
-        possible = (delivery_id(webhook_id, event.id) for webhook_id in webhook_ids)
-        yield event, [id_ for id_ in possible if id_ in made]

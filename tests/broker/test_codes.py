@@ -17,7 +17,7 @@ from lambdas.broker.requests import Answer, Body, Request
 from lambdas.broker.sharing import Inherited
 from lambdas.domain.instance import BindRequest, WebhookSettings
 from lambdas.domain.webhook import NotificationFormat, Scope
-from tests.broker.fakes import Died, FakeSes
+from tests.broker.fakes import FakeSes
 from tests.broker.world import WEBHOOK, World, provision_body
 
 BINDING = "/v2/service_instances/i1/service_bindings/b1"
@@ -612,17 +612,19 @@ def test_malformed_bindings_in_an_update_are_400(world: World, value: Any) -> No
 def test_a_repeated_bind_holds_the_binding_as_long_as_the_first(world: World) -> None:
     """While a repetition is at work, a third request must neither bind nor unbind."""
     world.ready()
-    world.gate.failing["FakeUsers.ensure_user"] = Died("killed")
-    assert not world.surviving(lambda: world.bind())
-    world.gate.failing.clear()
+    calls = world.gate.calls
+    world.bind("probe")
+    world.gate.die_at = world.gate.calls + world.gate.names[calls:].index("FakeUsers.ensure_user")
+    assert not world.surviving(world.bind)
+    world.gate.die_at = None
     world.later(seconds=WORKING.total_seconds() + 1)
     answers = []
     ensure = world.users.ensure_user
 
-    def meanwhile(*call: Any) -> None:
+    def meanwhile(name: str, policy: Any, tags: Any) -> None:
         world.users.ensure_user = ensure  # type: ignore[method-assign]
         answers.extend([world.bind().status, world.unbind().status])
-        ensure(*call)
+        ensure(name, policy, tags)
 
     world.users.ensure_user = meanwhile  # type: ignore[method-assign]
     assert world.bind().status == 201
