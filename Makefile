@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/.ready node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test examples check up down status bench faults fuzz lock format clean
+.PHONY: help setup demo test examples docs check up down status bench faults fuzz lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -22,11 +22,15 @@ test: $(READY) ## all tests: unit, adapters, infrastructure, and the journey on 
 examples: $(READY) ## build and run docs/examples, each with its own runtime (skips those this machine lacks)
 	$(BIN)/python -m pytest -m examples tests/docs -rs $(ARGS)
 
-check: $(READY) ## ruff, mypy --strict, import contracts
+docs: $(READY) ## build the documentation's site in .build/site (ARGS=--serve shows it on 127.0.0.1:8000)
+	$(BIN)/python -m docs.site $(ARGS)
+
+check: $(READY) ## ruff, mypy --strict, import contracts, the documentation's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m docs.site
 
 up: $(READY) ## keep the embedded AWS running with the stack on it (STRICT=1: production's address rules)
 	$(BIN)/python -m local up $(ARGS)
