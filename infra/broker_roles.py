@@ -32,18 +32,19 @@ def allow_tables(function: Function, storage: Storage) -> None:
 
 def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPolicy) -> None:
     """Make and remove sending users, only under IAM_PATH and only under the boundary; seal what they must keep."""
-    users = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{names.IAM_PATH}{names.PREFIX}*"
+    path = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{names.IAM_PATH}"
+    users = [f"{path}{prefix}*" for prefix in (names.PREFIX, names.MAPPED_USER_PREFIX)]
     function.allow(
         "iam:CreateUser",
         "iam:PutUserPolicy",
-        on=[users],
+        on=users,
         when={"StringEquals": {"iam:PermissionsBoundary": boundary.managed_policy_arn}},
         wide=_OF_A_BINDING,
     )
     function.allow(
         *("iam:TagUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
         *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey"),
-        on=[users],
+        on=users,
         wide=_OF_A_BINDING,
     )
     function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.faults import NotOurs, code, ignoring, throttling
 from lambdas.domain.dns_records import Dkim
-from lambdas.domain.names import EVENT_DESTINATION
+from lambdas.domain.names import EVENT_DESTINATION, id_in_tag
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -98,7 +98,7 @@ class Ses:
 
     def _adopt(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
         found = self.identity(domain)
-        if found is None or found.owner != tags[INSTANCE_TAG]:
+        if found is None or found.owner != id_in_tag(tags[INSTANCE_TAG]):
             raise NotOurs(f"{domain} is already set up in this account's SES, and not by this service instance")
         if found.configuration_set not in ("", configuration_set):
             self._pace()
@@ -121,7 +121,7 @@ class Ses:
         dkim = answer.get("DkimAttributes", {})
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
         return Identity(
-            owner=tags.get(INSTANCE_TAG),
+            owner=id_in_tag(tags[INSTANCE_TAG]) if INSTANCE_TAG in tags else None,
             dkim=_dkim(dkim),
             verified=dkim.get("Status") == "SUCCESS",
             failed=dkim.get("Status") == "FAILED",

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.faults import Declined, code, ignoring, throttling
 from lambdas.aws.ses import INSTANCE_TAG
+from lambdas.domain.names import tag_value
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -189,7 +190,7 @@ def _endpoint(found: "VpcEndpointTypeDef") -> Endpoint:
 
 
 def _of(instance_id: str) -> "list[FilterTypeDef]":
-    return [{"Name": f"tag:{INSTANCE_TAG}", "Values": [instance_id]}]
+    return [{"Name": f"tag:{INSTANCE_TAG}", "Values": [tag_value(instance_id)]}]
 
 
 def _tagged(kind: "ResourceTypeType", tags: Mapping[str, str]) -> "list[TagSpecificationTypeDef]":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from lambdas.aws.faults import Throttled
 from lambdas.broker.binding import Binder, BindingReading
@@ -98,7 +99,8 @@ class Api:
             if match := pattern.fullmatch(request.path):
                 if request.method not in handlers:
                     raise MethodNotAllowed(", ".join(sorted(handlers)))
-                call = Call(body=request.body, query=request.query, now=now, **match.groupdict())
+                ids = {name: unquote(value) for name, value in match.groupdict().items()}
+                call = Call(body=request.body, query=request.query, now=now, **ids)
                 return handlers[request.method](call)
         raise NoSuchRoute("there is nothing at this path")
 

@@ -10,7 +10,7 @@ from lambdas.broker.operations import Done, Outcome, Refused, Step, Wait
 from lambdas.broker.rendering import PRIVATE_PORT
 from lambdas.broker.ses_steps import tags
 from lambdas.domain.instance import Binding, Instance
-from lambdas.domain.names import PREFIX
+from lambdas.domain.names import PREFIX, tag_value
 
 LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to come and to go, and looking costs nothing scarce
 _AVAILABLE = "available"
@@ -49,7 +49,9 @@ class PrivateLinkSteps:
 
     def _ensure_group(self, instance: Instance) -> Outcome:
         cidrs = self.cidrs or self.endpoints.cidrs()
-        return Done({"security_group_id": self.endpoints.ensure_group(PREFIX + instance.id, cidrs, tags(instance))})
+        return Done(
+            {"security_group_id": self.endpoints.ensure_group(PREFIX + tag_value(instance.id), cidrs, tags(instance))}
+        )
 
     def _remove_group(self, instance: Instance) -> Outcome:
         if self.endpoints.remove_group(instance.id):

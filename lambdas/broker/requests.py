@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from lambdas.broker.errors import BadRequest
+from lambdas.domain import names
 
 MAX_BODY = 65_536  # bytes: a hundred times the largest sensible request
-_ID = re.compile(r"[A-Za-z0-9-]{1,50}")
 _TAG_VALUE = re.compile(r"[^\w .:/=+@-]")  # what AWS refuses in a tag's value, near enough
 MAX_TAG = 256  # characters of a tag's value
 _TAGS = {
@@ -124,13 +124,13 @@ def offer(service_id: str, plan_id: str, plans: Mapping[str, str]) -> Offer:
 
 def is_id(value: str) -> bool:
     """Whether *value* has the contract's form of an id; what has not cannot exist."""
-    return _ID.fullmatch(value) is not None
+    return names.is_id(value)
 
 
 def checked_id(value: str, what: str) -> None:
     """Refuse an id that is none."""
     if not is_id(value):
-        raise BadRequest(f"{what} must be 1 to 50 letters, digits and dashes")
+        raise BadRequest(f"{what} must be 1 to 50 letters, digits, dashes, dots, underscores and tildes")
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

@@ -100,7 +100,7 @@ class SesBindings:
         user = names.iam_user(binding.id)
         resources = (self.renderer.identity_arn(instance), self.renderer.configuration_set_arn(instance))
         policy = sending_policy(resources, binding.effective.source_ips)
-        self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: binding.id})
+        self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: names.tag_value(binding.id)})
         key = self.users.replace_key(user)
         secret = self.vault.open(binding.id, binding.sealed)
         self._make_webhook(binding, secret, now=now)
@@ -138,7 +138,9 @@ class SesBindings:
             if not self.webhooks.join(binding.instance_id, binding.email_webhook_id, binding.id):
                 raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
             return
-        arn = self.topics.ensure(names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: binding.id})
+        arn = self.topics.ensure(
+            names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: names.tag_value(binding.id)}
+        )
         self.topics.subscribe(arn, binding.effective.notification_email)
         settings = WebhookSettings(
             url=arn,

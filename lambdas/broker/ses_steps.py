@@ -193,7 +193,7 @@ def in_operators_zone(domain: str, zone: str) -> bool:
 
 def tags(instance: Instance) -> dict[str, str]:
     """The tags of all that is made for the instance: whose it is, and what the platform said of it."""
-    return {INSTANCE_TAG: instance.id, **instance.tags}
+    return {INSTANCE_TAG: names.tag_value(instance.id), **instance.tags}
 
 
 def mail_from(instance: Instance) -> str:

@@ -1,7 +1,6 @@
 """SES's own event, in either format -> FeedbackEvent. Names are those of SES's documentation."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -51,7 +50,6 @@ _RECIPIENTS = {  # whom it names; the others speak of the whole mail
     EventType.COMPLAINT: "complainedRecipients",
     EventType.DELIVERY_DELAY: "delayedRecipients",
 }
-_ID = re.compile(r"[A-Za-z0-9-]{1,50}")
 _CLASSES = {"Permanent": BounceClass.PERMANENT, "Transient": BounceClass.TRANSIENT}
 _IMPLAUSIBLE = {"0" * 8 + "-0000-0000-0000-" + "0" * 12}  # a placeholder, not an id: it would make all events one
 
@@ -73,7 +71,7 @@ def feedback_event(event_type: EventType, event: Mapping[str, Any], source: str)
         recipients=recipients,
         detail=_DETAILS.get(event_type, _none)(own, recipients),
         configuration_set=configuration_set,
-        instance_id=_plausible(names.instance_of(configuration_set or "")),
+        instance_id=names.instance_of(configuration_set or ""),
         binding_id=_binding(mail),
         source=source.strip(),
     )
@@ -120,12 +118,7 @@ def _tag(mail: Mail, name: str) -> str | None:
 
 
 def _binding(mail: Mail) -> str | None:
-    return _plausible(names.binding_of(_tag(mail, "ses:caller-identity") or ""))
-
-
-def _plausible(id_: str | None) -> str | None:
-    """An id as the broker gives them; anything else is nobody's, and might be more than a table's key can hold."""
-    return id_ if id_ and _ID.fullmatch(id_) else None
+    return names.binding_of(_tag(mail, "ses:caller-identity") or "")
 
 
 def _bounce(own: Mapping[str, Any], recipients: Sequence[Recipient]) -> Bounce:

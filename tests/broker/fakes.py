@@ -20,6 +20,7 @@ from lambdas.domain.delivery import DeliveryBatch
 from lambdas.domain.dns_records import Dkim, DnsRecord
 from lambdas.domain.domain_names import is_under, parents
 from lambdas.domain.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
+from lambdas.domain.names import id_in_tag
 
 
 class Died(BaseException):
@@ -183,11 +184,11 @@ class FakeSes:
         self._pace()
         assert configuration_set in self.sets
         found = self.identities.get(domain)
-        if found is not None and found.owner != tags[INSTANCE_TAG]:
+        if found is not None and found.owner != id_in_tag(tags[INSTANCE_TAG]):
             raise NotOurs(f"{domain} is already set up in this account's SES")
         dkim = Dkim(tokens=("t1", "t2", "t3"), zone="dkim.amazonses.com")
         self.identities[domain] = Identity(
-            owner=tags[INSTANCE_TAG],
+            owner=id_in_tag(tags[INSTANCE_TAG]),
             dkim=dkim,
             verified=False,
             failed=False,
@@ -338,13 +339,13 @@ class FakeEndpoints:
         return ("10.0.0.0/16",)
 
     def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str:
-        self.groups[tags[INSTANCE_TAG]] = tuple(cidrs)
-        return f"sg-{tags[INSTANCE_TAG]}"
+        self.groups[id_in_tag(tags[INSTANCE_TAG])] = tuple(cidrs)
+        return f"sg-{id_in_tag(tags[INSTANCE_TAG])}"
 
     def ensure_endpoint(
         self, service_name: str, *, subnets: Sequence[str], group_id: str, token: str, tags: Mapping[str, str]
     ) -> str:
-        instance = tags[INSTANCE_TAG]
+        instance = id_in_tag(tags[INSTANCE_TAG])
         assert group_id == f"sg-{instance}"
         self.endpoints.setdefault(instance, ["pending", 0])
         return f"vpce-{instance}"

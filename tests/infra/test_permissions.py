@@ -126,7 +126,9 @@ def test_users_are_made_only_under_cf_and_only_within_the_boundary(
             continue
         if statement.actions == ("iam:GetAccountSummary",):
             continue
-        assert all(f":user{names.IAM_PATH}{names.PREFIX}" in resource for resource in statement.resources)
+        prefixes = tuple(names.IAM_PATH + prefix for prefix in (names.PREFIX, names.MAPPED_USER_PREFIX))
+        users = [resource.partition(":user")[2] for resource in statement.resources]
+        assert all(user.startswith(prefixes) for user in users)
         if {"iam:CreateUser", "iam:PutUserPolicy"} & set(statement.actions):
             assert statement.context("StringEquals", "iam:PermissionsBoundary") == [f"${{{boundary}}}"]
 
