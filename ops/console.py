@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from rich.console import Console
 from rich.table import Table
 
-from ops.stack import DEFAULT_NAME, StackMissing
+from ops.stack import DEFAULT_NAME, NO_REGION, StackMissing
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 StackName = Annotated[
@@ -81,6 +81,8 @@ def told() -> Iterator[None]:
         fail(str(error))
     except ClientError as error:
         fail(f"{error.operation_name}: {error.response['Error']['Message']}")
+    except NoRegionError:
+        fail(NO_REGION)
     except BotoCoreError as error:
         fail(str(error))
 

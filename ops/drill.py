@@ -124,25 +124,26 @@ class Drill:
 
     def _prepare(self) -> None:
         """Make what an instance has, each with its way back."""
-        sns, sqs, ses = client("sns"), client("sqs"), client("sesv2")
+        sns, ses = client("sns"), client("sesv2")
         name = names.configuration_set(self.instance)
         self._leave_of_ses()
         ses.create_configuration_set(ConfigurationSetName=name)
         self.undo.append(lambda: ses.delete_configuration_set(ConfigurationSetName=name))
         admin = sns.create_topic(Name=names.alert_topic(self.instance))["TopicArn"]
         self.undo.append(lambda: sns.delete_topic(TopicArn=admin))
-        self.queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        self.undo.append(lambda: sqs.delete_queue(QueueUrl=self.queue_url))
-        self._hear(admin, self.settings.operator_topic_arn)
+        self._hear(name, admin, self.settings.operator_topic_arn)
         item = to_item({**instance_key(self.instance), "notifications": True})
         client("dynamodb").put_item(TableName=self.settings.webhooks_table, Item=item)
         self.undo += [self._forget_instance, self._forget_counts]
 
-    def _hear(self, *topics: str) -> None:
-        """Have the topics speak to the drill's queue."""
+    def _hear(self, name: str, *topics: str) -> None:
+        """Have the topics publish to a queue of the drill's own.
+
+        Its policy is there from the beginning: SQS takes up to a minute to apply a changed one, and SNS would lose what
+        is published until then.
+        """
         sns, sqs = client("sns"), client("sqs")
-        answer = sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
-        queue = answer["Attributes"]["QueueArn"]
+        queue = self.settings.operator_topic_arn.replace(":sns:", ":sqs:").rpartition(":")[0] + ":" + name
         policy = {
             "Version": "2012-10-17",
             "Statement": {
@@ -153,7 +154,8 @@ class Drill:
                 "Condition": {"ArnEquals": {"aws:SourceArn": list(topics)}},
             },
         }
-        sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes={"Policy": json.dumps(policy)})
+        self.queue_url = sqs.create_queue(QueueName=name, Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
+        self.undo.append(lambda: sqs.delete_queue(QueueUrl=self.queue_url))
         for topic in topics:
             arn = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True)
             self.undo.append(lambda arn=arn: sns.unsubscribe(SubscriptionArn=arn["SubscriptionArn"]))  # type: ignore[misc]

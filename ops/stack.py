@@ -1,14 +1,19 @@
-"""Where the stack's things are, by its CloudFormation outputs. Credentials, region and endpoint are boto3's affair."""
+"""Where the stack's things are, by its CloudFormation outputs.
+
+Credentials, region and endpoint come from the environment, as for any AWS tool.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
+from lambdas.aws.clients import session
+
 DEFAULT_NAME = "ses-feedback"
+NO_REGION = "no region: set AWS_REGION, or AWS_PROFILE to a profile with a region"
 
 
 class StackMissing(Exception):
@@ -34,12 +39,12 @@ class Stack:
 
 def find(name: str = DEFAULT_NAME) -> Stack:
     """The stack's outputs. Raises StackMissing, naming the region that was looked in."""
-    session = boto3.session.Session()
-    region = session.region_name or ""
+    region = session().get_config_variable("region") or ""
     if not region:
-        raise StackMissing("no region: set AWS_REGION or a profile with one")
+        raise StackMissing(NO_REGION)
+    cloudformation: Any = session().create_client("cloudformation")
     try:
-        (stack,) = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         raise StackMissing(f"stack {name} in {region}: {error.response['Error']['Message']}") from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

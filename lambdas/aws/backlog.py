@@ -181,8 +181,13 @@ class Backlog:
     def lanes(self, instance_id: str, webhook_id: WebhookId) -> list[Lane]:
         """The lanes of a webhook that have a mark, due or not."""
         keys = [to_item({"pk": partition(instance_id, webhook_id, shard), "sk": MARK}) for shard in range(SHARDS)]
-        answer = self._client.batch_get_item(RequestItems={self._table_name: {"Keys": keys, "ConsistentRead": True}})
-        return [_lane(from_item(item)) for item in answer["Responses"].get(self._table_name, [])]
+        left: Any = {self._table_name: {"Keys": keys, "ConsistentRead": True}}
+        found: list[Lane] = []
+        while left:
+            answer = self._client.batch_get_item(RequestItems=left)
+            found += [_lane(from_item(item)) for item in answer["Responses"].get(self._table_name, [])]
+            left = answer.get("UnprocessedKeys")
+        return found
 
     def waiting(self, instance_id: str, webhook_id: WebhookId) -> int:
         """About how many deliveries a webhook has parked."""

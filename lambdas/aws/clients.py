@@ -81,6 +81,8 @@ def hasty_dynamodb() -> "DynamoDBClient":
 def session() -> Session:
     """The process's session: what is read and looked up once for all clients.
 
+    `AWS_REGION` goes before what botocore reads itself (`AWS_DEFAULT_REGION`, a profile), as in the other AWS tools.
+
     FIPS endpoints are decided here, by the region the process runs in. `FIPS` is set in the environment of every
     function; without it botocore's own `AWS_USE_FIPS_ENDPOINT` holds.
 
@@ -91,6 +93,9 @@ def session() -> Session:
     made = Session()
     header: Any = add_recursion_detection_header
     made.unregister("before-call", header)
-    if fips.for_aws_calls(os.environ.get("FIPS", "off"), os.environ.get("AWS_REGION", "")):
+    region = os.environ.get("AWS_REGION", "")
+    if region:
+        made.set_config_variable("region", region)
+    if fips.for_aws_calls(os.environ.get("FIPS", "off"), region):
         made.set_config_variable("use_fips_endpoint", True)
     return made

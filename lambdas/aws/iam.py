@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 POLICY = "send"
 _GONE = "NoSuchEntity"
+# what a replica answers that does not know a new user yet: the second where the permission asks for its boundary
+_UNSETTLED = (_GONE, "AccessDenied", "AccessDeniedException")
 _TRIES, _SETTLING = 4, 0.5  # s between: IAM is eventually consistent, mostly within a second; a bind has five
 T = TypeVar("T")
 
@@ -103,7 +105,7 @@ class Iam:
             try:
                 return call()
             except ClientError as error:
-                if code(error) != _GONE:
+                if code(error) not in _UNSETTLED:
                     raise
             self._sleep(_SETTLING)
         return call()

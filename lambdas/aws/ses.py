@@ -5,7 +5,7 @@ What is made carries the instance's tag; `Throttled` means later, `NotOurs` that
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -100,7 +100,7 @@ class Ses:
         found = self.identity(domain)
         if found is None or found.owner != id_in_tag(tags[INSTANCE_TAG]):
             raise NotOurs(f"{domain} is already set up in this account's SES, and not by this service instance")
-        if found.configuration_set not in ("", configuration_set):
+        if found.configuration_set != configuration_set:  # without one its mail would cause no events
             self._pace()
             with throttling():
                 self._client.put_email_identity_configuration_set_attributes(
@@ -132,9 +132,10 @@ class Ses:
     def set_mail_from(self, domain: str, mail_from: str) -> None:
         """Have *mail_from* (a full domain; empty: SES's own) as the envelope sender's domain."""
         self._pace()
+        named: Any = {"MailFromDomain": mail_from} if mail_from else {}  # to leave it out is what removes it
         with throttling():
             self._client.put_email_identity_mail_from_attributes(
-                EmailIdentity=domain, MailFromDomain=mail_from, BehaviorOnMxFailure="USE_DEFAULT_VALUE"
+                EmailIdentity=domain, BehaviorOnMxFailure="USE_DEFAULT_VALUE", **named
             )
 
     def remove_identity(self, domain: str, owner: str) -> None:

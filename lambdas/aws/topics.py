@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
 PENDING = "PendingConfirmation"
+DELETED = "Deleted"  # how SNS lists a subscription for three days after it was removed
 _GONE = ("NotFound", "NotFoundException")
 
 
@@ -40,12 +41,12 @@ class Topics:
     def subscribe(self, topic_arn: str, email: str) -> None:
         """Have *email* alone subscribed. It confirms by a link; SNS sends a new one each time it is asked."""
         wanted = False
-        for subscription in self._subscriptions(topic_arn):
-            if subscription[0] == email:
-                wanted = True
-            elif subscription[1].startswith("arn:"):  # an unconfirmed one cannot be removed; it vanishes after 48 h
+        for endpoint, arn in self._subscriptions(topic_arn):
+            if endpoint == email:
+                wanted = wanted or arn != DELETED
+            elif arn.startswith("arn:"):  # an unconfirmed one cannot be removed; it vanishes after 48 h
                 with ignoring(*_GONE):
-                    self._client.unsubscribe(SubscriptionArn=subscription[1])
+                    self._client.unsubscribe(SubscriptionArn=arn)
         if not wanted:
             self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
 

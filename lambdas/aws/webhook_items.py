@@ -57,6 +57,7 @@ class WebhookItems:
             ExpressionAttributeValues=to_item({":instance": instance_id}),
             ExpressionAttributeNames={"#item": "item"},
             ProjectionExpression="instance_id, #item",
+            ConsistentRead=True,  # a webhook that was written a moment ago would stay for good
         )
         for page in pages:
             for key in page["Items"]:

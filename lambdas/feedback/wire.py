@@ -5,11 +5,17 @@ object where nobody expected one. A field that does not fit reads as missing; it
 """
 
 import json
+import re
 from typing import Any
 
 import msgspec
 
 _BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
+# What SQS refuses in a message (InvalidMessageContents): all that is no character of XML 1.0.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Where JSON may hold such a character, raw or escaped. A lone surrogate fails to decode; to find too much is harmless.
+_SUSPECT = re.compile(r"[\ufffe\uffff]|\\(?:[bf]|u(?:00[01]|[fF]{3}[eEfF]))")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -19,7 +25,12 @@ class NotJSON(Exception):
 
 
 def parsed(text: str) -> tuple[str, Any]:
-    """*text*, repaired if it must be, and the value in it; NotJSON when there is none."""
+    """*text*, repaired if it must be, and the value in it; NotJSON when there is none.
+
+    No string in the value holds a character that SQS would refuse in a delivery.
+    """
+    if _SUSPECT.search(text):
+        return _repaired(text)
     try:
         return text, _decode(text)
     except _BROKEN:
@@ -27,12 +38,24 @@ def parsed(text: str) -> tuple[str, Any]:
 
 
 def _repaired(text: str) -> tuple[str, Any]:
-    """Half of a surrogate pair, as a cut diagnostic may end with, is no reason to lose a bounce."""
+    """A control character in a subject, or half a surrogate pair where a diagnostic was cut, costs no bounce."""
     try:
-        whole = json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace").decode()
+        whole = json.dumps(_replaced(json.loads(text)), ensure_ascii=False)
         return whole, _decode(whole)
     except _BROKEN as error:
         raise NotJSON from error
+
+
+def _replaced(value: object) -> object:
+    """*value* with U+FFFD for each character that SQS refuses."""
+    match value:
+        case str():
+            return _REFUSED.sub("\ufffd", value)
+        case list():
+            return [_replaced(inner) for inner in value]
+        case dict():
+            return {_REFUSED.sub("\ufffd", name): _replaced(inner) for name, inner in value.items()}
+    return value
 
 
 def encoded(value: object) -> str:

@@ -88,6 +88,8 @@ class FakeSesV2:
         EmailIdentity: str,  # noqa: N803
         **request: Any,
     ) -> dict[str, Any]:
+        if request.get("MailFromDomain") == "":
+            raise _error("BadRequestException")  # no domain is no MailFromDomain
         self._identity(EmailIdentity)["MailFromAttributes"] = request
         return {}
 

@@ -83,13 +83,17 @@ def test_a_user_has_one_key(iam: Any) -> None:
     assert keys[-1].secret not in repr(keys[-1])
 
 
-def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for() -> None:
-    """It is eventually consistent; what stays unknown is told."""
-    unknown = ClientError({"Error": {"Code": "NoSuchEntity", "Message": "u"}}, "PutUserPolicy")
+@pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
+def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for(code: str) -> None:
+    """It is eventually consistent; what stays unknown is told.
+
+    A replica without the user cannot know its boundary, which the permission asks for: it denies access.
+    """
+    unknown = ClientError({"Error": {"Code": code, "Message": "u"}}, "PutUserPolicy")
     slept: list[float] = []
     iam = Mock()
     iam.put_user_policy.side_effect = [unknown, unknown, {}]
-    iam.list_access_keys.side_effect = unknown
+    iam.list_access_keys.return_value = {"AccessKeyMetadata": []}
     iam.create_access_key.side_effect = [unknown, {"AccessKey": {"AccessKeyId": "k", "SecretAccessKey": "s"}}]
     users = Iam(iam, boundary_arn=BOUNDARY, sleep=slept.append)
     users.ensure_user("u", SENDING, {})
@@ -155,6 +159,27 @@ def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
     sns.unsubscribe.assert_not_called()
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "c@d.ee"
     assert not topics.confirmed("arn", "a@b.cc")
+
+
+def test_a_subscription_that_was_removed_does_not_count_as_wanted() -> None:
+    """SNS lists it for three days: a change from one address to another and back within them subscribes anew."""
+    listed = {
+        "Subscriptions": [
+            {"Endpoint": "a@b.cc", "SubscriptionArn": "Deleted"},
+            {"Endpoint": "c@d.ee", "SubscriptionArn": "arn:aws:sns:us-east-1:123456789012:t:1"},
+        ]
+    }
+    sns = Mock()
+    sns.get_paginator.return_value.paginate.return_value = [listed]
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:")
+    topics.subscribe("arn", "a@b.cc")
+    assert sns.unsubscribe.call_args.kwargs["SubscriptionArn"].endswith(":t:1")
+    assert sns.subscribe.call_args.kwargs["Endpoint"] == "a@b.cc"
+    assert not topics.confirmed("arn", "a@b.cc")
+    listed["Subscriptions"].insert(0, {"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"})
+    sns.subscribe.reset_mock()
+    topics.subscribe("arn", "a@b.cc")
+    sns.subscribe.assert_not_called()
 
 
 # -- Route 53 ------------------------------------------------------------------------------------------------------

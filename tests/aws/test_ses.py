@@ -124,3 +124,17 @@ def test_every_call_asks_for_its_turn(client: FakeSesV2) -> None:
     adapter.set_mail_from("agency.gov", "")
     adapter.remove_identity("agency.gov", "i1")
     assert pace.turns == 8
+
+
+@pytest.mark.parametrize("default", [None, "another"])
+def test_an_adopted_identity_publishes_to_our_configuration_set(client: FakeSesV2, default: str | None) -> None:
+    """Mail that names no set would cause no events otherwise: nobody would count its bounces."""
+    for name in ("s", "another"):
+        ses(client).ensure_configuration_set(name, TAGS)
+    ses(client).ensure_identity("agency.gov", "s", TAGS)
+    if default is None:
+        del client.identities["agency.gov"]["ConfigurationSetName"]
+    else:
+        client.identities["agency.gov"]["ConfigurationSetName"] = default
+    ses(client).ensure_identity("agency.gov", "s", TAGS)
+    assert client.identities["agency.gov"]["ConfigurationSetName"] == "s"

@@ -1,9 +1,12 @@
 """Which URLs a binding may name; regressions that fuzzing found."""
 
+import msgspec
 import pytest
 
 from lambdas.domain.address import AddressRules, BadUrl
-from lambdas.domain.webhook_url import checked_url
+from lambdas.domain.instance import BindingSecret
+from lambdas.domain.signature import WebhookSecret
+from lambdas.domain.webhook_url import MAX_USERINFO, checked_url
 
 
 @pytest.mark.parametrize("host", ["ⓔxample.com", "0.¡", "bücher.example", "app。example.gov"])
@@ -25,8 +28,22 @@ def test_a_host_longer_than_dns_allows_is_refused(labels: int) -> None:
         checked_url(f"https://{'.'.join(['abcdefghi'] * labels)}.gov/", AddressRules())
 
 
-def test_userinfo_that_kms_could_not_encrypt_is_refused() -> None:
-    """A binding's secrets hold it twice, in one ciphertext of at most 4,096 bytes."""
-    assert checked_url(f"https://u:{'p' * 998}@app.example.gov/", AddressRules())[1] == "u:" + "p" * 998
-    with pytest.raises(BadUrl, match="user and password"):
-        checked_url(f"https://u:{'p' * 999}@app.example.gov/", AddressRules())
+@pytest.mark.parametrize("character", ["a", "é", "🔑", '"', "\\"])
+def test_credentials_in_a_url_fit_what_kms_encrypts(character: str) -> None:
+    """4,096 bytes: whatever its characters, the longest that is taken fits, and a longer one is refused at the bind."""
+    size = len(msgspec.json.encode(character)) - 2
+    longest = character * (MAX_USERINFO // size)
+    _, userinfo = checked_url(f"https://{longest}@app.example.gov/", AddressRules())
+    assert userinfo == longest
+    key, secret = "AKIA" + "X" * 16, "s" * 128  # IAM's longest
+    bound = BindingSecret(
+        access_key_id=key,
+        secret_access_key=secret,
+        webhook_secret="whsec_" + "w" * 88,
+        webhook_userinfo=userinfo,
+        asked_userinfo=userinfo,
+    )
+    assert len(msgspec.json.encode(bound)) <= 4096
+    assert len(msgspec.json.encode(WebhookSecret(secret="whsec_" + "w" * 88, userinfo=userinfo))) <= 4096
+    with pytest.raises(BadUrl, match="user name and password are longer than 1000 bytes"):
+        checked_url(f"https://{longest}{character}@app.example.gov/", AddressRules())

@@ -1,6 +1,7 @@
 """Any message body has a reading."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.aws.delivery_queue import encode
+from lambdas.domain.delivery import DeliveryBatch
 from lambdas.domain.event import Bounce, BounceClass, Complaint, EventType, FeedbackEvent, Problem, Receipt
+from lambdas.domain.payload import render_event
+from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 from lambdas.feedback.reading import NotAnEvent, NotAnEventKind, Reading, read
 from lambdas.feedback.ses import moment
 from tests import events
@@ -205,7 +210,7 @@ def test_half_a_surrogate_pair_is_no_reason_to_lose_a_bounce() -> None:
     """A diagnostic cut in the middle of a character; what is passed on can be encoded."""
     reading = read_one(text(bounce()).replace("no user", "no \\ud83d"))
     assert isinstance(reading, FeedbackEvent)
-    assert reading.recipients[0].diagnostic == "smtp; 550 no ?"
+    assert reading.recipients[0].diagnostic == "smtp; 550 no \ufffd"
     assert reading.source.encode()
 
 
@@ -280,3 +285,45 @@ def test_one_field_that_does_not_fit_costs_only_itself(data: st.DataObject) -> N
     reading = read_one(text(replaced(event, path, data.draw(JSON))))
     assert isinstance(reading, FeedbackEvent)
     assert reading.type.value == event["eventType"].lower()
+
+
+SQS_TAKES = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+AWKWARD = st.text(
+    st.characters(blacklist_categories=[]) | st.sampled_from("\x00\x08\x0b\x0c\x1f\ud800\udfff\ufffe\uffff")
+)
+
+
+@given(subject=AWKWARD, tag=AWKWARD, diagnostic=AWKWARD, escaped=st.booleans(), wrapped=st.booleans())
+def test_no_character_that_sqs_refuses_gets_into_a_delivery(
+    subject: str, tag: str, diagnostic: str, escaped: bool, wrapped: bool
+) -> None:
+    """One would fail its instance's whole share of a batch, again and again; a sender chooses the subject."""
+    event = bounce()
+    event["mail"]["commonHeaders"] = {"subject": subject}
+    event["mail"]["tags"][tag or "tag"] = [tag]
+    event["bounce"]["bouncedRecipients"][0]["diagnosticCode"] = diagnostic
+    written = json.dumps(event, ensure_ascii=escaped)
+    reading = read_one(json.dumps({"Type": "Notification", "Message": written}) if wrapped else written)
+    assert isinstance(reading, FeedbackEvent)
+    assert (reading.instance_id, len(reading.recipients)) == (events.INSTANCE, 1)
+    for notification_format in NotificationFormat:
+        webhook = Webhook(
+            id=WebhookId("w"),
+            instance_id=events.INSTANCE,
+            events=frozenset(EventKind),
+            format=notification_format,
+            scope=Scope.INSTANCE,
+            senders=frozenset(),
+        )
+        delivery = render_event(reading, webhook, topic_arn="arn", now=datetime(2026, 11, 21, tzinfo=UTC))
+        batch = DeliveryBatch(instance_id="i", webhook_id=webhook.id, attempt=1, deliveries=(delivery,))
+        assert SQS_TAKES.fullmatch(encode(batch))
+        assert SQS_TAKES.fullmatch(delivery.body), "an e-mail digest's goes to SNS, which refuses the same"
+
+
+def test_what_sqs_takes_stays_as_it_is() -> None:
+    """Tabs, line ends, accents and emoji; a backslash before a b is no control character."""
+    subject = "tab\t line\r\n é 🎉 C:\\b \\ufffe \ufffd"
+    event = bounce()
+    event["mail"]["commonHeaders"] = {"subject": subject}
+    assert read_event(event).mail.subject == subject

@@ -1,11 +1,16 @@
 """Finding the stack's things by its outputs."""
 
+import inspect
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import typer
 from botocore.exceptions import ClientError
 
+from lambdas.aws import clients
+from ops.console import told
 from ops.stack import StackMissing, find
 
 
@@ -33,8 +38,8 @@ OUTPUTS = {
 
 def formation(monkeypatch: pytest.MonkeyPatch, *, region: str = "us-gov-west-1", **outputs: str) -> None:
     """Have the session lead to it."""
-    session: Any = type("Session", (), {"region_name": region, "client": lambda *_: Formation(**outputs)})
-    monkeypatch.setattr("boto3.session.Session", session)
+    session: Any = Mock(get_config_variable=lambda _: region or None, create_client=lambda _: Formation(**outputs))
+    monkeypatch.setattr("ops.stack.session", lambda: session)
 
 
 def test_everything_has_its_logical_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +71,34 @@ def test_no_region_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     formation(monkeypatch, region="", **OUTPUTS)
     with pytest.raises(StackMissing, match="no region"):
         find()
+
+
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE")
+
+
+def region(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str | None:
+    """The region that a process with these variables works in."""
+    for name in REGION_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"AWS_CONFIG_FILE": "/dev/null", **environment}.items():
+        monkeypatch.setenv(name, value)
+    found: str | None = inspect.unwrap(clients.session)().get_config_variable("region")
+    return found
+
+
+def test_the_region_comes_as_for_any_aws_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_REGION first, as in the AWS CLI and the SDKs of other languages; then what botocore knows itself."""
+    assert region(monkeypatch, AWS_REGION="eu-west-1") == "eu-west-1"
+    assert region(monkeypatch, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="us-east-1") == "eu-west-1"
+    assert region(monkeypatch, AWS_DEFAULT_REGION="us-east-1") == "us-east-1"
+    assert region(monkeypatch) is None
+
+
+def test_a_command_that_needs_no_stack_tells_of_a_missing_region_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`suppression remove` asks SES alone."""
+    assert region(monkeypatch, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x") is None
+    with pytest.raises(typer.Exit), told():
+        inspect.unwrap(clients.session)().create_client("sesv2")
+    assert "set AWS_REGION" in capsys.readouterr().err
