@@ -3,7 +3,6 @@
 Delivery judges the addresses behind the name anew at each attempt.
 """
 
-import json
 import re
 from ipaddress import ip_address
 
@@ -11,7 +10,7 @@ from lambdas.domain.address import AddressRules, BadUrl, parse_url, split_userin
 from lambdas.domain.domain_names import MAX_LENGTH
 
 MAX_URL = 2_000  # characters: what servers and proxies commonly take
-MAX_USERINFO = 1_000  # bytes as JSON: KMS encrypts 4,096, and a binding keeps it twice, beside keys and secret
+MAX_USERINFO = 1_000  # characters, all ASCII: KMS encrypts 4,096 bytes, and a binding keeps it twice, beside its keys
 _PRIVATE_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
@@ -25,8 +24,8 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
     if len(url) > MAX_URL:
         raise BadUrl(f"the URL is longer than {MAX_URL} characters")
     plain, userinfo = split_userinfo(url)
-    if userinfo and len(json.dumps(userinfo, ensure_ascii=False).encode()) - len('""') > MAX_USERINFO:
-        raise BadUrl(f"the URL's user name and password are longer than {MAX_USERINFO} bytes together")
+    if userinfo and len(userinfo) > MAX_USERINFO:
+        raise BadUrl(f"the URL's user name and password are longer than {MAX_USERINFO} characters together")
     rules.check_url(plain)
     parts = parse_url(plain)
     if parts.fragment or plain.endswith("#"):
