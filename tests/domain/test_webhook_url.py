@@ -29,7 +29,7 @@ def test_a_host_longer_than_dns_allows_is_refused(labels: int) -> None:
 
 
 def test_credentials_in_a_url_fit_what_kms_encrypts() -> None:
-    """4,096 bytes: the longest that is taken fits with everything beside it, and a longer one is refused at the bind."""
+    """4,096 bytes: the longest that is taken fits with all that is kept beside it; a longer one is refused."""
     longest = "u:" + "p" * (MAX_USERINFO - 2)
     _, userinfo = checked_url(f"https://{longest}@app.example.gov/", AddressRules())
     assert userinfo == longest
