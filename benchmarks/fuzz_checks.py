@@ -5,15 +5,15 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 import msgspec
+import pycurl
 from standardwebhooks import Webhook as StandardWebhook
 
 from lambdas.aws.delivery_queue import decode
 from lambdas.broker.errors import BrokerError
 from lambdas.broker.parameters import WebhookRules, bind_ses, provision_ses, update_ses
+from lambdas.delivery.endpoint import read_url
 from lambdas.domain.address import AddressRules, BadUrl, basic_auth
 from lambdas.domain.attempt import Answer, judge
 from lambdas.domain.event import FeedbackEvent
@@ -75,13 +75,14 @@ def webhook_url(url: str) -> None:
         plain, userinfo = checked_url(url, PUBLIC)
     except BadUrl:
         return
-    seen, used = urlsplit(plain), httpx.URL(plain)
-    if seen.scheme != "https" or used.scheme != "https" or used.userinfo:
+    seen, used = read_url(plain, PUBLIC), pycurl.CurlUrl(plain)
+    if used.scheme != "https" or used.user is not None:
         raise AssertionError("scheme or userinfo")
-    if used.raw_host.decode().strip("[]") != (seen.hostname or "").encode("idna").decode().strip("[]"):
-        raise AssertionError(f"checked {seen.hostname!r}, would connect to {used.raw_host!r}")
-    if (used.port or 443) != (seen.port or 443):
+    if (used.host or "").strip("[]").lower() != seen.host:
+        raise AssertionError(f"checked {seen.host!r}, would connect to {used.host!r}")
+    if int(used.port or 443) != seen.port:
         raise AssertionError(f"checked port {seen.port}, would connect to {used.port}")
+    pycurl.CurlUrl(seen.url)
     if userinfo is not None:
         basic_auth(userinfo).encode("ascii")
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks.posting CLIENT`: what a signed POST over TLS costs in a process that does nothing else.
 
-CLIENT is `ours` (the delivery function's own way out) or `plain httpx` (its client as it comes). Everything is posted
-once to open the connections, then the measured posts go over kept-alive ones.
+CLIENT is `ours` (the delivery function's webhook client) or `plain httpx` (its client as it comes). Everything is
+posted once to open the connections, then the measured posts go over kept-alive ones.
 """
 
 import argparse
@@ -15,8 +15,6 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import cycle, islice
 from pathlib import Path
-
-import httpx
 
 from benchmarks.invoke import MIB_OF_MAXRSS
 
@@ -32,6 +30,8 @@ HEADERS = {
 
 def plain_httpx() -> Post:
     """httpx as it comes, but for limits that let it keep every connection."""
+    import httpx
+
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=None)
     tls = ssl.create_default_context(cafile=os.environ["BENCHMARK_AUTHORITY"])
     client = httpx.AsyncClient(verify=tls, limits=limits, timeout=60)
@@ -43,17 +43,25 @@ def plain_httpx() -> Post:
 
 
 def ours() -> Post:
-    """The delivery function's courier, allowed to reach this machine."""
-    from lambdas.delivery.courier import Courier
-    from lambdas.delivery.transport import tls_context, transport
+    """The delivery function's webhook client, allowed to reach this machine."""
+    from lambdas.delivery.certificates import ca_file
+    from lambdas.delivery.concurrency import CONNECTIONS
+    from lambdas.delivery.endpoint import Endpoint
+    from lambdas.delivery.name_resolver import NameResolver
+    from lambdas.delivery.webhook_client import WebhookClient
     from lambdas.domain.address import AddressRules
     from lambdas.domain.attempt import Answer
 
     rules = AddressRules.parse("127.0.0.0/8", allow_http=False)
-    courier = Courier(transport(rules, tls_context(os.environ["BENCHMARK_AUTHORITY"])))
+    authorities = ca_file(os.environ["BENCHMARK_AUTHORITY"])
+    client = WebhookClient(rules, NameResolver(rules), authorities, connections=CONNECTIONS)
+
+    located: dict[str, Endpoint] = {}
 
     async def post(url: str) -> int:
-        answer = await courier.post(httpx.URL(url), HEADERS, BODY)
+        if url not in located:  # once a webhook and invocation, as in delivery
+            located[url] = await client.locate("i1", url)
+        answer = await client.post(located[url], HEADERS, BODY)
         return answer.status if isinstance(answer, Answer) else 0
 
     return post

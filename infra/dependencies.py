@@ -11,7 +11,7 @@ from infra import models
 from infra.bytecode import uv
 
 _FOLDERS_TO_DROP = ("bin", "tests", "test", "examples", "__pycache__")
-_METADATA = "METADATA"  # some libraries ask for the version of another (httpx-aiohttp for aiohttp's)
+_METADATA = "METADATA"  # some libraries ask for their own version or another's
 _FILES_TO_DROP = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.pyd", "*.c", "*.h", "*.rst", ".lock")
 _POWERTOOLS = (  # its parts that no function imports; the bundles' import test says when that changes
     *("event_handler", "utilities/auth_alpha", "utilities/batch", "utilities/circuit_breaker"),
@@ -20,9 +20,7 @@ _POWERTOOLS = (  # its parts that no function imports; the bundles' import test 
 )
 _UNUSED = (
     *(f"aws_lambda_powertools/{part}" for part in _POWERTOOLS),
-    *("anyio", "httpcore", "h11"),  # httpx's own transport, in whose place ours stands
-    *("aiohttp/web*.py", "aiohttp/test_utils.py", "aiohttp/pytest_plugin.py", "aiohttp/worker.py"),  # for servers
-    *("aiohttp/_websocket/*.so", "multidict/_testcapi*", "frozenlist/*.so"),  # compiled twins of what is hardly run
+    "curl",  # a higher level of pycurl's
 )
 _MODELS = "botocore/data"
 
@@ -36,7 +34,8 @@ class Target:
     platform: str | None
 
 
-LAMBDA = Target(python="3.13", architecture="arm64", platform="aarch64-manylinux2014")
+# pycurl's wheel wants glibc 2.28; Lambda's Amazon Linux 2023 has 2.34
+LAMBDA = Target(python="3.13", architecture="arm64", platform="aarch64-manylinux_2_28")
 
 
 def host(machine: str) -> Target:

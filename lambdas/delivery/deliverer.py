@@ -1,8 +1,10 @@
-"""One invocation of the delivery function: from queue messages to settled deliveries.
+"""One invocation of the delivery function, from a batch of queue messages to deliveries that are made or rescheduled.
 
-Messages of one webhook are worked on together. Whatever is left of them goes to the queue or the backlog as new
-messages, and the originals are acknowledged: by then nothing depends on them. A message comes back whole only for a
-fault of our own (KMS, DynamoDB or SQS did not answer); receivers know deliveries that repeat by their ids.
+    batch -> by webhook -> attempts -> health -> reschedule -> archive
+
+What is left of a webhook's messages goes to the queue or the backlog as new messages, and the originals are
+acknowledged: by then nothing depends on them. A message comes back whole only for a fault of our own (KMS, DynamoDB or
+SQS did not answer); receivers know deliveries that repeat by their ids.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from aws_lambda_powertools import Logger
-
-from lambdas.delivery import plan as plans
-from lambdas.delivery.plan import Plan
-from lambdas.delivery.ports import Archive, Backlog, Clock, Count, Key, Queue, Rules, Spread, States, Tests, Unseal
-from lambdas.delivery.round import Job, Post, Share, run
+from lambdas.delivery.attempts import AttemptRunner, AttemptSeries, Client
+from lambdas.delivery.observability import DeliveryLog, excerpt_of, status_of
+from lambdas.delivery.ports import Archive, Backlog, Clock, Key, Queue, Rules, Spread, States, Tests, Unseal
+from lambdas.delivery.reschedule import PAUSE, after_attempts, park_all, put_off
 from lambdas.delivery.transitions import Transitions
-from lambdas.delivery.work import Work, by_webhook, is_parked, is_suspect, share_of, share_of_tests
+from lambdas.delivery.webhook_deliveries import (
+    Credentials,
+    WebhookDeliveries,
+    by_webhook,
+    is_parked,
+    is_suspect,
+    series_of,
+    series_of_tests,
+)
 from lambdas.domain.address import basic_auth
-from lambdas.domain.attempt import Attempt, Delivered, Failed, Refused
+from lambdas.domain.attempt import Attempt, Delivered
 from lambdas.domain.delivery import DeliveryBatch, batched
 from lambdas.domain.health import Health, State, after, after_test, claim_probe, current
 from lambdas.domain.signature import signing_key
@@ -39,59 +47,59 @@ class Deliverer:
     archive: Archive
     transitions: Transitions
     unseal: Unseal
-    post: Post
+    client: Client
     rules: Rules
     clock: Clock
     spread: Spread
-    logger: Logger
-    count: Count
+    log: DeliveryLog
 
     async def deliver(self, batches: Mapping[str, DeliveryBatch], *, deadline: datetime) -> list[str]:
         """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back."""
         began = self.clock()
-        keys = {(batch.instance_id, batch.webhook_id): None for batch in batches.values()}
-        targets = self.states.load(keys, now=began)
-        self._note_gone(batches, targets)
-        works = by_webhook(batches, targets)
-        for work in works:
-            with self._own_fault(work):
-                self._begin(work)
-        shares = [share for work in works for share in (work.share, work.test_share) if share and not work.fault]
-        await run(shares, self.post, clock=self.clock, begin_before=min(began + MAX_BEGINNING, deadline))
-        for work in works:
-            with self._own_fault(work):
-                self._conclude(work)
-        self._hand_over([work for work in works if not work.fault])
-        return [message for work in works if work.fault for message in work.messages]
+        webhooks = self._load(batches, now=began)
+        for one in webhooks:
+            with self._own_fault(one):
+                self._prepare(one)
+        await self._attempt(webhooks, begin_before=min(began + MAX_BEGINNING, deadline))
+        for one in webhooks:
+            if not one.fault:
+                with self._own_fault(one):
+                    self._conclude(one)
+        self._reschedule(webhooks)
+        self._keep_for_replay(webhooks)
+        return [message for one in webhooks if one.fault for message in one.messages]
 
-    # before the round
+    # 1. what is there
 
-    def _note_gone(self, batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Target]) -> None:
-        """A webhook that went with its last binding wants nothing any more: its messages are acknowledged."""
+    def _load(self, batches: Mapping[str, DeliveryBatch], *, now: datetime) -> list[WebhookDeliveries]:
+        """The deliveries by webhook. Those of a webhook that went with its last binding are acknowledged."""
+        keys: dict[Key, None] = {(batch.instance_id, batch.webhook_id): None for batch in batches.values()}
+        targets = self.states.load(keys, now=now)
         for batch in batches.values():
             if (batch.instance_id, batch.webhook_id) not in targets:
-                ids = {"instance_id": batch.instance_id, "webhook_id": batch.webhook_id}
-                self.logger.info("webhook gone", extra={**ids, "deliveries": [one.id for one in batch.deliveries]})
-                self.count("DeliveriesWebhookGone", len(batch.deliveries))
+                self.log.webhook_gone(batch)
+        return by_webhook(batches, targets)
 
-    def _begin(self, work: Work) -> None:
-        """Decide by the webhook's health what is tried; the rest is planned at once."""
+    # 2. what is attempted
+
+    def _prepare(self, one: WebhookDeliveries) -> None:
+        """Decide by the webhook's health what is attempted; the rest is rescheduled."""
         now = self.clock()
-        target = replace(work.target, health=current(work.target.health, work.target.version, now=now))
+        target = replace(one.target, health=current(one.target.health, one.target.version, now=now))
         self.transitions.tell_again(target, now=now)
-        if work.tests:
-            work.test_share = share_of_tests(target, *self._credentials(target, now), work.tests)
-        if not work.jobs:
+        if one.tests:
+            one.test_attempts = series_of_tests(target, self._credentials(target, now), one.tests)
+        if not one.pending:
             return
-        if is_parked(target, now=now) or (target.health.state is State.FAILING and not self._claim(target)):
-            work.plan = plans.park_all(target, work.jobs)
+        if is_parked(target, now=now) or (target.health.state is State.FAILING and not self._claim_probe(target)):
+            one.reschedule.add(park_all(target, one.pending))
         elif is_suspect(target.health, now=now):
-            work.plan = plans.put_off(target, work.jobs, delay=plans.PAUSE, spread=self.spread)
+            one.reschedule.add(put_off(target, one.pending, delay=PAUSE, spread=self.spread))
         else:
-            work.share = share_of(target, *self._credentials(target, now), work.jobs)
+            one.attempts = series_of(target, self._credentials(target, now), one.pending)
 
-    def _claim(self, target: Target) -> bool:
-        """Claim the turn to try a failing webhook; False when another invocation has it."""
+    def _claim_probe(self, target: Target) -> bool:
+        """Claim the probe of a failing webhook; False if another invocation has it."""
         now = self.clock()
         claimed = False
 
@@ -103,175 +111,131 @@ class Deliverer:
 
         return self.states.change(target, claim) is not None and claimed
 
-    def _credentials(self, target: Target, now: datetime) -> tuple[tuple[bytes, ...], dict[str, str]]:
+    def _credentials(self, target: Target, now: datetime) -> Credentials:
         """The keys that sign, the current one first, and the Authorization header that the URL's userinfo asks for."""
         secrets = [self.unseal(target.webhook_id, sealed) for sealed in target.seals(now=now)]
         userinfo = secrets[0].userinfo
         headers = {"authorization": basic_auth(userinfo)} if userinfo else {}
         return tuple(signing_key(secret.secret) for secret in secrets), headers
 
-    # after the round
-
-    def _conclude(self, work: Work) -> None:
-        if work.test_share:
-            self._conclude_tests(work, work.test_share)
-        if work.share:
-            self._conclude_share(work, work.share)
-
-    def _conclude_tests(self, work: Work, share: Share) -> None:
-        """A test is tried once and touches no health, but one that gets through has a failing webhook probed."""
-        now = self.clock()
-        for job, attempt in share.tried:
-            self.tests.note_test(
-                work.target,
-                status=_status(attempt),
-                now=attempt.ended,
-                delivery=job.delivery.id,
-                answer=_excerpt(attempt),
-            )
-            self.logger.info("webhook tested", extra={**work.ids, **_attempt_facts(job, attempt)})
-        if any(isinstance(attempt.outcome, Delivered) for _, attempt in share.tried):
-            version = work.target.version
-            changed = self.states.change(
-                work.target, lambda health: after_test(current(health, version, now=now), now=now)
-            )
-            if changed and changed[1].state is State.FAILING:
-                self.backlog.wake(work.target.instance_id, work.target.webhook_id, now=now)
-        work.plan.later += plans.put_off(work.target, share.jobs, delay=0, spread=self.spread).later
-
-    def _conclude_share(self, work: Work, share: Share) -> None:
-        """Record what the attempts say of health, then send what is left where that health wants it."""
-        attempts = [attempt for _, attempt in share.tried]
-        health = self._record(work, attempts) if attempts else share.target.health
-        failed = [(job, attempt) for job, attempt in share.tried if not isinstance(attempt.outcome, Delivered)]
-        settled = plans.settle(
-            replace(share.target, health=health),
-            failed,
-            share.jobs,
-            ladder=self.rules.ladder,
-            spread=self.spread,
-            release_every=self.rules.release_every,
-            patient=share.patient,
-            now=self.clock(),
+    async def _attempt(self, webhooks: Sequence[WebhookDeliveries], *, begin_before: datetime) -> None:
+        runner = AttemptRunner(
+            client=self.client, clock=self.clock, begin_before=begin_before, deadline=self.rules.attempt_seconds
         )
-        work.plan.later += settled.later
-        work.plan.parked += settled.parked
-        work.plan.exhausted += settled.exhausted
-        self._log(work, share.tried)
+        await runner.run([series for one in webhooks for series in one.series])
 
-    def _record(self, work: Work, attempts: Sequence[Attempt]) -> Health:
-        """The webhook's health after *attempts*, written if they change it; tells of a transition."""
+    # 3. what follows from the outcomes
+
+    def _conclude(self, one: WebhookDeliveries) -> None:
+        for series in one.series:
+            if series.error:
+                raise series.error
+        if one.test_attempts:
+            self._conclude_tests(one, one.test_attempts)
+        if one.attempts:
+            self._conclude_attempts(one, one.attempts)
+
+    def _conclude_tests(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
+        """A test is attempted once and does not touch health, but its success has a failing webhook probed."""
+        for pending, attempt in series.made:
+            self.tests.note_test(
+                one.target,
+                status=status_of(attempt),
+                now=attempt.ended,
+                delivery=pending.delivery.id,
+                answer=excerpt_of(attempt),
+            )
+            self.log.tested(one, pending, attempt)
+        if any(isinstance(attempt.outcome, Delivered) for _, attempt in series.made):
+            self._enable(one.target)
+        one.reschedule.add(put_off(one.target, series.pending, delay=0, spread=self.spread))
+
+    def _enable(self, target: Target) -> None:
         now = self.clock()
-        version = work.target.version
+        changed = self.states.change(
+            target, lambda health: after_test(current(health, target.version, now=now), now=now)
+        )
+        if changed and changed[1].state is State.FAILING:
+            self.backlog.wake(target.instance_id, target.webhook_id, now=now)
+
+    def _conclude_attempts(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
+        """Record what the attempts say of health, then reschedule what is left as that health wants it."""
+        attempts = [attempt for _, attempt in series.made]
+        health = self._record_health(one.target, attempts) if attempts else series.target.health
+        one.reschedule.add(
+            after_attempts(
+                replace(series.target, health=health),
+                [(pending, made) for pending, made in series.made if not isinstance(made.outcome, Delivered)],
+                list(series.pending),
+                rules=self.rules,
+                spread=self.spread,
+                patient=series.patient,
+                now=self.clock(),
+            )
+        )
+        self.log.attempted(one)
+
+    def _record_health(self, target: Target, attempts: Sequence[Attempt]) -> Health:
+        """The webhook's health after *attempts*, written if they change it; acts on a transition."""
+        now = self.clock()
 
         def change(health: Health) -> Health:
-            present = current(health, version, now=now)
+            present = current(health, target.version, now=now)
             result = after(present, attempts, self.rules.health)
             return health if result == present else result
 
-        changed = self.states.change(work.target, change)
+        changed = self.states.change(target, change)
         if changed is None:
-            return work.target.health
+            return target.health
         before, health = changed
         if health.since != before.since:
-            self.transitions.made(replace(work.target, health=health), now=now)
-        return current(health, version, now=now)
+            self.transitions.made(replace(target, health=health), now=now)
+        return current(health, target.version, now=now)
 
-    def _hand_over(self, works: Sequence[Work]) -> None:
-        """Send and park what is left, and keep for replay what was delivered."""
-        later = [entry for work in works for entry in work.plan.later]
-        if later:
-            with self._own_faults([work for work in works if work.plan.later]):
-                self.queue.send_later(later)
-        for work in works:
-            if work.plan.parked and not work.fault:
-                with self._own_fault(work):
-                    self.backlog.park(work.plan.parked, now=self.clock())
-            if not work.fault:
-                self._log_plan(work, work.plan)
-        self._keep(works)
+    # 4. where the rest goes, and what is kept
 
-    def _keep(self, works: Sequence[Work]) -> None:
+    def _reschedule(self, webhooks: Sequence[WebhookDeliveries]) -> None:
+        """Send to the queue and park what is left of each webhook whose outcomes were recorded."""
+        going_back = [one for one in webhooks if one.reschedule.later and not one.fault]
+        with self._own_fault(*going_back):
+            if going_back:
+                self.queue.send_later([entry for one in going_back for entry in one.reschedule.later])
+        for one in webhooks:
+            if one.fault:
+                continue
+            with self._own_fault(one):
+                if one.reschedule.parked:
+                    self.backlog.park(one.reschedule.parked, now=self.clock())
+                self.log.rescheduled(one)
+
+    def _keep_for_replay(self, webhooks: Sequence[WebhookDeliveries]) -> None:
         """Deliveries are made by now: one that cannot be kept for replay is counted, and no reason to repeat it."""
+        made = (batch for one in webhooks if one.attempts for batch in _delivered(one.attempts))
         try:
-            lost = self.archive.keep(
-                (batch for work in works if work.share for batch in _delivered(work.share)), now=self.clock()
-            )
+            lost = self.archive.keep(made, now=self.clock())
         except Exception:
-            self.logger.exception("deliveries not kept for replay")
+            self.log.logger.exception("deliveries not kept for replay")
             lost = 1
         if lost:
-            self.count("DeliveriesNotKept", lost)
-
-    # what is told
-
-    def _log(self, work: Work, tried: Sequence[tuple[Job, Attempt]]) -> None:
-        """One line per attempt, with the ids that `ops trace` follows: the mail's, the delivery's, the instance's."""
-        made = 0
-        for job, attempt in tried:
-            facts = {**work.ids, **_attempt_facts(job, attempt)}
-            if isinstance(attempt.outcome, Delivered):
-                made += 1
-                self.logger.info("attempt succeeded", extra=facts)
-            else:
-                self.logger.warning("attempt failed", extra=facts)
-        for name, number in (("DeliveriesMade", made), ("DeliveriesFailed", len(tried) - made)):
-            if number:
-                self.count(name, number)
-
-    def _log_plan(self, work: Work, plan: Plan) -> None:
-        if plan.parked:
-            parked = sum(len(batch.deliveries) for batch, _ in plan.parked)
-            self.logger.info("deliveries parked", extra={**work.ids, "count": parked, "messages": len(plan.parked)})
-            self.count("DeliveriesParked", parked)
-        if plan.exhausted:
-            self.logger.warning("ladder ended", extra={**work.ids, "count": plan.exhausted})
-            self.count("DeliveriesExhausted", plan.exhausted)
+            self.log.not_archived(lost)
 
     @contextmanager
-    def _own_fault(self, work: Work) -> Iterator[None]:
-        with self._own_faults([work]):
-            yield
-
-    @contextmanager
-    def _own_faults(self, works: Sequence[Work]) -> Iterator[None]:
-        """Whatever goes wrong in here is ours: the messages of *works* come back, the others are none the worse."""
+    def _own_fault(self, *webhooks: WebhookDeliveries) -> Iterator[None]:
+        """Whatever goes wrong in here is our fault: the messages of *webhooks* come back, no other webhook suffers."""
         try:
             yield
-        except Exception:
-            for work in works:
-                work.fault = True
-                self.logger.exception("deliveries not settled", extra={**work.ids, "messages": work.messages})
-            self.count("DeliveryFaults", len(works))
+        except Exception:  # noqa: BLE001  # logged below, once a webhook
+            for one in webhooks:
+                one.fault = True
+                self.log.faulted(one)
 
 
-def _delivered(share: Share) -> Iterator[DeliveryBatch]:
-    made = (job.delivery for job, attempt in share.tried if isinstance(attempt.outcome, Delivered))
+def _delivered(series: AttemptSeries) -> Iterator[DeliveryBatch]:
+    made = (pending.delivery for pending, attempt in series.made if isinstance(attempt.outcome, Delivered))
     for deliveries in batched(made):
         yield DeliveryBatch(
-            instance_id=share.target.instance_id, webhook_id=share.target.webhook_id, attempt=1, deliveries=deliveries
+            instance_id=series.target.instance_id,
+            webhook_id=series.target.webhook_id,
+            attempt=1,
+            deliveries=deliveries,
         )
-
-
-def _attempt_facts(job: Job, attempt: Attempt) -> dict[str, object]:
-    return {
-        "message_id": job.delivery.message_id,
-        "delivery_id": job.delivery.id,
-        "type": job.delivery.type,
-        "attempt": job.attempt,
-        "status": _status(attempt),
-        "ms": round((attempt.ended - attempt.began).total_seconds() * 1000),
-    }
-
-
-def _excerpt(attempt: Attempt) -> str:
-    """What the receiver answered to an attempt that failed."""
-    return "" if isinstance(attempt.outcome, Delivered) else attempt.outcome.excerpt
-
-
-def _status(attempt: Attempt) -> str:
-    match attempt.outcome:
-        case Delivered(status=status):
-            return str(status)
-        case Failed(reason=reason) | Refused(reason=reason):
-            return reason

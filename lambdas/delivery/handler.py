@@ -1,11 +1,10 @@
 """The delivery functions: `handler` posts what the deliveries queue holds, `release` sends back to it what is due.
 
-What only one of them needs is imported where it is made: release, which runs every minute, needs no httpx.
+What only one of them needs is imported where it is made: release, which runs every minute, needs no libcurl.
 """
 
 import asyncio
 import gc
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 SETTLING = timedelta(seconds=10)  # before the function's end, for what is left after the last attempt
 RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
-
-_AUTHORITIES = "SSL_CERT_FILE"  # where OpenSSL looks for them
 
 logger = Logger(service="delivery")
 metrics = Metrics(namespace="SesFeedback", service="delivery")
@@ -139,30 +136,24 @@ def _parts() -> _Parts:
 
 
 @contextmanager
-def _leanly() -> Iterator[None]:
-    """Import what is large without what makes it slow: 50 to 100 ms of CPU in a cold start.
-
-    The garbage collector would walk all that is being made, time and again; and aiohttp would read the system's
-    authorities, for a TLS context that we never use.
-    """
-    before = os.environ.get(_AUTHORITIES)
-    os.environ[_AUTHORITIES] = os.devnull
+def _without_collector() -> Iterator[None]:
+    """Import what is large while the garbage collector rests: it would walk all that is being made, time and again."""
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        del os.environ[_AUTHORITIES]
-        if before is not None:
-            os.environ[_AUTHORITIES] = before
 
 
 @cache
 def _deliverer() -> "Deliverer":
-    with _leanly():
-        from lambdas.delivery.courier import Courier
+    with _without_collector():
+        from lambdas.delivery.certificates import ca_file
+        from lambdas.delivery.concurrency import CONNECTIONS
         from lambdas.delivery.deliverer import Deliverer
-        from lambdas.delivery.transport import tls_context, transport
+        from lambdas.delivery.name_resolver import NameResolver
+        from lambdas.delivery.observability import DeliveryLog
+        from lambdas.delivery.webhook_client import WebhookClient
     from lambdas.domain.address import AddressRules
 
     settings, parts = _settings(), _parts()
@@ -175,14 +166,13 @@ def _deliverer() -> "Deliverer":
         archive=Archive(hasty_dynamodb(), settings.backlog_table),
         transitions=parts.transitions,
         unseal=Unsealer(client("kms")),
-        post=Courier(
-            transport(addresses, tls_context(settings.private_ca_file)), deadline=settings.attempt_seconds
-        ).post,
+        client=WebhookClient(
+            addresses, NameResolver(addresses), ca_file(settings.private_ca_file), connections=CONNECTIONS
+        ),
         rules=_rules(settings),
         clock=_now,
         spread=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
-        logger=logger,
-        count=_count,
+        log=DeliveryLog(logger=logger, count=_count),
     )
 
 
@@ -213,4 +203,5 @@ def _rules(settings: DeliverySettings) -> Rules:
             probes=tuple(float(wait) for wait in settings.probe_seconds.split(",")),
         ),
         release_every=settings.release_seconds,
+        attempt_seconds=settings.attempt_seconds,
     )

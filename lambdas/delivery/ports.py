@@ -81,8 +81,9 @@ class Teller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The periods of delivery. `release_every` is in s."""
+    """The periods of delivery, s: `release_every`, and what an attempt may take."""
 
     ladder: Ladder
     health: HealthRules
     release_every: float
+    attempt_seconds: float

@@ -1,19 +1,22 @@
 """Receivers on real sockets, each misbehaving in its own way, and a way to post to them."""
 
 import asyncio
+import atexit
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from pathlib import Path
 
-import httpx
 import trustme
 
-from lambdas.delivery.courier import Courier
-from lambdas.delivery.transport import CheckedResolver, transport
+from lambdas.delivery.name_resolver import NameResolver, Unreachable
+from lambdas.delivery.webhook_client import WebhookClient
 from lambdas.domain.address import AddressRules
+from lambdas.domain.attempt import Answer, NoAnswer
 
 NAME = "hooks.example"
 LOCAL = "127.0.0.1"
@@ -24,15 +27,15 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 @dataclass
 class Receiver:
-    """A receiver that listens: its port, and what it got."""
+    """A receiver that listens: its port, how many TCP connections it accepted, and the requests it got."""
 
     port: int = 0
     connections: int = 0
     requests: list[bytes] = field(default_factory=list)
 
-    def url(self, host: str = NAME, path: str = "/", *, scheme: str = "https") -> httpx.URL:
+    def url(self, host: str = NAME, path: str = "/", *, scheme: str = "https") -> str:
         """The URL of the receiver under *host*."""
-        return httpx.URL(f"{scheme}://{host}:{self.port}{path}")
+        return f"{scheme}://{host}:{self.port}{path}"
 
 
 @cache
@@ -48,11 +51,13 @@ def server_tls(*names: str, ca: trustme.CA | None = None) -> ssl.SSLContext:
     return context
 
 
-def client_tls() -> ssl.SSLContext:
-    """A client's TLS that trusts the authority."""
-    context = ssl.create_default_context()
-    authority().configure_trust(context)
-    return context
+@cache
+def ca_file() -> str:
+    """A PEM file with the authority."""
+    with tempfile.NamedTemporaryFile(prefix="ses-feedback-authority-", suffix=".pem", delete=False) as file:
+        file.write(authority().cert_pem.bytes())
+    atexit.register(Path(file.name).unlink)
+    return file.name
 
 
 @asynccontextmanager
@@ -62,7 +67,6 @@ async def receiver(*answers: bytes | Behaviour, tls: ssl.SSLContext | None = Non
     script = list(answers) or [OK]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        state.connections += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             while request := await _request(reader):
                 state.requests.append(request)
@@ -81,14 +85,19 @@ async def receiver(*answers: bytes | Behaviour, tls: ssl.SSLContext | None = Non
         task = asyncio.current_task()
         assert task
         tasks.add(task)
+        state.connections += 1
         try:
+            if tls:
+                await writer.start_tls(tls)
             await serve(reader, writer)
+        except (OSError, ssl.SSLError):
+            writer.transport.abort()
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(track, LOCAL, 0, ssl=tls)
+    server = await asyncio.start_server(track, LOCAL, 0)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state
@@ -110,37 +119,52 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-class Names(CheckedResolver):
-    """A name server that gives its answers in turn, the last one again and again."""
+class Names:
+    """A name server that gives its answers in turn, the last one again and again; it notes what it was asked."""
 
-    def __init__(self, rules: AddressRules, *answers: Sequence[str]) -> None:
-        super().__init__(rules)
+    def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers) or [(LOCAL,)]
         self.asked: list[str] = []
 
-    def look_up(self, host: str, port: int, family: int, kind: int) -> list[Any]:  # type: ignore[override]
-        """The next answer."""
+    def __call__(self, host: str) -> list[str]:
+        """The next answer; what looks like an address to the system is one."""
         self.asked.append(host)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [found for address in answer for found in CheckedResolver.look_up(address, port, 0, kind)]
+        with suppress(OSError):
+            return [socket.inet_ntoa(socket.inet_aton(host))]  # 127.1, 2130706433
+        return list(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+
+
+@dataclass
+class Poster:
+    """A webhook client as delivery uses it."""
+
+    client: WebhookClient
+    deadline: float
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+        """Post *body* to *url*."""
+        try:
+            endpoint = await self.client.locate("i1", url)
+        except Unreachable as refusal:
+            return NoAnswer(reason=str(refusal))
+        return await self.client.post(endpoint, headers, body, deadline=self.deadline)
 
 
 @asynccontextmanager
-async def courier(
+async def poster(
     *,
     rules: AddressRules | None = None,
     names: Names | None = None,
     deadline: float = 5.0,
     body_deadline: float = 5.0,
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Courier]:
-    """A courier that may reach this machine, and resolves every name to it unless *names* says otherwise."""
+    ca: str | None = None,
+) -> AsyncIterator[Poster]:
+    """A client that may reach this machine, and resolves every name to it unless *names* says otherwise."""
     rules = rules or AddressRules.parse("127.0.0.1/32", allow_http=True)
-    names = names or Names(rules)
-    way = transport(rules, tls or client_tls(), names)
+    resolver = NameResolver(rules, names or Names())
+    client = WebhookClient(rules, resolver, ca or ca_file(), connections=100, body_deadline=body_deadline)
     try:
-        yield Courier(way, deadline=deadline, body_deadline=body_deadline)
+        yield Poster(client, deadline)
     finally:
-        await way.aclose()
-        await names.close()
+        await client.aclose()
         await asyncio.sleep(0)

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.delivery.round import BEGINNERS, FIRST_WIDTH, PATIENCE, WIDTH
+from lambdas.delivery.attempts import PATIENCE
+from lambdas.delivery.concurrency import FIRST, MOST, PER_INSTANCE
 from lambdas.domain.attempt import Answer, NoAnswer
 from lambdas.domain.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.health import Health, State
@@ -91,7 +92,7 @@ def test_a_receiver_that_asks_for_a_pause_gets_it_for_all_its_deliveries() -> No
 
     world.deliver(many("w1", 20))
 
-    assert len(world.posted) == FIRST_WIDTH
+    assert len(world.posted) == FIRST
     assert {delay for _, delay in world.later} == {60}
     assert ids(world.queued()) == {f"msg_w1_{each:03}" for each in range(20)}
 
@@ -104,7 +105,7 @@ def test_a_hanging_webhook_holds_few_connections_and_gives_up_soon() -> None:
 
     assert world.deliver(many("w1", 50)) == []
 
-    assert world.most_running["w1"] == FIRST_WIDTH
+    assert world.most_running["w1"] == FIRST
     assert len(world.posted) == PATIENCE
     assert {(one.attempt, delay) for one, delay in world.later} == {(2, 5), (1, 5)}
     assert len(ids(world.queued())) == 50
@@ -117,7 +118,7 @@ def test_a_webhook_that_answers_gets_more_connections_but_never_all() -> None:
 
     world.deliver(many("w1", 50), many("w1", 50))
 
-    assert FIRST_WIDTH < world.most_running["w1"] <= WIDTH
+    assert FIRST < world.most_running["w1"] <= MOST
 
 
 def test_what_cannot_begin_before_the_deadline_is_sent_again_at_once_as_the_attempt_it_was() -> None:
@@ -427,16 +428,16 @@ def test_one_webhook_in_ten_hanging_holds_up_no_other() -> None:
     assert len(world.posted) - len(delivered) == PATIENCE
 
 
-def test_the_more_webhooks_there_are_the_narrower_each_begins() -> None:
+def test_the_more_webhooks_an_instance_has_the_fewer_attempts_each_begins_with() -> None:
     """A batch of many hanging webhooks must not take all connections."""
     world = World()
-    for number in range(200):
+    for number in range(20):
         world.webhook(f"w{number}")
         world.behaviours[f"w{number}"] = lambda: TIMEOUT
 
-    world.deliver(*(many(f"w{number}", 5) for number in range(200)))
+    world.deliver(*(many(f"w{number}", 5) for number in range(20)))
 
-    assert set(world.most_running.values()) == {BEGINNERS // 200}
+    assert set(world.most_running.values()) == {PER_INSTANCE // 20}
 
 
 def test_a_webhook_id_that_belongs_to_another_instance_is_no_webhook() -> None:

@@ -147,8 +147,7 @@ def _forget() -> None:
     clients.client.cache_clear()  # type: ignore[attr-defined]
     clients.hasty_dynamodb.cache_clear()
     if functions._deliverer.cache_info().currsize:
-        courier = functions._deliverer().post.__self__  # type: ignore[attr-defined]
-        functions._loop().run(courier._transport.aclose())
+        functions._loop().run(functions._deliverer().client.aclose())  # type: ignore[attr-defined]
         functions._loop().run(asyncio.sleep(0))
     if functions._loop.cache_info().currsize:
         functions._loop().close()

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-import httpx
 from aws_lambda_powertools import Logger
 
 from lambdas.aws.backlog import Lane, Parked
 from lambdas.delivery.deliverer import Deliverer
 from lambdas.delivery.digest import Digests
+from lambdas.delivery.endpoint import Endpoint
+from lambdas.delivery.name_resolver import Unreachable
+from lambdas.delivery.observability import DeliveryLog
 from lambdas.delivery.ports import Key, Rules
 from lambdas.delivery.release import Releaser
 from lambdas.delivery.transitions import Transitions
@@ -63,6 +65,8 @@ class World:
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     posted: list[tuple[str, str]] = field(default_factory=list)
+    located: list[tuple[str, str]] = field(default_factory=list)
+    unreachable: dict[str, str] = field(default_factory=dict)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
     most_running: dict[str, int] = field(default_factory=dict)
@@ -136,12 +140,11 @@ class World:
             archive=self,
             transitions=self._transitions(),
             unseal=self.unseal,
-            post=self.post,
-            rules=Rules(ladder=Ladder(), health=HealthRules(), release_every=60),
+            client=self,
+            rules=Rules(ladder=Ladder(), health=HealthRules(), release_every=60, attempt_seconds=15),
             clock=self.clock,
             spread=lambda: 0.0,
-            logger=Logger(),
-            count=self.count,
+            log=DeliveryLog(logger=Logger(), count=self.count),
         )
 
     def _transitions(self) -> Transitions:
@@ -159,8 +162,17 @@ class World:
         self._strike(f"kms {webhook_id}")
         return WebhookSecret(secret=SECRET, userinfo="joe:pw" if webhook_id == "w-auth" else None)
 
-    async def post(self, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
-        webhook = url.host.removesuffix(".example")
+    async def locate(self, instance_id: str, url: str) -> Endpoint:
+        self.located.append((instance_id, url))
+        webhook = url.removeprefix("https://").removesuffix(".example/hook")
+        if webhook in self.unreachable:
+            raise Unreachable(self.unreachable[webhook])
+        return Endpoint(url=url, host=webhook, port=443)
+
+    async def post(
+        self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
+    ) -> Answer | NoAnswer:
+        webhook = endpoint.host
         self.running[webhook] = self.running.get(webhook, 0) + 1
         self.most_running[webhook] = max(self.most_running.get(webhook, 0), self.running[webhook])
         self.posted.append((webhook, headers["webhook-id"]))

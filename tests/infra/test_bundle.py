@@ -95,9 +95,11 @@ def test_a_bundle_holds_no_other_function_and_no_adapter_it_does_not_import(func
 def test_a_bundle_for_lambda_is_for_arm64_and_python_3_13_with_bytecode() -> None:
     """Whatever machine it is made on."""
     folder = Bundler(target=LAMBDA).bundle("delivery").folder
-    binaries = {path.name for path in folder.rglob("*.so")}
-    assert binaries
-    assert all(name.endswith(".cpython-313-aarch64-linux-gnu.so") for name in binaries)
+    binaries = [path for path in folder.rglob("*.so*") if path.is_file()]
+    assert {path.name.partition(".")[0] for path in binaries} >= {"_pycurl", "_core"}
+    for path in binaries:
+        assert path.read_bytes()[18:20] == b"\xb7\0", path  # ELF's e_machine: AArch64
+        assert path.parent.name.endswith(".libs") or path.name.endswith(".cpython-313-aarch64-linux-gnu.so")
     if bytecode.interpreter(LAMBDA.python):
         assert (folder / "lambdas" / "delivery" / "__pycache__" / "handler.cpython-313.pyc").is_file()
         assert (folder / "botocore" / "__pycache__" / "session.cpython-313.pyc").is_file()
@@ -105,9 +107,9 @@ def test_a_bundle_for_lambda_is_for_arm64_and_python_3_13_with_bytecode() -> Non
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_bundle_stays_small(function: str) -> None:
-    """Lambda fetches and unpacks it on a cold start; half of delivery's is aiohttp and its relatives."""
+    """Lambda fetches and unpacks it on a cold start; 16 MB of delivery's are libcurl and what it links to."""
     size = sum(path.stat().st_size for path in HOST.bundle(function).folder.rglob("*") if path.is_file())
-    assert size < (20 if function == "delivery" else 13) * MEGABYTE
+    assert size < (30 if function == "delivery" else 13) * MEGABYTE
 
 
 def test_the_bytecode_is_never_compared_with_its_source() -> None:

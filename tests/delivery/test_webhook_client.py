@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trustme
 
-from lambdas.delivery.courier import Courier
 from lambdas.domain.address import AddressRules
 from lambdas.domain.attempt import BODY_READ, Answer, NoAnswer
-from tests.delivery.receivers import LOCAL, NAME, OK, Names, Receiver, client_tls, courier, receiver, server_tls
+from tests.delivery.receivers import LOCAL, NAME, OK, Names, Poster, Receiver, poster, receiver, server_tls
 
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
 
 
-async def post(by: Courier, to: Receiver, host: str = NAME, scheme: str = "https") -> Answer | NoAnswer:
+async def post(by: Poster, to: Receiver, host: str = NAME, scheme: str = "https") -> Answer | NoAnswer:
     """Post a small body."""
     return await by.post(to.url(host, scheme=scheme), HEADERS, b"{}")
 
@@ -62,7 +61,7 @@ def test_a_post_carries_body_and_headers_over_tls_and_adds_none_of_its_own() -> 
     """No Accept, no cookie: what is not asked for is not sent."""
 
     async def go() -> None:
-        async with receiver(tls=server_tls()) as to, courier() as by:
+        async with receiver(tls=server_tls()) as to, poster() as by:
             answer = await by.post(to.url(path="/hook?x=1"), HEADERS, b'{"a": 1}')
             head, _, body = to.requests[0].partition(b"\r\n\r\n")
             names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
@@ -78,7 +77,7 @@ def test_a_connection_serves_one_delivery_after_another() -> None:
     """TLS is paid for once."""
 
     async def go() -> None:
-        async with receiver(tls=server_tls()) as to, courier() as by:
+        async with receiver(tls=server_tls()) as to, poster() as by:
             for _ in range(3):
                 await post(by, to)
             assert to.connections == 1
@@ -99,7 +98,7 @@ def test_a_receiver_that_never_gets_to_the_point_is_given_up_at_the_deadline(beh
     """A time-out between bytes would not stop one that drips; the total deadline does."""
 
     async def go() -> None:
-        async with receiver(behaviour, tls=server_tls()) as to, courier(deadline=0.2) as by:  # type: ignore[arg-type]
+        async with receiver(behaviour, tls=server_tls()) as to, poster(deadline=0.2) as by:  # type: ignore[arg-type]
             assert await post(by, to) == NoAnswer(reason="timeout")
 
     asyncio.run(go())
@@ -109,7 +108,7 @@ def test_a_receiver_that_does_not_even_shake_hands_is_given_up_at_the_deadline()
     """It accepts the connection and says nothing to our TLS."""
 
     async def go() -> None:
-        async with receiver(hang) as to, courier(deadline=0.2) as by:
+        async with receiver(hang) as to, poster(deadline=0.2) as by:
             assert await post(by, to) == NoAnswer(reason="timeout")
 
     asyncio.run(go())
@@ -120,7 +119,7 @@ def test_a_body_that_drips_does_not_change_the_status() -> None:
 
     async def go() -> None:
         dripping = drip(head=b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", tail=b"x")
-        async with receiver(dripping, tls=server_tls()) as to, courier(body_deadline=0.05) as by:
+        async with receiver(dripping, tls=server_tls()) as to, poster(body_deadline=0.05) as by:
             answer = await post(by, to)
             assert isinstance(answer, Answer)
             assert answer.status == 200
@@ -132,7 +131,7 @@ def test_of_a_hundred_megabytes_only_the_first_kilobytes_are_read() -> None:
     """Neither memory nor time is spent on the rest."""
 
     async def go() -> None:
-        async with receiver(flood, tls=server_tls()) as to, courier() as by:
+        async with receiver(flood, tls=server_tls()) as to, poster() as by:
             answer = await post(by, to)
             assert isinstance(answer, Answer)
             assert (answer.status, len(answer.body)) == (200, BODY_READ)
@@ -144,7 +143,7 @@ def test_a_receiver_that_closes_midway_is_a_failure_with_a_reason() -> None:
     """Nothing was said yet, so nothing was taken."""
 
     async def go() -> None:
-        async with receiver(break_off, tls=server_tls()) as to, courier() as by:
+        async with receiver(break_off, tls=server_tls()) as to, poster() as by:
             assert await post(by, to) == NoAnswer(reason="connection closed without an answer")
 
     asyncio.run(go())
@@ -154,7 +153,7 @@ def test_a_body_that_breaks_off_leaves_the_status_as_it_was() -> None:
     """The status decides, as for any body."""
 
     async def go() -> None:
-        async with receiver(break_off_body, tls=server_tls()) as to, courier() as by:
+        async with receiver(break_off_body, tls=server_tls()) as to, poster() as by:
             assert await post(by, to) == Answer(status=200, body=b"half")
 
     asyncio.run(go())
@@ -164,7 +163,7 @@ def test_a_redirect_is_not_followed() -> None:
     """It could lead inside: the second receiver is never asked."""
 
     async def go() -> None:
-        async with receiver() as inside, courier() as by:
+        async with receiver() as inside, poster() as by:
             redirect = f"HTTP/1.1 307 No\r\nlocation: http://{LOCAL}:{inside.port}/\r\ncontent-length: 0\r\n\r\n"
             async with receiver(redirect.encode(), tls=server_tls()) as to:
                 assert await post(by, to) == Answer(status=307)
@@ -180,7 +179,7 @@ def test_a_wrong_certificate_is_refused_before_anything_is_sent(names: tuple[str
     """The secret in the URL's userinfo must not reach whoever holds the address."""
 
     async def go() -> None:
-        async with receiver(tls=server_tls(*names, ca=ca)) as to, courier() as by:
+        async with receiver(tls=server_tls(*names, ca=ca)) as to, poster() as by:
             answer = await post(by, to)
             assert isinstance(answer, NoAnswer)
             assert answer.reason.startswith("certificate not accepted")
@@ -194,8 +193,8 @@ def test_a_name_that_changes_its_answer_after_the_check_changes_nothing() -> Non
 
     async def go() -> None:
         rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
-        names = Names(rules, [LOCAL], ["127.0.0.2"])
-        async with receiver(tls=server_tls()) as to, courier(rules=rules, names=names) as by:
+        names = Names([LOCAL], ["127.0.0.2"])
+        async with receiver(tls=server_tls()) as to, poster(rules=rules, names=names) as by:
             assert await post(by, to) == Answer(status=200, body=b"ok")
             assert names.asked == [NAME]
 
@@ -208,7 +207,7 @@ def test_a_name_with_any_address_that_is_not_allowed_is_not_connected_to(answer:
 
     async def go() -> None:
         rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
-        async with receiver(tls=server_tls()) as to, courier(rules=rules, names=Names(rules, answer)) as by:
+        async with receiver(tls=server_tls()) as to, poster(rules=rules, names=Names(answer)) as by:
             assert await post(by, to) == NoAnswer(reason="address not allowed")
             assert to.connections == 0
 
@@ -220,7 +219,7 @@ def test_a_url_that_names_an_address_is_checked_as_well(host: str) -> None:
     """No name is resolved there, so the socket is checked as it is made."""
 
     async def go() -> None:
-        async with receiver(tls=server_tls()) as to, courier(rules=AddressRules()) as by:
+        async with receiver(tls=server_tls()) as to, poster(rules=AddressRules()) as by:
             answer = await post(by, to, host)
             assert isinstance(answer, NoAnswer)
             assert to.connections == 0
@@ -234,7 +233,7 @@ def test_a_proxy_of_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
 
     async def go() -> None:
-        async with receiver(tls=server_tls()) as to, courier() as by:
+        async with receiver(tls=server_tls()) as to, poster() as by:
             assert await post(by, to) == Answer(status=200, body=b"ok")
 
     asyncio.run(go())
@@ -247,7 +246,7 @@ def test_a_connection_that_the_receiver_closed_while_we_slept_costs_no_attempt()
         await writer.drain()
 
     async def go() -> None:
-        async with receiver(OK, answer_and_close, OK, tls=server_tls()) as to, courier() as by:
+        async with receiver(OK, answer_and_close, OK, tls=server_tls()) as to, poster() as by:
             assert await post(by, to) == Answer(status=200, body=b"ok")
             assert await post(by, to) == Answer(status=200, body=b"ok")
             assert to.connections == 2
@@ -266,7 +265,7 @@ def test_rubbish_instead_of_http_is_a_failure_with_a_reason(rubbish: bytes) -> N
         await writer.drain()
 
     async def go() -> None:
-        async with receiver(speak, tls=server_tls()) as to, courier() as by:
+        async with receiver(speak, tls=server_tls()) as to, poster() as by:
             assert isinstance(await post(by, to), NoAnswer)
 
     asyncio.run(go())
@@ -277,7 +276,7 @@ def test_a_200_with_rubbish_for_a_body_is_a_200() -> None:
 
     async def go() -> None:
         rubbish = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\n\xff\x00\xfe\x01\x02\x03"
-        async with receiver(rubbish, tls=server_tls()) as to, courier() as by:
+        async with receiver(rubbish, tls=server_tls()) as to, poster() as by:
             assert await post(by, to) == Answer(status=200, body=b"\xff\x00\xfe\x01\x02\x03")
 
     asyncio.run(go())
@@ -289,15 +288,7 @@ def test_nobody_listening_is_a_refusal() -> None:
     async def go() -> None:
         async with receiver(tls=server_tls()) as to:
             pass
-        async with courier() as by:
+        async with poster() as by:
             assert await post(by, to) == NoAnswer(reason="connection refused")
 
     asyncio.run(go())
-
-
-def test_tls_below_1_2_is_not_spoken() -> None:
-    """The context that production makes."""
-    from lambdas.delivery.transport import tls_context
-
-    assert tls_context().minimum_version.name == "TLSv1_2"
-    assert client_tls().check_hostname

@@ -1,0 +1,89 @@
+"""What delivery logs and counts: one line per outcome, with the ids that `ops trace` follows."""
+
+from dataclasses import dataclass
+
+from aws_lambda_powertools import Logger
+
+from lambdas.delivery.attempts import PendingAttempt
+from lambdas.delivery.ports import Count
+from lambdas.delivery.webhook_deliveries import WebhookDeliveries
+from lambdas.domain.attempt import Attempt, Delivered, Failed, Refused
+from lambdas.domain.delivery import DeliveryBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLog:
+    """Logs and counts what becomes of deliveries."""
+
+    logger: Logger
+    count: Count
+
+    def webhook_gone(self, batch: DeliveryBatch) -> None:
+        """The webhook went with its last binding."""
+        ids = {"instance_id": batch.instance_id, "webhook_id": batch.webhook_id}
+        self.logger.info("webhook gone", extra={**ids, "deliveries": [one.id for one in batch.deliveries]})
+        self.count("DeliveriesWebhookGone", len(batch.deliveries))
+
+    def tested(self, one: WebhookDeliveries, pending: PendingAttempt, attempt: Attempt) -> None:
+        """A webhook test was attempted."""
+        self.logger.info("webhook tested", extra={**one.ids, **_facts(pending, attempt)})
+
+    def attempted(self, one: WebhookDeliveries) -> None:
+        """One line per attempt, with the ids that `ops trace` follows: the mail's, the delivery's, the instance's."""
+        delivered = failed = 0
+        for pending, attempt in one.attempts.made if one.attempts else ():
+            facts = {**one.ids, **_facts(pending, attempt)}
+            if isinstance(attempt.outcome, Delivered):
+                delivered += 1
+                self.logger.info("attempt succeeded", extra=facts)
+            else:
+                failed += 1
+                self.logger.warning("attempt failed", extra=facts)
+        for name, number in (("DeliveriesMade", delivered), ("DeliveriesFailed", failed)):
+            if number:
+                self.count(name, number)
+
+    def rescheduled(self, one: WebhookDeliveries) -> None:
+        """What was parked, and what has no retries left."""
+        if one.reschedule.parked:
+            parked = sum(len(batch.deliveries) for batch, _ in one.reschedule.parked)
+            messages = len(one.reschedule.parked)
+            self.logger.info("deliveries parked", extra={**one.ids, "count": parked, "messages": messages})
+            self.count("DeliveriesParked", parked)
+        if one.reschedule.exhausted:
+            self.logger.warning("retries exhausted", extra={**one.ids, "count": one.reschedule.exhausted})
+            self.count("DeliveriesExhausted", one.reschedule.exhausted)
+
+    def not_archived(self, items: int) -> None:
+        """Deliveries were made that cannot be replayed."""
+        self.count("DeliveriesNotKept", items)
+
+    def faulted(self, one: WebhookDeliveries) -> None:
+        """An exception of our own is being handled; the webhook's messages come back."""
+        self.logger.exception("deliveries not settled", extra={**one.ids, "messages": one.messages})
+        self.count("DeliveryFaults", 1)
+
+
+def status_of(attempt: Attempt) -> str:
+    """The status that the receiver answered, or why there was none."""
+    match attempt.outcome:
+        case Delivered(status=status):
+            return str(status)
+        case Failed(reason=reason) | Refused(reason=reason):
+            return reason
+
+
+def excerpt_of(attempt: Attempt) -> str:
+    """What the receiver answered to an attempt that failed."""
+    return "" if isinstance(attempt.outcome, Delivered) else attempt.outcome.excerpt
+
+
+def _facts(pending: PendingAttempt, attempt: Attempt) -> dict[str, object]:
+    return {
+        "message_id": pending.delivery.message_id,
+        "delivery_id": pending.delivery.id,
+        "type": pending.delivery.type,
+        "attempt": pending.number,
+        "status": status_of(attempt),
+        "ms": round((attempt.ended - attempt.began).total_seconds() * 1000),
+    }

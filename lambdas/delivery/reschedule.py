@@ -1,0 +1,128 @@
+"""Where deliveries go that an invocation did not complete: back to the queue, or into the backlog."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from lambdas.delivery.attempts import PendingAttempt
+from lambdas.delivery.ports import Rules, Spread
+from lambdas.domain.attempt import Attempt, Failed
+from lambdas.domain.delivery import Delivery, DeliveryBatch, batched, created_at, expires_at
+from lambdas.domain.health import State
+from lambdas.domain.ladder import JITTER
+from lambdas.domain.target import Target
+
+MAX_DELAY = 900.0  # s: SQS's longest; longer waits are parked
+PAUSE = 5.0  # s before what was put off behind a failure is looked at again: the retry schedule's first wait
+
+
+@dataclass(slots=True, kw_only=True)
+class Reschedule:
+    """Where one webhook's deliveries go: `later` to the queue with a delay in s, `parked` in the backlog until then.
+
+    `exhausted` counts those whose retries are.
+    """
+
+    later: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
+    parked: list[tuple[DeliveryBatch, datetime]] = field(default_factory=list)
+    exhausted: int = 0
+
+    def add(self, other: "Reschedule") -> None:
+        """Add what *other* holds."""
+        self.later += other.later
+        self.parked += other.parked
+        self.exhausted += other.exhausted
+
+
+def park_all(target: Target, pending: Iterable[PendingAttempt]) -> Reschedule:
+    """Park everything, due at once: release decides. By creation, so that a shard is read oldest first."""
+    return Reschedule(parked=[(batch, created_at(batch)) for batch in _batches(target, pending)])
+
+
+def put_off(target: Target, pending: Iterable[PendingAttempt], *, delay: float, spread: Spread) -> Reschedule:
+    """Send what was not begun again after *delay*, s, with the attempt number it had."""
+    jittered = min(MAX_DELAY, delay * (1 + JITTER * spread()))
+    return Reschedule(later=[(batch, jittered) for batch in _batches(target, pending)])
+
+
+def after_attempts(
+    target: Target,
+    failed: Sequence[tuple[PendingAttempt, Attempt]],
+    not_begun: Sequence[PendingAttempt],
+    *,
+    rules: Rules,
+    spread: Spread,
+    patient: bool,
+    now: datetime,
+) -> Reschedule:
+    """Where failed and not begun deliveries go, by the webhook's health after the attempts (in *target*).
+
+    A healthy webhook's failures are retried by the retry schedule; what was not begun waits only if the webhook failed
+    too often (*patient* is False). A failing webhook's deliveries are parked, but for the next probe if it is due
+    before release would look.
+    """
+    if target.health.state is not State.HEALTHY:
+        return _park_but_for_the_probe(target, failed, not_begun, rules.release_every, now)
+    asked = _asked_wait(attempt for _, attempt in failed)
+    rescheduled = _retry(target, failed, asked, rules=rules, spread=spread, now=now)
+    delay = 0.0 if patient else max(PAUSE, asked or 0.0)
+    rescheduled.add(put_off(target, not_begun, delay=delay, spread=spread))
+    return rescheduled
+
+
+def _park_but_for_the_probe(
+    target: Target,
+    failed: Sequence[tuple[PendingAttempt, Attempt]],
+    not_begun: Sequence[PendingAttempt],
+    release_every: float,
+    now: datetime,
+) -> Reschedule:
+    rescheduled = park_all(target, [pending for pending, _ in failed] + list(not_begun))
+    health = target.health
+    soon = (health.probe_at - now).total_seconds() if health.state is State.FAILING and health.probe_at else None
+    if failed and rescheduled.parked and soon is not None and soon < release_every:
+        probe, _ = rescheduled.parked.pop(0)
+        rescheduled.later.append((probe, max(0.0, soon) + 1))  # a second late, so that it is due
+    return rescheduled
+
+
+def _retry(
+    target: Target,
+    failed: Sequence[tuple[PendingAttempt, Attempt]],
+    asked: float | None,
+    *,
+    rules: Rules,
+    spread: Spread,
+    now: datetime,
+) -> Reschedule:
+    """Each failed delivery by its place in the retry schedule; those at its end are parked until they expire."""
+    rescheduled = Reschedule()
+    following = (PendingAttempt(delivery=pending.delivery, number=pending.number + 1) for pending, _ in failed)
+    for batch in _batches(target, following):
+        wait = rules.ladder.wait(batch.attempt - 1, retry_after=asked, spread=spread())
+        if wait is None:
+            rescheduled.exhausted += len(batch.deliveries)
+            rescheduled.parked.append((batch, expires_at(batch)))
+        elif wait <= MAX_DELAY:
+            rescheduled.later.append((batch, wait))
+        else:
+            rescheduled.parked.append((batch, now + timedelta(seconds=wait)))
+    return rescheduled
+
+
+def _asked_wait(attempts: Iterable[Attempt]) -> float | None:
+    """The longest wait that a receiver asked for, s."""
+    waits = [attempt.outcome.wait for attempt in attempts if isinstance(attempt.outcome, Failed)]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _batches(target: Target, pending: Iterable[PendingAttempt]) -> Iterator[DeliveryBatch]:
+    """Queue messages of *pending*: one attempt number a message, oldest deliveries first."""
+    by_number: dict[int, list[Delivery]] = {}
+    for each in pending:
+        by_number.setdefault(each.number, []).append(each.delivery)
+    for number, deliveries in by_number.items():
+        for some in batched(sorted(deliveries, key=lambda delivery: delivery.created_at)):
+            yield DeliveryBatch(
+                instance_id=target.instance_id, webhook_id=target.webhook_id, attempt=number, deliveries=some
+            )

@@ -1,0 +1,105 @@
+"""One webhook's deliveries in one invocation, and how its health decides what is attempted."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from lambdas.delivery.attempts import PATIENCE, AttemptSeries, PendingAttempt
+from lambdas.delivery.concurrency import FIRST
+from lambdas.delivery.ports import Key
+from lambdas.delivery.reschedule import Reschedule
+from lambdas.domain.delivery import DeliveryBatch
+from lambdas.domain.health import FAILURES, Health, State
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import NotificationFormat
+
+TEST = "webhook.test"  # the type of a delivery that never touches health
+SUSPECT_PAUSE = timedelta(seconds=4)  # after the last of many failures: below the first retry's wait, jitter included
+
+Credentials = tuple[tuple[bytes, ...], dict[str, str]]  # the keys that sign, the current one first; headers
+
+
+@dataclass(slots=True, kw_only=True)
+class WebhookDeliveries:
+    """One webhook's deliveries in this invocation, the queue messages they came in, and where they go.
+
+    `attempts` and `test_attempts` are what is attempted, `reschedule` where the rest goes. `fault` marks a fault of our
+    own: the messages come back.
+    """
+
+    target: Target
+    messages: list[str] = field(default_factory=list)
+    pending: list[PendingAttempt] = field(default_factory=list)
+    tests: list[PendingAttempt] = field(default_factory=list)
+    attempts: AttemptSeries | None = None
+    test_attempts: AttemptSeries | None = None
+    reschedule: Reschedule = field(default_factory=Reschedule)
+    fault: bool = False
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The ids that every log line of it carries."""
+        return {"instance_id": self.target.instance_id, "webhook_id": self.target.webhook_id}
+
+    @property
+    def series(self) -> list[AttemptSeries]:
+        """All that is attempted."""
+        return [series for series in (self.attempts, self.test_attempts) if series and not self.fault]
+
+
+def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Target]) -> list[WebhookDeliveries]:
+    """The deliveries of each webhook that still exists, from *batches* by message id.
+
+    The test of a notification_email is an ordinary delivery: it is read in the digest.
+    """
+    found: dict[Key, WebhookDeliveries] = {}
+    for message_id, batch in batches.items():
+        key = (batch.instance_id, batch.webhook_id)
+        if key not in targets:
+            continue
+        one = found.setdefault(key, WebhookDeliveries(target=targets[key]))
+        one.messages.append(message_id)
+        for delivery in batch.deliveries:
+            is_test = delivery.type == TEST and one.target.format is not NotificationFormat.EMAIL
+            kind = one.tests if is_test else one.pending
+            kind.append(PendingAttempt(delivery=delivery, number=batch.attempt))
+    return list(found.values())
+
+
+def is_parked(target: Target, *, now: datetime) -> bool:
+    """Whether a webhook's deliveries are parked without an attempt. Digests gather in the backlog, too."""
+    if target.format is NotificationFormat.EMAIL or target.health.state is State.DISABLED:
+        return True
+    return target.health.state is State.FAILING and not target.health.may_probe(now=now)
+
+
+def is_suspect(health: Health, *, now: datetime) -> bool:
+    """Whether a healthy webhook failed so often and so lately that its deliveries are better put off."""
+    return (
+        health.state is State.HEALTHY
+        and health.failures >= FAILURES
+        and health.last_failure is not None
+        and now - health.last_failure < SUSPECT_PAUSE
+    )
+
+
+def series_of(target: Target, credentials: Credentials, pending: list[PendingAttempt]) -> AttemptSeries:
+    """What an invocation attempts of a webhook: one attempt if it is failing, few at once if it failed lately."""
+    most, patience = FIRST, PATIENCE
+    if target.health.state is not State.HEALTHY:
+        most, patience = 1, 1
+    elif target.health.failures:
+        most, patience = 1, 2
+    keys, headers = credentials
+    return AttemptSeries(
+        target=target, keys=keys, headers=headers, pending=deque(pending), most=most, patience=patience
+    )
+
+
+def series_of_tests(target: Target, credentials: Credentials, tests: list[PendingAttempt]) -> AttemptSeries:
+    """Tests are attempted whatever the health, and all of them."""
+    keys, headers = credentials
+    return AttemptSeries(
+        target=target, keys=keys, headers=headers, pending=deque(tests), most=1, patience=len(tests) + 1
+    )

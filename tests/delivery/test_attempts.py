@@ -1,0 +1,291 @@
+"""Attempts of one invocation: who may begin, how many at once, and what is nobody's failure."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lambdas.delivery.attempts import AttemptRunner, AttemptSeries, PendingAttempt
+from lambdas.delivery.concurrency import (
+    FIRST,
+    FIRST_SLOTS,
+    MOST,
+    PER_INSTANCE,
+    QUICK,
+    ConcurrencyLimit,
+    ConnectionSlots,
+)
+from lambdas.delivery.endpoint import Endpoint
+from lambdas.delivery.name_resolver import Unreachable
+from lambdas.domain.attempt import TIMED_OUT, Answer, Failed, NoAnswer
+from lambdas.domain.delivery import Delivery
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+OK = Answer(status=204)
+
+
+@dataclass
+class Receivers:
+    """Receivers by URL under a clock of their own. `answers` says what each does, `seconds` how long it takes."""
+
+    answers: dict[str, Callable[[], Answer | NoAnswer]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    located: dict[str, Callable[[], None]] = field(default_factory=dict)
+    running: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    now: datetime = NOW
+
+    def clock(self) -> datetime:
+        """The time."""
+        return self.now
+
+    async def locate(self, instance_id: str, url: str) -> Endpoint:
+        """Its endpoint."""
+        if check := self.located.get(url):
+            check()
+        await asyncio.sleep(0)
+        return Endpoint(url=url, host="app.example", port=443)
+
+    async def post(
+        self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
+    ) -> Answer | NoAnswer:
+        """Answer after some turns of the loop, on the receiver's clock after its seconds."""
+        url = endpoint.url
+        self.running[url] += 1
+        self.most[url] = max(self.most[url], self.running[url])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.running[url] -= 1
+        self.now += timedelta(seconds=self.seconds.get(url, 0.0))
+        return self.answers.get(url, lambda: OK)()
+
+
+def series(count: int, url: str = "https://app.example/", *, instance: str = "i1", most: int = FIRST) -> AttemptSeries:
+    """So many deliveries for a webhook."""
+    target = Target(
+        instance_id=instance, webhook_id=WebhookId(url), url=url, format=NotificationFormat.STANDARD_WEBHOOKS
+    )
+    return AttemptSeries(
+        target=target,
+        keys=(b"0" * 24,),
+        pending=deque(PendingAttempt(delivery=delivery(number), number=1) for number in range(count)),
+        most=most,
+    )
+
+
+def delivery(number: int) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        id=f"msg_{number}",
+        type="email.delivered",
+        timestamp=NOW,
+        created_at=NOW,
+        format=NotificationFormat.STANDARD_WEBHOOKS,
+        body="{}",
+        headers={},
+    )
+
+
+def run(receivers: Receivers, *all_series: AttemptSeries, seconds: float = 30) -> None:
+    """Make the attempts; none begins after so many seconds."""
+    runner = AttemptRunner(
+        client=receivers, clock=receivers.clock, begin_before=NOW + timedelta(seconds=seconds), deadline=15
+    )
+    asyncio.run(runner.run(all_series))
+
+
+@pytest.mark.parametrize(("reason", "begun"), [(TIMED_OUT, 1), ("connection refused", 4)])
+def test_one_timeout_ends_a_webhooks_attempts_where_it_takes_several_failures(reason: str, begun: int) -> None:
+    """A second time-out would hold up the whole invocation as long; a refusal costs nothing."""
+    one = series(10, most=1)
+
+    run(Receivers(answers={one.target.url: lambda: NoAnswer(reason=reason)}), one)
+
+    assert (begun, 10 - begun) == (len(one.made), len(one.pending))
+
+
+def test_attempts_under_way_beside_the_first_timeout_count() -> None:
+    """They are not cut off; what was not begun is put off."""
+    one = series(10)
+
+    run(Receivers(answers={one.target.url: lambda: NoAnswer(reason=TIMED_OUT)}), one)
+
+    assert len(one.made) == FIRST
+
+
+def test_a_webhook_that_answers_quickly_gets_more_attempts_at_once_up_to_a_bound() -> None:
+    """One more for each answer."""
+    one = series(200)
+    receivers = Receivers()
+
+    run(receivers, one)
+
+    assert receivers.most[one.target.url] == MOST
+    assert not one.pending
+
+
+def test_a_webhook_that_answers_slowly_gets_no_more_than_it_began_with() -> None:
+    """However many it answers."""
+    one = series(40)
+    receivers = Receivers(seconds={one.target.url: QUICK + 0.5})
+
+    run(receivers, one, seconds=1_000)
+
+    assert receivers.most[one.target.url] == FIRST
+    assert len(one.made) == 40
+
+
+def test_a_webhook_that_turns_slow_loses_what_quick_answers_earned() -> None:
+    """A first quick answer must not buy sixteen slow ones."""
+    limit = ConcurrencyLimit(FIRST)
+    for _ in range(50):
+        limit.answered(0.1)
+    assert limit.current == MOST
+    limit.answered(QUICK + 0.1)
+    assert limit.current == FIRST
+
+
+def test_the_webhooks_of_one_instance_share_its_bound() -> None:
+    """However many webhooks it has, and however quickly they answer."""
+    all_series = [series(50, f"https://w{number}.example/") for number in range(10)]
+    receivers = Receivers()
+    together = 0
+    post = receivers.post
+
+    async def counted(
+        endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
+    ) -> Answer | NoAnswer:
+        nonlocal together
+        together = max(together, receivers.running.total() + 1)
+        return await post(endpoint, headers, body, deadline=deadline)
+
+    receivers.post = counted  # type: ignore[method-assign]
+    run(receivers, *all_series)
+
+    assert 10 * FIRST < together <= PER_INSTANCE
+    assert all(not one.pending for one in all_series)
+
+
+def test_webhooks_that_hold_all_extra_slots_leave_the_others_their_first_ones() -> None:
+    """The first slots of every webhook are there from the start."""
+
+    async def go() -> None:
+        slots = ConnectionSlots([f"i{number}" for number in range(100)], first=500, extra=30)
+        greedy = [number for number in range(100) for _ in range(20) if slots.take_extra(f"i{number}")]
+        assert len(greedy) == 30
+        assert slots.first_limit("i99") == FIRST
+        assert slots.first._value == 500
+        slots.give_back_extra("i0")
+        assert slots.take_extra("i99")
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "of_instance", "wanted"),
+    [(1, 1, FIRST), (250, 1, 2), (FIRST_SLOTS, 1, 1), (3 * FIRST_SLOTS, 1, 1), (20, 20, 3), (100, 100, 1)],
+)
+def test_the_more_webhooks_there_are_the_fewer_attempts_each_begins_with(
+    webhooks: int, of_instance: int, wanted: int
+) -> None:
+    """Of the invocation and of the instance; but one each in any case."""
+
+    async def go() -> int:
+        others = [f"other-{number}" for number in range(webhooks - of_instance)]
+        return ConnectionSlots(["i1"] * of_instance + others).first_limit("i1")
+
+    assert asyncio.run(go()) == wanted
+
+
+def test_more_webhooks_than_slots_take_turns() -> None:
+    """None is forgotten, and never more run at once than there are slots."""
+    all_series = [series(1, f"https://w{number}.example/", instance=f"i{number}") for number in range(FIRST_SLOTS + 50)]
+
+    run(Receivers(), *all_series)
+
+    assert all(len(one.made) == 1 for one in all_series)
+
+
+def test_a_host_that_cannot_be_looked_up_is_the_webhooks_failure() -> None:
+    """A few attempts fail with the reason, the rest is put off."""
+    one = series(10)
+
+    def refuse() -> None:
+        raise Unreachable("host not found")
+
+    run(Receivers(located={one.target.url: refuse}), one)
+
+    assert [made.outcome for _, made in one.made] == [Failed(reason="host not found")] * FIRST
+    assert len(one.pending) == 10 - FIRST
+    assert not one.patient
+
+
+def test_waiting_for_a_lookup_until_the_end_is_no_failure() -> None:
+    """Other names of the instance hang: this webhook has not been asked at all."""
+    one, neighbour = series(3), series(3, "https://good.example/")
+    receivers = Receivers()
+    locate = receivers.locate
+
+    async def hang(instance_id: str, url: str) -> Endpoint:
+        if url == one.target.url:
+            await asyncio.sleep(60)
+        return await locate(instance_id, url)
+
+    receivers.locate = hang  # type: ignore[method-assign]
+    run(receivers, one, neighbour, seconds=0.05)
+
+    assert (one.made, len(one.pending), one.patient) == ([], 3, True)
+    assert len(neighbour.made) == 3
+
+
+def test_nothing_begins_at_the_end_of_the_time() -> None:
+    """Not even with a slot at hand."""
+    one = series(20, most=1)
+
+    run(Receivers(seconds={one.target.url: 1.0}), one, seconds=5)
+
+    assert (len(one.made), len(one.pending)) == (5, 15)
+
+
+def test_an_error_of_ours_ends_one_webhooks_attempts_and_no_others() -> None:
+    """It is kept for whoever looks at the outcomes."""
+    bad, good = series(3), series(3, "https://good.example/")
+
+    def break_() -> Answer:
+        raise RuntimeError("ours")
+
+    run(Receivers(answers={bad.target.url: break_}), bad, good)
+
+    assert bad.error is not None
+    assert (good.error, len(good.made)) == (None, 3)
+
+
+def test_the_headers_of_the_format_and_the_signature_are_sent() -> None:
+    """The signature's headers win over any other."""
+    seen: list[Mapping[str, str]] = []
+    one = series(0)
+    one.headers = {"authorization": "Basic x"}
+    first = delivery(1)
+    first.headers.update({"content-type": "application/cloudevents+json", "ce-id": "7", "webhook-id": "forged"})
+    one.pending.append(PendingAttempt(delivery=first, number=1))
+    receivers = Receivers()
+
+    async def post(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float) -> Answer:
+        seen.append(headers)
+        assert deadline == 15
+        return OK
+
+    receivers.post = post  # type: ignore[method-assign]
+    run(receivers, one)
+
+    (headers,) = seen
+    assert headers["content-type"] == "application/cloudevents+json"
+    assert (headers["ce-id"], headers["authorization"], headers["user-agent"]) == ("7", "Basic x", "ses-feedback")
+    assert headers["webhook-id"] == "msg_1"
+    assert headers["webhook-signature"].startswith("v1,")
+    assert headers["webhook-timestamp"] == str(int(NOW.timestamp()))
