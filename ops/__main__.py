@@ -3,6 +3,7 @@
 import typer
 
 from ops import addresses, broker, dead_letters, reputation, webhooks
+from ops.doctor.command import doctor
 from ops.drill import drill
 from ops.replay import replay
 
@@ -17,6 +18,7 @@ app.command()(addresses.resubscribe)
 app.command()(reputation.reputation)
 app.command()(reputation.pause)
 app.command()(reputation.resume)
+app.command()(doctor)
 app.command()(drill)
 
 if __name__ == "__main__":
