@@ -1,25 +1,60 @@
-"""`python -m ops`: what an operator does. `--help` tells of each command, `--json` makes each one machine-readable."""
+"""`python -m ops`: what an operator does. `--help` explains each command, `--json` makes each one machine-readable."""
+
+from typing import Annotated
 
 import typer
 
-from ops import addresses, broker, dead_letters, reputation, webhooks
+from ops import addresses, broker, dead_letters, instances, reputation, webhooks
+from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
+from ops.console import examples
 from ops.doctor.command import doctor
 from ops.drill import drill
+from ops.errors import errors
 from ops.replay import replay
+from ops.version import version
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate a ses-feedback stack.")
+STATUSES = "Exit status: 0 done, 1 not done (standard error says why), 2 wrongly typed."
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Operate a ses-feedback stack. Credentials, region and endpoint are those of any AWS tool.",
+    epilog=STATUSES,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ses-feedback {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Operate a ses-feedback stack. Credentials, region and endpoint are those of any AWS tool."""
+
+
+app.add_typer(instances.app, name="instances")
 app.add_typer(broker.app, name="broker")
 app.add_typer(webhooks.app, name="webhooks")
-app.command()(webhooks.attempts)
-app.command()(replay)
+app.command(epilog=examples("attempts", "attempts --instance mail.agency.gov --json"))(webhooks.attempts)
+app.command(epilog=examples("replay --binding BINDING --since 12h", "replay --binding BINDING --id msg_0a1b2c"))(replay)
 app.add_typer(dead_letters.app, name="dlq")
+app.command(epilog=examples("errors", "errors delivery --since 12h"))(errors)
 app.add_typer(addresses.suppression, name="suppression")
-app.command()(addresses.resubscribe)
-app.command()(reputation.reputation)
-app.command()(reputation.pause)
-app.command()(reputation.resume)
-app.command()(doctor)
-app.command()(drill)
+app.command(epilog=examples("resubscribe my-mail", "resubscribe mail.agency.gov"))(addresses.resubscribe)
+app.command(epilog=examples("reputation my-mail", "reputation --all --json"))(reputation.reputation)
+app.command(epilog=examples('pause my-mail --reason "phishing"'))(reputation.pause)
+app.command(epilog=examples('resume my-mail --reason "the list was cleaned"'))(reputation.resume)
+app.command(epilog=examples("doctor", "doctor --json"))(doctor)
+app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
+app.command(epilog=examples("completion bash"))(completion)
 
 if __name__ == "__main__":
-    app(prog_name="python -m ops")
+    app(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)

@@ -6,13 +6,14 @@ import typer
 
 from lambdas.aws.clients import client
 from lambdas.domain import names
-from ops.console import STACK, Json, StackName, fail, say, told
+from ops.console import STACK, Json, StackName, examples, fail, say, told
+from ops.directory import UnknownInstance
 from ops.tools import Tools, tools
 
-suppression = typer.Typer(no_args_is_help=True, help="The account's suppression list: remove.")
+suppression = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The account's suppression list: remove.")
 
 
-@suppression.command()
+@suppression.command(epilog=examples("suppression remove joe@example.org"))
 def remove(
     address: Annotated[str, typer.Argument(help="The address that mail may be sent to again.")],
     as_json: Json = False,
@@ -34,16 +35,16 @@ def _group() -> None:
 
 
 def resubscribe(
-    target: Annotated[str, typer.Argument(metavar="ID", help="A binding (its digests) or an instance (its alerts).")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A binding's id (its digests), or an instance's id, name or domain.")
+    ],
     stack: StackName = STACK,
     as_json: Json = False,
 ) -> None:
-    """Ask a recipient again to confirm: an unconfirmed subscription runs out after 48 hours."""
+    """Ask a recipient again to confirm. An unconfirmed subscription expires after 48 hours."""
     with told():
         found = tools(stack)
-        topic, email = _binding(found, target) or _instance(found, target) or (None, None)
-        if not topic or not email:
-            fail(f"{target} is neither a binding with a notification_email nor an instance with an admin_email")
+        topic, email = _binding(found, target) or _instance(found, target)
         arn = found.stack.arn_prefix + topic
         confirmed = found.topics.confirmed(arn, email)
         if not confirmed:
@@ -62,7 +63,11 @@ def _binding(found: Tools, binding_id: str) -> tuple[str, str] | None:
     return names.notification_topic(owner), email
 
 
-def _instance(found: Tools, instance_id: str) -> tuple[str, str] | None:
-    instance = found.broker.instance(instance_id)
-    email = instance.made.alert_email if instance else ""
-    return (names.alert_topic(instance_id), email) if email else None
+def _instance(found: Tools, text: str) -> tuple[str, str]:
+    try:
+        instance = found.broker.instance(found.directory.find(text).id)
+    except UnknownInstance as unknown:
+        fail(f"{text} is not a binding with a notification_email, and {unknown}")
+    if instance is None or not instance.made.alert_email:
+        fail(f"instance {text} has no admin_email")
+    return names.alert_topic(instance.id), instance.made.alert_email

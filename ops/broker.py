@@ -2,64 +2,127 @@
 
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING, Annotated
 
+import httpx
 import typer
 
 from lambdas.aws.clients import client
-from ops.console import STACK, Json, StackName, say, show_one, told
+from lambdas.aws.credentials import KEPT_FOR
+from ops.console import STACK, Json, StackName, examples, fail, say, show_one, told
 from ops.stack import Stack, find
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
 PASSWORD_BYTES = 36  # 48 characters of URL-safe base64: nothing a shell or a URL would read otherwise
+PATIENCE = KEPT_FOR.total_seconds() + 15  # s until a changed password must be known to the broker that answers us
+_POLL = 1.0  # s between questions to the broker
+_TIMEOUT = 30.0  # s for an answer: the API ends a call at 30 s
+_API_VERSION = "2.17"
+_STEPS = (
+    "Give it to the platform:\n"
+    "  python -m ops broker show --password\n"
+    "  cf update-service-broker ses-feedback USERNAME PASSWORD URL"
+)
 
-app = typer.Typer(no_args_is_help=True, help="The broker's URL and credentials: show, rotate, retire.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The broker's URL and credentials: show, rotate, retire."
+)
 
 Reveal = Annotated[bool, typer.Option("--password", help="Show the password too.")]
+AtOnce = Annotated[
+    bool, typer.Option("--now", help="End the old password at once, for one that leaked: the platform is locked out.")
+]
 
 
-@app.command("show")
+@app.command("show", epilog=examples("broker show --password", "broker show --json"))
 def show_broker(reveal: Reveal = False, stack: StackName = STACK, as_json: Json = False) -> None:
-    """Show what `cf create-service-broker` wants."""
+    """Show what `cf create-service-broker` needs, and whether a rotation is under way."""
     with told():
         where = find(stack)
         secret = _read(where)
-    row = {"url": where.outputs["BrokerUrl"], "username": secret["username"]}
+    row = {"url": where.broker_url, "username": secret["username"]}
     if reveal:
         row |= {"password": secret["password"]}
     show_one(row | {"rotating": "previous_password" in secret}, as_json=as_json)
 
 
-@app.command()
-def rotate(stack: StackName = STACK, as_json: Json = False) -> None:
-    """Make a new password. The one before it stays good until `retire`, so that the platform can be told in between."""
+@app.command(epilog=examples("broker rotate", "broker rotate --now"))
+def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = False) -> None:
+    """Make a new password. The old one stays valid until `broker retire`, so that the platform can be updated.
+
+    A second rotation before `retire` is refused: it would end the password that the platform may still use. With --now
+    the new password replaces all others at once, and the platform gets 401 until it is updated.
+    """
     with told():
         where = find(stack)
         secret = _read(where)
-        current = {
-            "username": secret["username"],
-            "password": secrets.token_urlsafe(PASSWORD_BYTES),
-            "previous_password": secret["password"],
-        }
-        _write(where, current)
-    say(
-        "New password made; both are taken. Give it to the platform (`python -m ops broker show --password`, then\n"
-        "`cf update-service-broker`), and end the old one with `python -m ops broker retire`.",
-        {"rotating": True},
-        as_json=as_json,
+        if "previous_password" in secret and not at_once:
+            fail(
+                "a rotation is under way: the previous password is still valid, and the platform may still use it. "
+                "Update the platform and run `broker retire` first; or replace a leaked password by `broker rotate "
+                "--now`"
+            )
+        made = {"username": secret["username"], "password": secrets.token_urlsafe(PASSWORD_BYTES)}
+        _write(where, made if at_once else made | {"previous_password": secret["password"]})
+        _check(where, secret["username"], {made["password"]: True, secret["password"]: not at_once})
+    text = (
+        f"The new password is the only valid one. The platform cannot reach the broker until it is updated. {_STEPS}"
+        if at_once
+        else f"The broker accepts the new password and the old one. {_STEPS}\n"
+        "Then end the old one:\n  python -m ops broker retire"
+    )
+    say(text, {"rotating": not at_once, "checked": True}, as_json=as_json)
+
+
+@app.command(epilog=examples("broker retire"))
+def retire(stack: StackName = STACK, as_json: Json = False) -> None:
+    """End the previous password, once the platform uses the new one."""
+    with told():
+        where = find(stack)
+        secret = _read(where)
+        previous = secret.get("previous_password")
+        if previous is not None:
+            _write(where, {"username": secret["username"], "password": secret["password"]})
+            _check(where, secret["username"], {secret["password"]: True, previous: False})
+    text = "The broker accepts the new password only." if previous else "There is no previous password: nothing to do."
+    say(text, {"rotating": False, "retired": previous is not None}, as_json=as_json)
+
+
+def _check(where: Stack, username: str, expected: dict[str, bool]) -> None:
+    """Ask the broker until it accepts and rejects the passwords as *expected*; ends the command if it does not.
+
+    A process of the broker forgets an ended password after KEPT_FOR.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        wrong = [password for password, wanted in expected.items() if _accepts(where, username, password) is not wanted]
+        if not wrong:
+            return
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL)
+    states = "rejects a password that must be valid" if expected[wrong[0]] else "still accepts the ended password"
+    fail(
+        f"the secret is written, but the broker at {where.broker_url} {states} after {PATIENCE:.0f} s. "
+        "`python -m ops errors broker` shows its errors"
     )
 
 
-@app.command()
-def retire(stack: StackName = STACK, as_json: Json = False) -> None:
-    """End the previous password. Broker functions that know it forget it within five minutes."""
-    with told():
-        where = find(stack)
-        secret = _read(where)
-        _write(where, {"username": secret["username"], "password": secret["password"]})
-    say("Only the new password is taken, in five minutes at the latest.", {"rotating": False}, as_json=as_json)
+def _accepts(where: Stack, username: str, password: str) -> bool:
+    """Whether the broker answers its catalog to these credentials. Ends the command if it cannot be reached."""
+    try:
+        answer = httpx.get(
+            f"{where.broker_url}/v2/catalog",
+            auth=(username, password),
+            headers={"X-Broker-API-Version": _API_VERSION},
+            timeout=_TIMEOUT,
+        )
+    except httpx.HTTPError as error:
+        fail(f"the secret is written, but the broker at {where.broker_url} cannot be reached to check it: {error}")
+    return answer.status_code == httpx.codes.OK
 
 
 def _client() -> "SecretsManagerClient":
@@ -69,7 +132,7 @@ def _client() -> "SecretsManagerClient":
 def _read(stack: Stack) -> dict[str, str]:
     answer = _client().get_secret_value(SecretId=stack.outputs["BrokerCredentialsSecretArn"])
     found: dict[str, str] = json.loads(answer["SecretString"])
-    return found
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _write(stack: Stack, secret: dict[str, str]) -> None:

@@ -1,19 +1,21 @@
-"""How operators' commands speak: tables for people, JSON with --json, and errors in one line."""
+"""How operators' commands answer: plain tables for people, JSON with --json, errors in one line and exit status 1."""
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, NoReturn
+from datetime import date, datetime
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from rich.console import Console
-from rich.table import Table
 
 from ops.stack import DEFAULT_NAME, NO_REGION, StackMissing
+from ops.tables import Row, Shown, facts, table, when
+
+__all__ = ["STACK", "Json", "Row", "Shown", "StackName", "examples", "fail", "say", "show", "show_one", "told", "when"]
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 StackName = Annotated[
@@ -21,41 +23,29 @@ StackName = Annotated[
 ]
 STACK = DEFAULT_NAME
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A value with a colour, for tables; JSON gets the value."""
-
-    value: Any
-    style: str
-
 
 def show(rows: Sequence[Row], *, title: str, empty: str, as_json: bool) -> None:
-    """Write *rows*, which have the same keys, as a table, or *empty* if there are none; as JSON, always a list."""
+    """Write *rows*, which have the same keys, as a table, or *empty* if there are none; as JSON, always a list.
+
+    *title* is for people at a terminal: what a pipe reads begins with the column names.
+    """
     if as_json:
         _write_json(rows)
     elif not rows:
-        Console().print(empty)
+        typer.echo(empty)
     else:
-        table = Table(title=title, title_justify="left", header_style="bold")
-        for column in rows[0]:
-            table.add_column(column.replace("_", " "), overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row.values()))
-        Console().print(table)
+        terminal = sys.stdout.isatty()
+        heading = [title] if title and terminal else []
+        lines = table(rows, width=shutil.get_terminal_size().columns if terminal else None, colour=has_colour())
+        typer.echo("\n".join([*heading, *lines]))
 
 
 def show_one(row: Row, *, as_json: bool) -> None:
     """Write one thing's facts, a line each; as JSON, an object."""
     if as_json:
         _write_json(row)
-        return
-    grid = Table.grid(padding=(0, 2))
-    for name, value in row.items():
-        grid.add_row(f"[bold]{name.replace('_', ' ')}[/bold]", _cell(value))
-    Console().print(grid)
+    else:
+        typer.echo("\n".join(facts(row, colour=has_colour())))
 
 
 def say(text: str, row: Row, *, as_json: bool) -> None:
@@ -63,18 +53,24 @@ def say(text: str, row: Row, *, as_json: bool) -> None:
     if as_json:
         _write_json(row)
     else:
-        Console().print(text)
+        typer.echo(text)
 
 
 def fail(text: str) -> NoReturn:
-    """Tell why nothing was done, and end with status 1."""
-    Console(stderr=True).print(f"[red]error[/red] {text}", highlight=False)
+    """Say on standard error why nothing was done, and end with status 1."""
+    mark = typer.style("error", fg="red") if has_colour(sys.stderr) else "error"
+    typer.echo(f"{mark}: {text}", err=True)
     raise typer.Exit(1)
+
+
+def has_colour(stream: TextIO | None = None) -> bool:
+    """Whether *stream* (standard output) is a terminal whose user wants colours (https://no-color.org)."""
+    return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell what AWS or the stack refused in a line, without a traceback."""
+    """Say in one line what AWS or the stack refused, without a traceback."""
     try:
         yield
     except StackMissing as error:
@@ -87,24 +83,10 @@ def told() -> Iterator[None]:
         fail(str(error))
 
 
-def when(moment: datetime | None) -> str:
-    """A moment for people, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if moment else ""
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case Shown(value=inner, style=style):
-            return f"[{style}]{_cell(inner)}[/{style}]"
-        case None:
-            return ""
-        case datetime():
-            return when(value)
-        case list() | tuple():
-            return "\n".join(_cell(entry) for entry in value)
-        case dict():
-            return ", ".join(f"{name}: {_cell(entry)}" for name, entry in value.items())
-    return str(value).replace("[", r"\[")
+def examples(*commands: str) -> str:
+    """The end of a command's `--help`: how it is typed. *commands* are what follows `python -m ops`."""
+    lines = [f"  python -m ops {command}" for command in commands]
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *lines])
 
 
 def _write_json(value: object) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +11,7 @@ from lambdas.aws.backlog import Parked
 from lambdas.domain.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
 from lambdas.domain.webhook import WebhookId
 from ops.console import STACK, Json, StackName, fail, say, told
+from ops.moments import moment
 from ops.tools import Tools, tools
 
 MAX_ITEMS = 10_000  # of a lane, up to 50 deliveries each, that are looked at
@@ -30,8 +31,8 @@ def replay(
     """Send a binding's deliveries again: all since a time, or one by its webhook-id. They are kept for 14 days."""
     now = datetime.now(UTC)
     if (since is None) == (id_ is None):
-        fail("give --since or --id, one of them")
-    start = moment(since, now=now) if since else now - KEPT_FOR
+        fail("give either --since or --id")
+    start = moment(since, now=now) if since is not None else now - KEPT_FOR
     with told():
         found = tools(stack)
         instance_id, webhook_id = _webhook_of(found, binding)
@@ -46,18 +47,6 @@ def replay(
     say(f"{len(chosen)} deliveries {what} again to webhook {webhook_id}.", row, as_json=as_json)
     if id_ and not chosen:
         raise typer.Exit(1)
-
-
-def moment(text: str, *, now: datetime) -> datetime:
-    """The moment that *text* names: ISO 8601 (UTC if it names no zone), or how long before *now*."""
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdigit() and text[-1] in units:
-        return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"{text} is no time; write 2026-11-21T04:00:00Z, 90m, 12h or 3d")
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _webhook_of(found: Tools, binding_id: str) -> tuple[str, WebhookId]:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, window_begin
 from lambdas.domain.standing import Standing, Transition
 from lambdas.reputation.handler import Parts
-from ops.console import STACK, Json, Shown, StackName, fail, say, show, show_one, told
-from ops.stack import find
+from ops.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
+from ops.directory import Directory
 from ops.standing import Refused, operator_of, reputation_parts
+from ops.tools import tools
 
 
 class Rate(float):
@@ -25,11 +25,16 @@ class Rate(float):
         return f"{100 * self:.3g} %"
 
 
-InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help="The service instance's id.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; recorded, and told in the mails.")]
+_WHICH = "The service instance: its id, name or domain."
+InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help=_WHICH)]
+Why = Annotated[str, typer.Option("--reason", help="Why; recorded, and written in the mails.")]
 _STYLES = {State.HEALTHY: "green", State.WARNED: "yellow", State.PAUSED: "red"}
 _OVERVIEW = (
     "instance",
+    "name",
+    "organization",
+    "space",
+    "domain",
     "state",
     "risk",
     "bounce_rate",
@@ -44,27 +49,31 @@ _BAR = 40  # characters of the fullest hour
 
 
 def pause(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
-    """Stop an instance's sending. Its admin_email, its webhooks and the operator are told."""
+    """Stop an instance's sending. Its admin_email, its webhooks and the operator are notified."""
     with told():
+        found = tools(stack)
+        who = found.instance(instance)
         try:
-            done = operator_of(find(stack)).pause(instance, why=reason, now=datetime.now(UTC))
+            done = operator_of(found.stack).pause(who.id, why=reason, now=datetime.now(UTC))
         except Refused as refused:
             fail(str(refused))
-    say(f"{instance} is paused.", _transition(done), as_json=as_json)
+    say(f"Instance {who} is paused.", _transition(done), as_json=as_json)
 
 
 def resume(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
     """Let a paused instance send again. Feedback on mail sent before now will not count any more."""
     with told():
+        found = tools(stack)
+        who = found.instance(instance)
         try:
-            done = operator_of(find(stack)).resume(instance, why=reason, now=datetime.now(UTC))
+            done = operator_of(found.stack).resume(who.id, why=reason, now=datetime.now(UTC))
         except Refused as refused:
             fail(str(refused))
-    say(f"{instance} may send again; its rates begin anew.", _transition(done), as_json=as_json)
+    say(f"Instance {who} may send again; its rates begin anew.", _transition(done), as_json=as_json)
 
 
 def reputation(
-    instance: Annotated[str | None, typer.Argument(metavar="INSTANCE", help="The service instance's id.")] = None,
+    instance: Annotated[str | None, typer.Argument(metavar="[INSTANCE]", help=_WHICH)] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every instance, those at most risk first.")] = False,
     hours: Annotated[int, typer.Option(help="How many hours with mail to show.")] = _BARS,
     entries: Annotated[int, typer.Option(help="How many of the latest ledger entries to show.")] = 20,
@@ -73,22 +82,26 @@ def reputation(
 ) -> None:
     """Show an instance's rates, its hours and its ledger; or all instances by risk."""
     if (instance is None) is not all_:
-        fail("give an INSTANCE or --all, one of them")
+        fail("give either an INSTANCE or --all")
     now = datetime.now(UTC)
     with told():
-        parts, _ = reputation_parts(find(stack))
+        found = tools(stack)
+        parts, _ = reputation_parts(found.stack)
         if instance is None:
-            rows = sorted(_rows(parts, now), key=lambda row: -row["risk"].value)
+            rows = sorted(_rows(parts, found.directory, now), key=lambda row: -row["risk"].value)
             shown = rows if as_json else [{name: row[name] for name in _OVERVIEW} for row in rows]
             show(shown, title="Reputation", empty="No instances.", as_json=as_json)
             return
-        if parts.webhooks.audience(instance) is None:
-            fail(f"there is no instance {instance}")
-        _show(parts, instance, hours=hours, entries=entries, now=now, as_json=as_json)
+        who = found.instance(instance)
+        if parts.webhooks.audience(who.id) is None:
+            fail(f"instance {who} sends no mail")
+        _show(parts, found.directory, who.id, hours=hours, entries=entries, now=now, as_json=as_json)
 
 
-def _show(parts: Parts, instance: str, *, hours: int, entries: int, now: datetime, as_json: bool) -> None:
-    row, standing = _row(parts, instance, now)
+def _show(
+    parts: Parts, directory: Directory, instance: str, *, hours: int, entries: int, now: datetime, as_json: bool
+) -> None:
+    row, standing = _row(parts, directory, instance, now)
     since = window_begin(parts.judge.rules, baseline=standing.baseline, now=now)
     newest = [hour for hour, _ in zip(parts.table.hours(instance, since=since), range(hours), strict=False)]
     latest = parts.table.latest(instance, limit=entries)
@@ -98,23 +111,25 @@ def _show(parts: Parts, instance: str, *, hours: int, entries: int, now: datetim
         show_one(row | {"history": [_transition(one) for one in history]}, as_json=True)
         return
     show_one(row, as_json=False)
-    console = Console()
-    for line in bars(newest):
-        console.print(line, highlight=False)
-    show([_entry(entry) for entry in latest], title="Ledger", empty="Nothing in the ledger.", as_json=False)
+    for line in bars(newest, colour=has_colour()):
+        typer.echo(line)
+    typer.echo("\nLedger:")
+    show([_entry(entry) for entry in latest], title="", empty="Nothing in the ledger.", as_json=False)
     moves = [{name: fact for name, fact in _transition(one).items() if name != "instance"} for one in history]
-    show(moves, title="History", empty="No history.", as_json=False)
+    typer.echo("\nHistory:")
+    show(moves, title="", empty="No history.", as_json=False)
 
 
-def bars(newest_first: Sequence[HourCounts]) -> Iterator[str]:
-    """A bar an hour, oldest first: deliveries, and bounces and complaints in red, with their rates."""
+def bars(newest_first: Sequence[HourCounts], *, colour: bool = False) -> Iterator[str]:
+    """A bar per hour, oldest first: bounces (▒, red) and deliveries (█, green), with the bounce rate and complaints."""
     fullest = max((hour.bounces + hour.deliveries for hour in newest_first), default=0)
     for hour in reversed(newest_first):
         outcomes = hour.bounces + hour.deliveries
         length = -(-outcomes * _BAR // fullest) if fullest else 0
         bad = min(length, -(-hour.bounces * _BAR // fullest)) if fullest else 0
         rate = hour.bounces / outcomes if outcomes else 0.0
-        bar = f"[red]{'█' * bad}[/red][green]{'█' * (length - bad)}[/green]{' ' * (_BAR - length)}"
+        parts = (("▒" * bad, "red"), ("█" * (length - bad), "green"))
+        bar = "".join(typer.style(text, fg=style) if colour else text for text, style in parts) + " " * (_BAR - length)
         yield f"{hour.bucket:<19} {bar} {outcomes:>7,}  {rate:>6.1%} bounced  {hour.complaints} complaints"
 
 
@@ -127,17 +142,19 @@ def risk(counts: Reputation, rules: Rules, state: State) -> float:
     return round(min(max(bounces, complaints), counts.outcomes / rules.minimum_outcomes, 9.9), 3)
 
 
-def _rows(parts: Parts, now: datetime) -> Iterable[dict[str, Any]]:
+def _rows(parts: Parts, directory: Directory, now: datetime) -> Iterable[dict[str, Any]]:
     for instance in parts.instances.part(0, of=1):
-        yield _row(parts, instance, now)[0]
+        yield _row(parts, directory, instance, now)[0]
 
 
-def _row(parts: Parts, instance: str, now: datetime) -> tuple[dict[str, Any], Standing]:
+def _row(parts: Parts, directory: Directory, instance: str, now: datetime) -> tuple[dict[str, Any], Standing]:
     standing = parts.standings.load(instance)
     counts = parts.judge.measure(standing, now=now)
     rules = parts.judge.rules
+    who = directory.of(instance)
     row = {
-        "instance": instance,
+        **who.columns(),
+        "admin_email": who.admin_email,
         "state": Shown(standing.state.value, _STYLES[standing.state]),
         "since": standing.since,
         "risk": Shown(risk(counts, rules, standing.state), "bold"),

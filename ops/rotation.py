@@ -1,5 +1,6 @@
-"""`ops webhooks rotate`: a new signing secret, which signs beside the old one for a day."""
+"""`ops webhooks rotate`: a new signing secret, which signs beside the old one for a day, or replaces it at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -7,87 +8,129 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.aws.binding_seal import BindingVault
+from lambdas.aws.broker_table import VersionConflict
 from lambdas.aws.clients import client
 from lambdas.aws.items import to_item
 from lambdas.aws.seal import seal, unseal
 from lambdas.aws.webhook_table import webhook_key
 from lambdas.domain.signature import WebhookSecret, new_secret
 from lambdas.domain.target import Target
-from ops.console import STACK, Json, StackName, fail, say, told
+from ops.console import STACK, Json, StackName, fail, say, told, when
 from ops.tools import Tools, tools
 
 OVERLAP = timedelta(hours=24)  # in which both secrets sign
+_PARTED = "SET sealed = :new, sealed_previous = :old, sealed_previous_until = :until"
+_AT_ONCE = "SET sealed = :new REMOVE sealed_previous, sealed_previous_until"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """What a rotation did. `replaced`: there is a new secret; `shown`: the bindings that were given it just now.
+
+    `until` is when the old secret ends; None: it ended at once.
+    """
+
+    replaced: bool
+    shown: tuple[str, ...]
+    until: datetime | None
 
 
 def rotate(
     webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")],
+    at_once: Annotated[
+        bool, typer.Option("--now", help="End the old secret at once: for one that leaked, also during a rotation.")
+    ] = False,
     stack: StackName = STACK,
     as_json: Json = False,
 ) -> None:
     """Give a webhook a new secret. The old one signs too for 24 hours; its bindings show the new one at once.
 
-    Said again within those hours, it only completes what an interrupted rotation left undone.
+    Within those hours, a second rotation is refused: it would end a secret that the application may still use. Use
+    --now to replace a leaked secret whatever is under way. The application then rejects webhooks until it has the new
+    one; they are retried for three days.
     """
     now = datetime.now(UTC)
     with told():
         found = tools(stack)
         target, item = found.webhook(webhook)
         if not target.sealed:
-            fail(f"webhook {webhook} has no secret: it sends digests")
-        bindings = Rotation(found, target, item).run(now=now)
-    row = {"webhook": webhook, "bindings": bindings, "old_secret_signs_until": now + OVERLAP}
-    say(
-        f"Webhook {webhook} has a new secret; {', '.join(bindings)} show it when they are fetched.",
-        row,
-        as_json=as_json,
+            fail(f"webhook {webhook} has no secret: it sends digests by e-mail")
+        try:
+            done = Rotation(found, target, item).run(now=now, at_once=at_once)
+        except VersionConflict:
+            fail("a binding was changed at the same moment; run `webhooks rotate` again to complete the rotation")
+    if not done.replaced and not done.shown:
+        fail(
+            f"webhook {webhook} has no new secret: a rotation is under way, and the old secret signs until "
+            f"{when(done.until)}. To replace the secret again at once: `webhooks rotate {webhook} --now`"
+        )
+    row = {"webhook": webhook, "replaced": done.replaced, "bindings": done.shown, "old_secret_signs_until": done.until}
+    say(_told(webhook, done), row, as_json=as_json)
+
+
+def _told(webhook: str, done: Rotated) -> str:
+    bindings = ", ".join(done.shown) or "no binding"
+    if not done.replaced:
+        return f"An interrupted rotation of webhook {webhook} is complete: {bindings} show the new secret now."
+    end = f"signs until {when(done.until)}" if done.until else "signs no more (within 10 s everywhere)"
+    return (
+        f"Webhook {webhook} has a new secret; {bindings} show it when they are fetched. The old secret {end}.\n"
+        "On Cloud Foundry the application gets it by a new binding: see docs/tenants.md."
     )
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """The webhook first, then its bindings: from the first write on both secrets verify, so any death is harmless."""
+    """The webhook first, then its bindings: from the first write on both secrets verify, so any crash is harmless."""
 
     found: Tools
     target: Target
     item: dict[str, Any]
 
-    def run(self, *, now: datetime) -> list[str]:
-        """Rotate, or complete a rotation of the last 24 hours; the bindings that show the new secret."""
-        target = self.target
-        secret = unseal(client("kms"), target.webhook_id, target.sealed)
-        if len(target.seals(now=now)) == 1:
-            secret = self._replace(secret, now=now)
-        return [binding for binding in self.item.get("bindings", []) if self._show(binding, secret.secret)]
+    def run(self, *, now: datetime, at_once: bool) -> Rotated:
+        """Rotate, or complete a rotation of the last 24 hours. Raises VersionConflict; then run it again."""
+        secret = unseal(client("kms"), self.target.webhook_id, self.target.sealed)
+        under_way = len(self.target.seals(now=now)) > 1
+        until = self.target.sealed_previous_until if under_way else now + OVERLAP
+        replaced = at_once or not under_way
+        if replaced:
+            until = None if at_once else until
+            secret = self._replace(secret, until=until)
+        return Rotated(replaced=replaced, shown=self._show(secret.secret), until=until)
 
-    def _replace(self, old: WebhookSecret, *, now: datetime) -> WebhookSecret:
-        """Have a new secret sign beside the old one; unless somebody changed the webhook since it was read."""
+    def _replace(self, old: WebhookSecret, *, until: datetime | None) -> WebhookSecret:
+        """Have a new secret sign, beside the old one *until* then; unless somebody changed the webhook meanwhile."""
         fresh = replace(old, secret=new_secret())
         dynamodb = client("dynamodb")
-        values = {
+        values: dict[str, object] = {
             ":new": seal(client("kms"), self.found.stack.outputs["KeyArn"], self.target.webhook_id, fresh),
             ":old": self.target.sealed,
-            ":until": (now + OVERLAP).isoformat(),
         }
         try:
             dynamodb.update_item(
                 TableName=self.found.stack.tables["webhooks"],
                 Key=to_item(webhook_key(self.target.instance_id, self.target.webhook_id)),
-                UpdateExpression="SET sealed = :new, sealed_previous = :old, sealed_previous_until = :until",
+                UpdateExpression=_PARTED if until else _AT_ONCE,
                 ConditionExpression="sealed = :old",
-                ExpressionAttributeValues=to_item(values),
+                ExpressionAttributeValues=to_item({**values, ":until": until.isoformat()} if until else values),
             )
         except dynamodb.exceptions.ConditionalCheckFailedException:
-            fail("the webhook was changed in this moment; try again")
+            fail("the webhook was changed at the same moment; try again")
         return fresh
 
-    def _show(self, binding_id: str, secret: str) -> bool:
-        """Have a binding show *secret* among its credentials; False if there is no such binding any more."""
+    def _show(self, secret: str) -> tuple[str, ...]:
+        """Have every binding of the webhook show *secret*; those that did not show it before."""
+        bindings: Sequence[str] = self.item.get("bindings", [])
+        return tuple(binding for binding in bindings if self._show_in(binding, secret))
+
+    def _show_in(self, binding_id: str, secret: str) -> bool:
         vault = BindingVault(client("kms"), self.found.stack.outputs["KeyArn"])
         binding = self.found.broker.binding(self.target.instance_id, binding_id)
         if binding is None or not binding.sealed:
             return False
         kept = vault.open(binding_id, binding.sealed)
-        if kept.webhook_secret != secret:
-            sealed = vault.seal(binding_id, replace(kept, webhook_secret=secret))
-            self.found.broker.save_binding(replace(binding, sealed=sealed))
+        if kept.webhook_secret == secret:
+            return False
+        sealed = vault.seal(binding_id, replace(kept, webhook_secret=secret))
+        self.found.broker.save_binding(replace(binding, sealed=sealed))
         return True

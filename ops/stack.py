@@ -4,9 +4,11 @@ Credentials, region and endpoint come from the environment, as for any AWS tool.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +16,7 @@ from lambdas.aws.clients import session
 
 DEFAULT_NAME = "ses-feedback"
 NO_REGION = "no region: set AWS_REGION, or AWS_PROFILE to a profile with a region"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class StackMissing(Exception):
@@ -35,6 +38,14 @@ class Stack:
     def arn_prefix(self) -> str:
         """What the ARN of a topic of this account and region begins with."""
         return self.outputs["EventTopicArn"].rpartition(":")[0] + ":"
+
+    @property
+    def broker_url(self) -> str:
+        """Where the broker answers. An embedded AWS serves its APIs under its own endpoint, not in AWS's domain."""
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        if urlsplit(endpoint).hostname in _LOOPBACK:
+            return f"{endpoint}/_aws/execute-api/{self.outputs['BrokerApiId']}/$default"
+        return self.outputs["BrokerUrl"]
 
 
 def find(name: str = DEFAULT_NAME) -> Stack:

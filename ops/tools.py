@@ -10,11 +10,13 @@ from lambdas.aws.backlog import Backlog
 from lambdas.aws.broker_table import BrokerTable
 from lambdas.aws.clients import client
 from lambdas.aws.delivery_queue import DeliveryQueue
+from lambdas.aws.instance_list import InstanceList
 from lambdas.aws.topics import Topics
 from lambdas.aws.webhook_state import WebhookStates
 from lambdas.domain.target import Target
 from lambdas.domain.webhook import EventKind, Scope, Webhook
 from ops.console import fail
+from ops.directory import Directory, Named, UnknownInstance
 from ops.stack import Stack, find
 
 
@@ -45,6 +47,16 @@ class Tools:
         return BrokerTable(client("dynamodb"), self.stack.tables["broker"])
 
     @cached_property
+    def directory(self) -> Directory:
+        """Instances by the names that people know."""
+        return Directory(self.broker)
+
+    @cached_property
+    def instances(self) -> InstanceList:
+        """Which instances the pipeline knows, and whether their notifications are on."""
+        return InstanceList(client("dynamodb"), self.stack.tables["webhooks"])
+
+    @cached_property
     def queue(self) -> DeliveryQueue:
         """The deliveries queue."""
         return DeliveryQueue(client("sqs"), self.stack.queues["deliveries"])
@@ -53,6 +65,13 @@ class Tools:
     def topics(self) -> Topics:
         """Topics that tell people by e-mail."""
         return Topics(client("sns"), key_arn=self.stack.outputs["KeyArn"], arn_prefix=self.stack.arn_prefix)
+
+    def instance(self, text: str) -> Named:
+        """The instance of that id, name or domain; ends the command when there is none or more than one."""
+        try:
+            return self.directory.find(text)
+        except UnknownInstance as unknown:
+            fail(str(unknown))
 
     def webhook(self, webhook_id: str) -> tuple[Target, dict[str, Any]]:
         """A webhook by its id, with its item; ends the command when there is none."""

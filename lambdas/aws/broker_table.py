@@ -67,6 +67,19 @@ class BrokerTable:
         """The instance, tombstones included; None when it was never seen."""
         return self._read(_instance_key(instance_id), Instance)
 
+    def instances(self) -> Iterator[Instance]:
+        """All instances, without tombstones. Reads the whole table: for operators only."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table,
+            FilterExpression="sk = :instance",
+            ExpressionAttributeValues=to_item({":instance": "instance"}),
+        )
+        for page in pages:
+            for item in page["Items"]:
+                instance = msgspec.json.decode(from_item(item)["record"], type=Instance)
+                if instance.state is not InstanceState.GONE:
+                    yield instance
+
     def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
         """Write *instance* if nobody did since it was read, and return it with its new version.
 

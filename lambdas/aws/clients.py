@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_kms import KMSClient
     from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_route53 import Route53Client
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sesv2 import SESV2Client
@@ -62,6 +63,8 @@ def client(service: Literal["ec2"]) -> "EC2Client": ...
 def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
 def client(service: Literal["sts"]) -> "STSClient": ...
+@overload
+def client(service: Literal["logs"]) -> "CloudWatchLogsClient": ...
 @cache
 def client(service: str) -> "BaseClient":
     """The process's client of *service*; region, keys and endpoint come from the environment."""

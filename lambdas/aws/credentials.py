@@ -9,8 +9,9 @@ import msgspec
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-KEPT_FOR = timedelta(minutes=5)  # how long a removed password may still be taken
-REFUSED_FOR = timedelta(seconds=10)  # between two reads caused by wrong passwords, so that guessing costs us nothing
+KEPT_FOR = timedelta(seconds=30)  # how long an ended password may still be accepted; a read costs $0.05 per 10,000
+MAX_EXTRA_READS = 20  # reads that wrong passwords may cause at once: a new password works also after typing errors
+EXTRA_READ_EVERY = timedelta(seconds=10)  # one more is allowed: guessing all day costs a process 4 cents
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -33,18 +34,36 @@ class Credentials:
         self._secret_arn = secret_arn
         self._accepted: Accepted | None = None
         self._read_at: datetime | None = None
+        self._extra_reads = float(MAX_EXTRA_READS)
+        self._extra_reads_at: datetime | None = None
 
     def accept(self, username: str, password: str, *, now: datetime) -> bool:
-        """Whether they are the current or the previous ones. A wrong pair may be a new one: it is looked up once."""
-        if _matches(self._current(KEPT_FOR, now), username, password):
+        """Whether they are the current or the previous ones. A wrong pair may be new: the secret is read again."""
+        known = self._known(now)
+        if known is not None and _matches(known, username, password):
             return True
-        return _matches(self._current(REFUSED_FOR, now), username, password)
+        if known is not None and not self._may_read_again(now):
+            return False
+        return _matches(self._read(now), username, password)
 
-    def _current(self, age: timedelta, now: datetime) -> Accepted:
-        if self._accepted is None or self._read_at is None or now - self._read_at >= age:
-            answer = self._client.get_secret_value(SecretId=self._secret_arn)
-            self._accepted, self._read_at = _decoder.decode(answer["SecretString"]), now
+    def _known(self, now: datetime) -> Accepted | None:
+        """What was read within KEPT_FOR."""
+        return self._accepted if self._read_at is not None and now - self._read_at < KEPT_FOR else None
+
+    def _read(self, now: datetime) -> Accepted:
+        answer = self._client.get_secret_value(SecretId=self._secret_arn)
+        self._accepted, self._read_at = _decoder.decode(answer["SecretString"]), now
         return self._accepted
+
+    def _may_read_again(self, now: datetime) -> bool:
+        """A token bucket: MAX_EXTRA_READS at once, and one more every EXTRA_READ_EVERY."""
+        since = now - (self._extra_reads_at or now)
+        self._extra_reads = min(MAX_EXTRA_READS, self._extra_reads + since / EXTRA_READ_EVERY)
+        self._extra_reads_at = now
+        if self._extra_reads < 1:
+            return False
+        self._extra_reads -= 1
+        return True
 
 
 def _matches(accepted: Accepted, username: str, password: str) -> bool:

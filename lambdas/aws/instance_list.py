@@ -1,10 +1,10 @@
 """All instances, in slices: the webhooks table, scanned a segment at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lambdas.aws.items import to_item
-from lambdas.aws.webhook_table import INSTANCE_ITEM
+from lambdas.aws.items import from_item, to_item
+from lambdas.aws.webhook_table import INSTANCE_ITEM, instance_key
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -29,3 +29,18 @@ class InstanceList:
             ProjectionExpression="instance_id",
         )
         return (item["instance_id"]["S"] for page in pages for item in page["Items"])
+
+    def notifications(self, instance_id: str | None = None) -> Mapping[str, bool]:
+        """Whether events are fanned out, by instance: of all instances, or of one. For operators: reads the table."""
+        if instance_id is not None:
+            answer = self._client.get_item(TableName=self._table_name, Key=to_item(instance_key(instance_id)))
+            items = [answer["Item"]] if "Item" in answer else []
+        else:
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._table_name,
+                FilterExpression="#item = :instance",
+                ExpressionAttributeNames={"#item": "item"},
+                ExpressionAttributeValues=to_item({":instance": INSTANCE_ITEM}),
+            )
+            items = [item for page in pages for item in page["Items"]]
+        return {item["instance_id"]: bool(item["notifications"]) for item in map(from_item, items)}

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.aws.binding_seal import BindingVault
-from lambdas.aws.credentials import KEPT_FOR, REFUSED_FOR, Credentials
+from lambdas.aws.credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
 from lambdas.aws.iam import Iam, sending_policy
 from lambdas.aws.operations_queue import OperationMessage, OperationsQueue, decode
 from lambdas.aws.topics import Topics
@@ -294,7 +294,28 @@ def test_a_rotation_needs_no_restart() -> None:
     assert credentials.accept("b", "one", now=NOW)
     stored({"username": "b", "password": "two", "previous_password": "one"})
     assert credentials.accept("b", "one", now=NOW + timedelta(seconds=1))
-    assert not credentials.accept("b", "two", now=NOW + timedelta(seconds=2))
-    assert credentials.accept("b", "two", now=NOW + REFUSED_FOR)
+    assert credentials.accept("b", "two", now=NOW + timedelta(seconds=2))
     stored({"username": "b", "password": "two"})
-    assert not credentials.accept("b", "one", now=NOW + REFUSED_FOR + KEPT_FOR)
+    assert not credentials.accept("b", "one", now=NOW + timedelta(seconds=2) + KEPT_FOR)
+
+
+def test_a_new_password_works_at_once_also_after_wrong_ones() -> None:
+    """An operator's typing error must not lock the platform out for a while."""
+    credentials = Credentials(stored({"username": "b", "password": "one"}), "c")
+    assert credentials.accept("b", "one", now=NOW)
+    for _ in range(MAX_EXTRA_READS - 1):
+        assert not credentials.accept("b", "typo", now=NOW)
+    stored({"username": "b", "password": "two", "previous_password": "one"})
+    assert credentials.accept("b", "two", now=NOW)
+
+
+def test_guessing_costs_a_read_every_ten_seconds() -> None:
+    """After a few that are read at once; the right password is accepted all the while."""
+    secrets = stored({"username": "b", "password": "one"})
+    reads: list[str] = []
+    secrets.meta.events.register("before-call.secretsmanager.GetSecretValue", lambda **_: reads.append("read"))
+    credentials = Credentials(secrets, "c")
+    for second in range(100):
+        assert not credentials.accept("b", f"guess {second}", now=NOW + timedelta(milliseconds=100 * second))
+        assert credentials.accept("b", "one", now=NOW + timedelta(milliseconds=100 * second))
+    assert len(reads) <= 1 + MAX_EXTRA_READS + 1

@@ -6,20 +6,46 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from lambdas.aws.credentials import Credentials
+from lambdas.aws.credentials import KEPT_FOR, Credentials
+from ops import broker
 from ops.broker import app
 from ops.stack import Stack
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+STEP = timedelta(seconds=1)
+
+
+class Clock:
+    """Time that passes only while a command waits."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now.timestamp()
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Credentials]:
-    """The broker's own judge of passwords, over the same secret as the commands."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The commands' time."""
+    made = Clock()
+    monkeypatch.setattr(broker, "time", made)
+    return made
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Credentials]:
+    """The broker's own judge of passwords, over the same secret as the commands, which ask it by HTTP."""
     with mock_aws():
         secrets = boto3.client("secretsmanager", region_name="us-east-1")
         arn = secrets.create_secret(Name="c", SecretString='{"username": "broker", "password": "first"}')["ARN"]
@@ -27,39 +53,100 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Credentials]:
         stack = Stack(name="ses-feedback", region="us-east-1", outputs=outputs, tables={}, queues={}, functions={})
         monkeypatch.setattr("ops.broker.find", lambda _: stack)
         monkeypatch.setattr("ops.broker._client", lambda: secrets)
-        yield Credentials(secrets, arn)
+        credentials = Credentials(secrets, arn)
+
+        def get(url: str, *, auth: tuple[str, str], headers: dict[str, str], timeout: float) -> httpx.Response:
+            assert (url, headers["X-Broker-API-Version"]) == ("https://broker.example/v2/catalog", "2.17")
+            return httpx.Response(200 if credentials.accept(*auth, now=clock.now) else 401)
+
+        monkeypatch.setattr("ops.broker.httpx.get", get)
+        yield credentials
 
 
 def run(*words: str) -> dict[str, Any]:
+    """What a command that succeeds answers."""
     result = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
 
 
-def test_both_passwords_are_taken_while_rotating_and_one_after(judge: Credentials) -> None:
-    run("rotate")
-    new = run("show", "--password")["password"]
+def refused(*words: str) -> str:
+    """Why a command did nothing."""
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 1
+    assert not result.stdout
+    return result.stderr
 
-    assert judge.accept("broker", "first", now=NOON)
-    assert judge.accept("broker", new, now=NOON)
 
-    run("retire")
-    later = NOON + timedelta(minutes=6)
-    assert not judge.accept("broker", "first", now=later)
-    assert judge.accept("broker", new, now=later)
+def password() -> str:
+    """The current one."""
+    return str(run("show", "--password")["password"])
+
+
+def test_both_passwords_are_accepted_while_rotating_and_one_after(judge: Credentials, clock: Clock) -> None:
+    """Retired, the old one ends everywhere within half a minute, and the command says so only when it has seen it."""
+    assert run("rotate") == {"rotating": True, "checked": True}
+    new = password()
+
+    assert judge.accept("broker", "first", now=clock.now)
+    assert judge.accept("broker", new, now=clock.now)
+
+    assert run("retire") == {"rotating": False, "retired": True}
+    assert not judge.accept("broker", "first", now=clock.now)
+    assert judge.accept("broker", new, now=clock.now)
+    assert clock.now - NOON <= KEPT_FOR + STEP
 
 
 @pytest.mark.usefixtures("judge")
 def test_the_password_is_shown_only_when_asked_for() -> None:
+    """And the URL always."""
     assert run("show") == {"url": "https://broker.example", "username": "broker", "rotating": False}
 
 
-def test_rotating_twice_keeps_the_last_two(judge: Credentials) -> None:
+def test_a_second_rotation_is_refused_while_the_platform_may_use_the_previous_password(
+    judge: Credentials, clock: Clock
+) -> None:
+    """It would lock the platform out; nothing is changed, and what to do is said."""
     run("rotate")
-    second = run("show", "--password")["password"]
-    run("rotate")
+    second = password()
 
-    assert run("show")["rotating"]
-    assert judge.accept("broker", second, now=NOON)
-    assert not judge.accept("broker", "first", now=NOON + timedelta(minutes=6))
+    assert "a rotation is under way" in refused("rotate")
+    assert "--now" in refused("rotate")
+
+    assert password() == second
+    assert judge.accept("broker", "first", now=clock.now)
+
+
+def test_a_leaked_password_is_replaced_at_once_also_during_a_rotation(judge: Credentials, clock: Clock) -> None:
+    """The old ones end before the command says so, and it says that the platform is locked out."""
+    run("rotate")
+    leaked = password()
+
+    said = CliRunner().invoke(app, ["rotate", "--now"], catch_exceptions=False).stdout
+
+    assert "cannot reach the broker until it is updated" in said
+    assert not judge.accept("broker", leaked, now=clock.now)
+    assert judge.accept("broker", password(), now=clock.now)
+    assert run("show")["rotating"] is False
+    assert not judge.accept("broker", "first", now=clock.now + KEPT_FOR)
+
+
+@pytest.mark.usefixtures("judge")
+def test_nothing_is_claimed_that_the_broker_does_not_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers 401, or not at all."""
+    monkeypatch.setattr("ops.broker.httpx.get", lambda *_, **__: httpx.Response(401))
+    assert "rejects a password that must be valid" in refused("rotate")
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("no route")
+
+    monkeypatch.setattr("ops.broker.httpx.get", unreachable)
+    assert "cannot be reached to check it: no route" in refused("retire")
+
+
+@pytest.mark.usefixtures("judge")
+def test_retiring_without_a_rotation_changes_nothing() -> None:
+    """It can be typed twice."""
+    assert run("retire") == {"rotating": False, "retired": False}
+    assert password() == "first"

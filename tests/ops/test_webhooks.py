@@ -1,10 +1,7 @@
 """Operators' commands about webhooks, as they are typed, over tables and queues in moto."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,138 +14,12 @@ from lambdas.aws.backlog import Backlog
 from lambdas.aws.binding_seal import BindingVault
 from lambdas.aws.broker_table import BrokerTable
 from lambdas.aws.delivery_queue import decode
-from lambdas.aws.items import from_item, to_item
 from lambdas.aws.seal import seal, unseal
 from lambdas.aws.webhook_state import WebhookStates
-from lambdas.aws.webhook_table import webhook_key
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.instance import Binding, BindingSecret, BindingState, BindRequest
+from lambdas.domain.instance import BindingSecret
 from lambdas.domain.signature import WebhookSecret, new_secret
-from lambdas.domain.webhook import NotificationFormat, WebhookId
 from ops.__main__ import app
-from ops.dead_letters import HOME
-from ops.stack import Stack, StackMissing
-from tests.aws.tables import create_backlog, dynamodb_with
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_sqs import SQSClient
-
-NOW = datetime.now(UTC)
-WEBHOOK = WebhookId("w1")
-
-
-@dataclass
-class Ops:
-    """A stack in moto, and its operator."""
-
-    dynamodb: "DynamoDBClient"
-    sqs: "SQSClient"
-    queues: dict[str, str]
-
-    def run(self, *words: str, ok: bool = True) -> Any:
-        """What a command says, as JSON; its error if it is not to succeed."""
-        done = CliRunner().invoke(app, [*words, "--json"])
-        assert (done.exit_code == 0) is ok, done.output
-        return json.loads(done.stdout) if ok else done.stderr
-
-    def put_webhook(self, **more: object) -> None:
-        """Write the webhook as the broker does."""
-        item = {**webhook_key("i1", WEBHOOK), "url": "https://h.example/x", "format": "standard-webhooks", "version": 1}
-        self.dynamodb.put_item(TableName="webhooks", Item=to_item({**item, "events": ["bounce"], **more}))
-
-    def health(self) -> dict[str, Any]:
-        """The webhook's health as recorded."""
-        key = to_item(webhook_key("i1", WEBHOOK))
-        return dict(from_item(self.dynamodb.get_item(TableName="webhooks", Key=key)["Item"]).get("health", {}))
-
-    def queued(self, name: str = "deliveries") -> list[str]:
-        """The bodies in a queue."""
-        messages = self.sqs.receive_message(QueueUrl=self.queues[name], MaxNumberOfMessages=10).get("Messages", [])
-        return [message["Body"] for message in messages]
-
-
-@pytest.fixture
-def ops(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
-    """A stack with one healthy webhook of one binding."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
-    with dynamodb_with("webhooks") as dynamodb:
-        create_backlog(dynamodb, "backlog")
-        create_backlog(dynamodb, "broker")
-        sqs = boto3.client("sqs", region_name="us-east-1")
-        queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in {*HOME, *HOME.values()}}
-        monkeypatch.setattr("ops.tools.find", lambda name: _stack(name, queues))
-        stack = Ops(dynamodb, sqs, queues)
-        stack.put_webhook()
-        _bind(dynamodb)
-        yield stack
-    clients.client.cache_clear()  # type: ignore[attr-defined]
-
-
-def _stack(name: str, queues: dict[str, str]) -> Stack:
-    """The stack as its outputs tell of it."""
-    if name != "ses-feedback":
-        raise StackMissing(f"stack {name} in us-east-1: there is none")
-    return Stack(
-        name=name,
-        region="us-east-1",
-        outputs={
-            "EventTopicArn": "arn:aws:sns:us-east-1:123456789012:events",
-            "KeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
-        },
-        tables={"webhooks": "webhooks", "backlog": "backlog", "broker": "broker"},
-        queues=queues,
-        functions={},
-    )
-
-
-def _bind(dynamodb: "DynamoDBClient") -> None:
-    request = BindRequest(service_id="s", plan_id="p", notification_email="ops@shop.example")
-    BrokerTable(dynamodb, "broker").save_binding(
-        Binding(
-            id="b1",
-            instance_id="i1",
-            state=BindingState.READY,
-            request=request,
-            effective=request,
-            created_at=NOW,
-            webhook_id=WEBHOOK,
-            email_webhook_id="email-b1",
-        )
-    )
-
-
-def batch(*ids: str, created_at: datetime = NOW) -> DeliveryBatch:
-    """Deliveries for the webhook."""
-    deliveries = tuple(
-        Delivery(
-            id=id_,
-            type="email.bounced",
-            timestamp=NOW,
-            created_at=created_at,
-            format=NotificationFormat.STANDARD_WEBHOOKS,
-            body=f'"{id_}"',
-            headers={},
-        )
-        for id_ in ids
-    )
-    return DeliveryBatch(instance_id="i1", webhook_id=WEBHOOK, attempt=3, deliveries=deliveries)
-
-
-def failing(**more: object) -> dict[str, object]:
-    """A failing webhook's record."""
-    attempt = {
-        "delivery": "msg_1",
-        "type": "email.bounced",
-        "at": NOW.isoformat(),
-        "reason": "503",
-        "excerpt": "[busy]",
-    }
-    record = {"state": "failing", "since": NOW.isoformat(), "failures": 3, "last_reason": "503", "webhook_version": 1}
-    return {**record, "record": 4, "attempts": [{**attempt, "excerpt": "[busy]"}], **more}
+from tests.ops.world import NOW, WEBHOOK, Ops, batch, failing, stack_of
 
 
 def test_webhooks_are_listed_with_health_and_what_waits(ops: Ops) -> None:
@@ -159,7 +30,7 @@ def test_webhooks_are_listed_with_health_and_what_waits(ops: Ops) -> None:
     (row,) = ops.run("webhooks", "list")
 
     assert (row["webhook"], row["health"], row["last_failure"], row["waiting"]) == ("w1", "failing", "503", 2)
-    assert ops.run("webhooks", "list", "--instance", "i2") == []
+    assert "there is no instance i2" in ops.run("webhooks", "list", "--instance", "i2", ok=False)
 
 
 def test_only_unwell_webhooks_on_request(ops: Ops) -> None:
@@ -168,12 +39,35 @@ def test_only_unwell_webhooks_on_request(ops: Ops) -> None:
 
 
 def test_a_table_for_people_shows_the_same(ops: Ops) -> None:
-    """Brackets in a receiver's answer are no markup."""
+    """A row a line, in a pipe, with the names that the platform gave."""
     ops.put_webhook(health=failing())
 
-    assert "[busy]" in CliRunner(env={"COLUMNS": "200"}).invoke(app, ["attempts"]).stdout
-    assert "failing" in CliRunner(env={"COLUMNS": "200"}).invoke(app, ["webhooks", "show", "w1"]).stdout
-    assert "No webhooks." in CliRunner().invoke(app, ["webhooks", "list", "--instance", "i2"]).stdout
+    assert "[busy]" in ops.say("attempts")
+    assert "failing" in ops.say("webhooks", "show", "w1")
+    heading, row = ops.say("webhooks", "list").splitlines()
+    assert heading.split()[:4] == ["INSTANCE", "NAME", "ORGANIZATION", "SPACE"]
+    assert row.split()[:6] == ["i1", "my-mail", "agency", "prod", "mail.agency.gov", "w1"]
+
+
+def test_a_webhook_is_not_called_healthy_while_its_instance_sends_it_nothing(ops: Ops) -> None:
+    """Feedback notifications are off: that is what an operator has to see."""
+    ops.set_notifications(on=False)
+
+    (row,) = ops.run("webhooks", "list")
+    assert (row["health"], row["notifications"]) == ("notifications off", False)
+    assert "healthy" not in ops.say("webhooks", "list")
+    ops.put_webhook(health=failing())
+    assert ops.run("webhooks", "show", "w1")["health"] == "failing"
+
+
+def test_a_failure_is_not_the_last_one_any_more_after_a_recovery(ops: Ops) -> None:
+    """When it was can still be seen."""
+    recovered = {"failures": 0, "last_reason": "503", "last_failure": NOW.isoformat(), "state": "healthy"}
+    ops.put_webhook(health=failing(**recovered))
+
+    assert ops.run("webhooks", "list")[0]["last_failure"] is None
+    shown = ops.run("webhooks", "show", "w1")
+    assert (shown["last_failure"], shown["last_failure_at"]) == (None, NOW.isoformat())
 
 
 def test_a_webhook_is_shown_with_all_that_is_known_but_its_secret(ops: Ops) -> None:
@@ -193,6 +87,18 @@ def test_failed_attempts_tell_what_was_answered(ops: Ops) -> None:
     (attempt,) = ops.run("attempts", "w1")
 
     assert (attempt["delivery"], attempt["result"], attempt["answer"]) == ("msg_1", "503", "[busy]")
+    assert ops.run("attempts", "--instance", "my-mail") == [attempt]
+
+
+def test_a_failed_test_is_listed_with_what_was_answered(ops: Ops) -> None:
+    """It counts for no health, so it is in no other list."""
+    result = {"status": "404", "at": NOW.isoformat(), "delivery": "msg_t", "answer": "no such app"}
+    ops.put_webhook(test_result=result)
+
+    (attempt,) = ops.run("attempts")
+    facts = (attempt["type"], attempt["delivery"], attempt["result"], attempt["answer"], attempt["name"])
+    assert facts == ("webhook.test", "msg_t", "404", "no such app", "my-mail")
+    assert ops.run("webhooks", "list")[0]["last_test"] == f"404 at {NOW.isoformat()}"
 
 
 def test_disabling_and_enabling(ops: Ops) -> None:
@@ -269,7 +175,13 @@ def test_a_dry_run_replays_nothing(ops: Ops) -> None:
     ("words", "complaint"),
     [
         (("--binding", "b1"), "--since or --id"),
-        (("--binding", "b1", "--since", "yesterday"), "yesterday is no time"),
+        (("--binding", "b1", "--since", "yesterday"), "'yesterday' is not a time"),
+        (("--binding", "b1", "--since", ""), "'' is not a time"),
+        (("--binding", "b1", "--since", "0h"), "'0h' is not a time"),
+        (("--binding", "b1", "--since", "9999999999d"), "is not a time"),
+        (("--binding", "b1", "--since", "9999999d"), "deliveries are kept for 14 days"),
+        (("--binding", "b1", "--since", "15d"), "too long ago"),
+        (("--binding", "b1", "--since", "2222-01-01"), "in the future"),
         (("--binding", "b9", "--since", "1h"), "no binding b9"),
     ],
 )
@@ -315,7 +227,7 @@ def test_a_recipient_is_asked_to_confirm_again(ops: Ops) -> None:
     assert (told["topic"], told["email"]) == (arn, "ops@shop.example")
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert subscription["Endpoint"] == "ops@shop.example"
-    assert "neither a binding" in ops.run("resubscribe", "nobody", ok=False)
+    assert "nobody is not a binding" in ops.run("resubscribe", "nobody", ok=False)
 
 
 def test_a_stack_that_is_not_there_is_told_in_a_line(ops: Ops) -> None:
@@ -326,10 +238,10 @@ def test_a_stack_that_is_not_there_is_told_in_a_line(ops: Ops) -> None:
 def test_a_new_secret_signs_beside_the_old_one_and_the_binding_shows_it(
     ops: Ops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For 24 hours; said again in that time, the secret stays."""
+    """For 24 hours. Another rotation in that time is refused, --now excepted: that ends the old secret at once."""
     kms = clients.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
-    stack = _stack("ses-feedback", ops.queues)
+    stack = stack_of("ses-feedback", ops.queues)
     monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
     old, vault = new_secret(), BindingVault(kms, key)
     broker = BrokerTable(ops.dynamodb, "broker")
@@ -339,15 +251,55 @@ def test_a_new_secret_signs_beside_the_old_one_and_the_binding_shows_it(
     assert binding
     broker.save_binding(replace(binding, sealed=vault.seal("b1", BindingSecret(access_key_id="A", webhook_secret=old))))
 
-    told = [ops.run("webhooks", "rotate", "w1") for _ in range(2)]
+    told = ops.run("webhooks", "rotate", "w1")
+    assert "has no new secret" in ops.say("webhooks", "rotate", "w1", status=1)
 
     target = WebhookStates(ops.dynamodb, "webhooks").load([("i1", WEBHOOK)], now=NOW)["i1", WEBHOOK]
     new, previous = (unseal(kms, WEBHOOK, one) for one in target.seals(now=NOW + timedelta(hours=23)))
     binding = broker.binding("i1", "b1")
     assert binding
     shown = vault.open("b1", binding.sealed)
-    assert [one["bindings"] for one in told] == [["b1"], ["b1"]]
+    assert (told["replaced"], told["bindings"]) == (True, ["b1"])
+    assert ops.run("webhooks", "show", "w1")["old_secret_signs_until"] == told["old_secret_signs_until"]
     assert previous.secret == old
     assert new == WebhookSecret(secret=shown.webhook_secret, userinfo="joe:pw")
     assert (shown.access_key_id, shown.webhook_secret == old) == ("A", False)
     assert len(target.seals(now=NOW + timedelta(hours=25))) == 1
+
+    told = ops.run("webhooks", "rotate", "w1", "--now")
+
+    target = WebhookStates(ops.dynamodb, "webhooks").load([("i1", WEBHOOK)], now=NOW)["i1", WEBHOOK]
+    (newest,) = (unseal(kms, WEBHOOK, one) for one in target.seals(now=NOW))
+    binding = broker.binding("i1", "b1")
+    assert binding
+    assert newest.secret not in (old, new.secret)
+    assert vault.open("b1", binding.sealed).webhook_secret == newest.secret
+    assert (told["replaced"], told["old_secret_signs_until"]) == (True, None)
+    assert ops.run("webhooks", "show", "w1")["old_secret_signs_until"] is None
+
+
+def test_a_rotation_that_was_interrupted_is_completed(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The webhook has the new secret, its binding does not show it: the second run says what it did, and no more."""
+    kms = clients.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    stack = stack_of("ses-feedback", ops.queues)
+    monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
+    old, new, vault = new_secret(), new_secret(), BindingVault(kms, key)
+    sealed = [seal(kms, key, WEBHOOK, WebhookSecret(secret=secret, userinfo=None)) for secret in (new, old)]
+    until = datetime.now(UTC) + timedelta(hours=1)
+    ops.put_webhook(
+        sealed=sealed[0], sealed_previous=sealed[1], sealed_previous_until=until.isoformat(), bindings=["b1"]
+    )
+    broker = BrokerTable(ops.dynamodb, "broker")
+    binding = broker.binding("i1", "b1")
+    assert binding
+    broker.save_binding(replace(binding, sealed=vault.seal("b1", BindingSecret(webhook_secret=old))))
+
+    told = ops.run("webhooks", "rotate", "w1")
+
+    binding = broker.binding("i1", "b1")
+    assert binding
+    assert vault.open("b1", binding.sealed).webhook_secret == new
+    assert (told["replaced"], told["bindings"]) == (False, ["b1"])
+    assert told["old_secret_signs_until"] == until.isoformat()
+    assert "a rotation is under way" in ops.say("webhooks", "rotate", "w1", status=1)
