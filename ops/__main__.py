@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from ops import addresses, broker, dead_letters, instances, reputation, webhooks
 from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
@@ -57,4 +58,5 @@ app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(dril
 app.command(epilog=examples("completion bash"))(completion)
 
 if __name__ == "__main__":
+    completion_init()
     app(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)

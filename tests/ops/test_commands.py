@@ -1,0 +1,138 @@
+"""Every command: its help, its example, its JSON, its exit status."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ops.__main__ import app
+from ops.version import version
+from tests.ops.world import Ops
+
+ROOT = typer.main.get_command(app)
+_EXAMPLE = re.compile(r"^ +python -m ops (.*)$", re.M)
+
+
+def commands(group: Any = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command."""
+    if not hasattr(group, "commands"):
+        yield path
+        return
+    for name, command in group.commands.items():
+        yield from commands(command, (*path, name))
+
+
+def parsed(words: list[str]) -> None:
+    """Parse words as the command line does, without running anything. Raises click's UsageError."""
+    command: Any = ROOT
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("ops", list(words))
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_every_command_has_a_help_with_examples_that_can_be_typed(words: tuple[str, ...]) -> None:
+    """And says in a first line what it does."""
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"])
+    assert said.exit_code == 0
+    found = _EXAMPLE.findall(said.stdout)
+    assert found
+    for line in found:
+        assert shlex.split(line)[: len(words)] == list(words)
+        parsed(shlex.split(line))
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words != ("completion",)], ids=" ".join)
+def test_every_command_can_write_json(words: tuple[str, ...]) -> None:
+    """For programs."""
+    assert "--json" in CliRunner().invoke(app, [*words, "--help"]).stdout
+
+
+def test_a_wrongly_typed_command_ends_with_2_and_one_that_did_nothing_with_1(ops: Ops) -> None:
+    """As `--help` says."""
+    assert CliRunner().invoke(app, ["webhooks", "list", "--nope"]).exit_code == 2
+    assert "there is no instance nope" in ops.say("instances", "show", "nope", status=1)
+
+
+def test_the_version_is_pyprojects() -> None:
+    """Through the command as it is typed."""
+    said = subprocess.run(
+        [sys.executable, "-m", "ops", "--version"], check=True, capture_output=True, text=True, cwd=_root()
+    )
+    assert said.stdout == f"ses-feedback {version()}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version())
+
+
+def test_bash_completes_commands_and_options() -> None:
+    """With the function that `completion bash` defines, from any folder."""
+    script = CliRunner().invoke(app, ["completion", "bash"]).stdout
+    for typed, wanted in (
+        (("ses-feedback", "web"), "webhooks"),
+        (("ses-feedback", "webhooks", "ro"), "rotate"),
+        (("ses-feedback", "broker", "rotate", "--n"), "--now"),
+    ):
+        words = " ".join(map(shlex.quote, typed))
+        test = f'COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _ses_feedback; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", f"{script}\n{test}"], check=True, capture_output=True, text=True, cwd="/")
+        assert done.stdout.split() == [wanted]
+    assert "bashcompinit" in CliRunner().invoke(app, ["completion", "zsh"]).stdout
+    assert "no completion for tcsh" in CliRunner().invoke(app, ["completion", "tcsh"]).stderr
+
+
+def test_instances_are_shown_by_the_names_that_the_platform_gave(ops: Ops) -> None:
+    """And found by them, in every command that takes an instance."""
+    ops.put_instance("i2", name="other", domain="other.agency.gov", notifications=False)
+
+    rows = {row["instance"]: row for row in ops.run("instances", "list")}
+    assert rows["i2"] == {
+        "instance": "i2",
+        "name": "other",
+        "organization": "agency",
+        "space": "prod",
+        "domain": "other.agency.gov",
+        "admin_email": "admin@other.agency.gov",
+        "notifications": False,
+    }
+    for text in ("i1", "my-mail", "agency/prod/my-mail", "mail.agency.gov", "MAIL.agency.gov"):
+        assert ops.run("instances", "show", text)["instance"] == "i1"
+        assert [row["webhook"] for row in ops.run("webhooks", "list", "--instance", text)] == ["w1"]
+    shown = ops.run("instances", "show", "i1")
+    assert [binding["binding"] for binding in shown["bindings"]] == ["b1"]
+    assert "b1  webhook w1" in ops.say("instances", "show", "i1")
+
+
+def test_a_name_that_two_instances_have_is_refused_with_both(ops: Ops) -> None:
+    """A command must not act on the wrong tenant."""
+    ops.put_instance("i2", name="my-mail", domain="other.agency.gov", space="dev")
+
+    said = ops.say("webhooks", "list", "--instance", "my-mail", status=1)
+
+    assert "more than one instance is called my-mail" in said
+    assert "i1 (agency/prod/my-mail, mail.agency.gov)" in said
+    assert "i2 (agency/dev/my-mail, other.agency.gov)" in said
+    assert ops.run("instances", "show", "agency/dev/my-mail")["instance"] == "i2"
+
+
+def test_what_is_piped_holds_no_colours_and_a_row_a_line(ops: Ops) -> None:
+    """`ops ... | grep ID` finds the row."""
+    piped = subprocess_like(ops.say("instances", "list"))
+    assert [line.split()[0] for line in piped] == ["INSTANCE", "i1"]
+    assert json.loads(CliRunner().invoke(app, ["instances", "list", "--json"]).stdout)
+
+
+def subprocess_like(text: str) -> list[str]:
+    """The lines of what was piped, which hold nothing for terminals."""
+    assert not re.search(r"[\x1b─-╿]", text)
+    return text.splitlines()
+
+
+def _root() -> str:
+    return str(Path(__file__).resolve().parents[2])
