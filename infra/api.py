@@ -1,6 +1,7 @@
-"""The broker's HTTP API: TLS, throttled, with access logs that name no credential."""
+"""The HTTP APIs of the broker and the portal: TLS, throttled, with access logs that name no credential."""
 
 import json
+from collections.abc import Collection
 
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_lambda as lambda_
@@ -25,25 +26,35 @@ _LOGGED = {
 
 
 class Api(Construct):
-    """`url` is what the platform registers; every request goes to the broker's function, which checks
-    Basic auth first and answers in the specification's form, whatever the path."""
+    """An HTTP API in front of one function, which gets every request whatever its path. `url` is where it is.
 
-    def __init__(self, scope: Construct, id: str, *, ground: Ground, function: lambda_.IFunction) -> None:
+    *because* says why the API itself authorizes nobody, *unlogged* which facts of a request its access log leaves out.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ground: Ground,
+        function: lambda_.IFunction,
+        name: str = "Broker",
+        description: str = "Open Service Broker API",
+        because: str = "The Open Service Broker API is authorized by Basic auth, which the function checks itself: an "
+        "authorizer could not answer with the specification's errors.",
+        throttle: apigateway.ThrottleSettings | None = None,
+        unlogged: Collection[str] = (),
+    ) -> None:
         super().__init__(scope, id)
         context = ground.context
         self.api = apigateway.HttpApi(
             self,
             "Http",
-            description=f"{context.stack_name}: Open Service Broker API",
+            description=f"{context.stack_name}: {description}",
             create_default_stage=False,
-            default_integration=HttpLambdaIntegration("Broker", function),
+            default_integration=HttpLambdaIntegration(name, function),
         )
-        accept(
-            self.api,
-            "AwsSolutions-APIG4",
-            because="The Open Service Broker API is authorized by Basic auth, which the function checks itself: an "
-            "authorizer could not answer with the specification's errors.",
-        )
+        accept(self.api, "AwsSolutions-APIG4", because=because)
         self.stage = apigateway.HttpStage(
             self,
             "Stage",
@@ -51,17 +62,19 @@ class Api(Construct):
             stage_name="$default",
             auto_deploy=True,
             detailed_metrics_enabled=True,
-            throttle=apigateway.ThrottleSettings(
+            throttle=throttle
+            or apigateway.ThrottleSettings(
                 rate_limit=context.broker_requests_per_second, burst_limit=context.broker_burst
             ),
         )
-        _log(self.stage, log_group_of(self, ground).log_group_arn)
+        _log(self.stage, log_group_of(self, ground).log_group_arn, unlogged)
         self.url = self.api.api_endpoint
 
 
-def _log(stage: apigateway.HttpStage, destination: str) -> None:
+def _log(stage: apigateway.HttpStage, destination: str, unlogged: Collection[str]) -> None:
     cfn = stage.node.default_child
     assert isinstance(cfn, apigateway.CfnStage)  # noqa: S101
+    logged = {name: value for name, value in _LOGGED.items() if name not in unlogged}
     cfn.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
-        destination_arn=destination, format=json.dumps(_LOGGED)
+        destination_arn=destination, format=json.dumps(logged)
     )

@@ -19,6 +19,9 @@ from infra import bytecode, dependencies, models, sources
 from infra.dependencies import Target
 
 ROOT = Path(__file__).parent.parent
+PORTAL_STYLE = {  # in the portal's bundle, from npm
+    "lambdas/portal/vendor/pico.min.css": ROOT / "node_modules/@picocss/pico/css/pico.blue.min.css"
+}
 CA_BUNDLE = "private-ca.pem"  # in the delivery function's bundle, where the operator gives one
 _FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last asked for: no synthesis or deploy takes a day
 _BUILDERS = (
@@ -48,7 +51,7 @@ class Bundler:
 
     def bundle(self, function: str, extra: dict[str, Path] | None = None) -> Bundle:
         """The bundle of the function folder *function*, with *extra* files by their path in it."""
-        files = sources.sources(self.root, function)
+        files = sources.sources(self.root, function) | (PORTAL_STYLE if function == "portal" else {})
         installed = self._dependencies(function, sources.services(files))
         contents = {**files, **(extra or {})}
         key = _hash([installed.name, *_fingerprints(contents)])

@@ -155,6 +155,30 @@ class Context:
     catalog_documentation_url: str = _key("", "where tenants read about the service", URL)
     catalog_support_url: str = _key("", "where tenants get help", URL)
 
+    portal: str = _key(
+        "off",
+        "the portal, a page for each service instance, and how people sign in: links (one-time links that the operator "
+        "makes), cloud-foundry (who may see the instance there), oidc (operators by OpenID Connect, tenants by links)",
+        one_of("off", "links", "cloud-foundry", "oidc"),
+    )
+    portal_domain_name: str = _key(
+        "",
+        "the portal's own domain name, which you point at the API's; empty: the API's address",
+        matching(r"([a-z0-9-]+\.)+[a-z0-9-]+|", "a domain in lower case, such as mail.example.gov, or empty"),
+    )
+    portal_certificate_arn: str = _key(
+        "",
+        "ARN of the certificate for that name in AWS Certificate Manager, in the stack's region",
+        matching(r"(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+)?", "a certificate's ARN, or empty"),
+    )
+    portal_url: str = _key(
+        "",
+        "the portal's address where a proxy of yours stands before it; empty: the domain name's or the API's",
+        matching(r"(https://[^\s/]+|http://127\.0\.0\.1:\d+)?", "https:// and a host, without a path, or empty"),
+    )
+    portal_requests_per_second: int = _key(20, "throttle of the portal's API", between(1, 1000))
+    portal_burst: int = _key(60, "burst that the portal's API takes", between(1, 5000))
+
     privatelink_vpc_id: str = _key(
         "",
         "VPC in which the privatelink service makes endpoints; empty: the service is not offered",
@@ -216,6 +240,7 @@ class Context:
                 raise ContextError(f"context key {key.name} is {written(value)!r}; it must be {rule.right}")
         self._check_together("zone_name", "zone_id")
         self._check_together("delivery_subnet_ids", "delivery_security_group_ids")
+        self._check_together("portal_domain_name", "portal_certificate_arn")
         self._check_needs("privatelink_subnet_ids", "privatelink_vpc_id")
         self._check_needs("privatelink_cidrs", "privatelink_vpc_id")
         self._check_needs("zone_credentials_secret_arn", "zone_name")

@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.bundle import ROOT
 from infra.bytecode import uv
 
-FUNCTIONS = ("broker", "delivery", "feedback", "reputation")
+FUNCTIONS = ("broker", "delivery", "feedback", "portal", "reputation")
 
 
 def lock(folder: Path) -> None:

@@ -17,6 +17,7 @@ from infra.encryption import Encryption
 from infra.events import Events
 from infra.feedback import Feedback
 from infra.function import Ground
+from infra.portal import Portal
 from infra.reputation import Reputation
 from infra.storage import Storage
 
@@ -60,7 +61,9 @@ class SesFeedbackStack(Stack):
             code=code,
         )
         self.ground = ground
-        self.storage = Storage(self, "Storage", key=key, removal=removal, protect=context.protect)
+        self.storage = Storage(
+            self, "Storage", key=key, removal=removal, protect=context.protect, portal=context.portal != "off"
+        )
         self.deliveries = Deliveries(self, "Deliveries", ground=ground)
         self.events = Events(self, "Events", ground=ground, timeout=feedback.TIMEOUT)
         queue, topic_arn = self.deliveries.queue, self.events.topic.topic_arn
@@ -70,6 +73,11 @@ class SesFeedbackStack(Stack):
         self.delivery = Delivery(self, "Delivery", ground=ground, storage=self.storage, deliveries=self.deliveries)
         self.reputation = Reputation(
             self, "Reputation", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
+        )
+        self.portal = (
+            Portal(self, "Portal", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
+            if self.storage.portal
+            else None
         )
         self.broker = Broker(
             self, "Broker", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
@@ -81,6 +89,9 @@ class SesFeedbackStack(Stack):
         """The outputs that operators, `ops` and the embedded AWS go by."""
         CfnOutput(self, "BrokerUrl", value=self.api.url)
         CfnOutput(self, "BrokerApiId", value=self.api.api.api_id)
+        if self.portal:
+            CfnOutput(self, "PortalUrl", value=self.portal.url)
+            CfnOutput(self, "PortalApiId", value=self.portal.api.api.api_id)
         CfnOutput(self, "BrokerCredentialsSecretArn", value=self.broker.credentials.secret_arn)
         CfnOutput(self, "EventTopicArn", value=self.events.topic.topic_arn)
         CfnOutput(self, "OperatorTopicArn", value=self.ground.operator.topic.topic_arn)
@@ -99,6 +110,7 @@ class SesFeedbackStack(Stack):
             "operations": self.broker.operations.queue,
             "operations_dlq": self.broker.operations.dead,
             "reputation_dlq": self.reputation.failures,
+            **(self.portal.queues if self.portal else {}),
         }
         return {name: queue.queue_url for name, queue in queues.items()}
 
@@ -112,5 +124,6 @@ class SesFeedbackStack(Stack):
             "sweep": self.broker.sweep,
             "reputation": self.reputation.function,
             "reputation-sweep": self.reputation.sweep,
+            **(self.portal.functions if self.portal else {}),
         }
         return {name: function.function.function_name for name, function in functions.items()}

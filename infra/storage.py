@@ -11,9 +11,11 @@ DUE_INDEX = "due"  # of the backlog: webhooks with something to release, by when
 
 
 class Storage(Construct):
-    """Five tables: on demand, encrypted with the stack's key, restorable to any second of 35 days."""
+    """Five tables, and the portal's where there is one."""
 
-    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy, protect: bool) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy, protect: bool, portal: bool = False
+    ) -> None:
         super().__init__(scope, id)
         self._key = key
         self._removal = removal
@@ -29,8 +31,10 @@ class Storage(Construct):
         self.reputation = self._table("Reputation", "instance_id", "item", stream=True)
         self.broker = self._table("Broker", "pk", "sk")
         self.pacer = self._table("Pacer", "bucket")
+        self.portal = self._table("Portal", "pk", "sk") if portal else None
 
     def _table(self, id: str, partition: str, sort: str | None = None, *, stream: bool = False) -> dynamodb.Table:
+        """A table on demand, encrypted with the stack's key, restorable to any second of 35 days."""
         table = dynamodb.Table(
             self,
             id,
@@ -62,6 +66,7 @@ class Storage(Construct):
             "reputation": self.reputation,
             "broker": self.broker,
             "pacer": self.pacer,
+            **({"portal": self.portal} if self.portal else {}),
         }
         return {name: table.table_name for name, table in tables.items()}
 

@@ -19,6 +19,7 @@ from local.counters import counters
 from local.demo import Demo, DemoFailed
 from local.deploy import NotDeployed
 from local.osb import Broker, BrokerRefused, OperationFailed
+from local.portal_links import sign_in_link
 from local.process import NotStarted
 from local.publishing import as_new, publish, told_of
 from local.sender import NoSender, send_for
@@ -53,13 +54,15 @@ def up(
 ) -> None:
     """Start the embedded AWS, deploy the stack, keep both running.
 
-    Can be said again: what runs is kept, what changed is deployed. Ports are free ones, or SES_FEEDBACK_PORT (the
-    AWS) and SES_FEEDBACK_SMTP_PORT. STRICT=1 in the environment deploys production's address rules: public addresses
-    over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
+    Can be said again: what runs is kept, and what changed is deployed. Ports are free ones, or SES_FEEDBACK_PORT (the
+    AWS), SES_FEEDBACK_SMTP_PORT and SES_FEEDBACK_PORTAL_PORT. STRICT=1 in the environment deploys production's address
+    rules: public addresses over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
     """
     with deploying(console) as watch:
         facts = LocalStack(_folder).up(watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or []))
     _show(facts)
+    if facts["portal_url"]:
+        console.print(f"Sign in to the portal as the operator, once within 15 minutes:\n{sign_in_link(facts)}")
 
 
 @app.command()
@@ -153,6 +156,7 @@ def _show(facts: dict[str, Any]) -> None:
     table.add_row("SMTP", f"{facts['smtp_host']}:{facts['smtp_port']}")
     table.add_row("broker", facts["broker_url"] + ("" if answering else "  [red](does not answer with a catalog)[/]"))
     table.add_row("", f"user {facts['broker_username']}, password in {_folder / 'stack.json'}")
+    table.add_row("portal", facts["portal_url"] or "off")
     table.add_row("rules", "production's" if facts["strict"] else "plain HTTP and loopback allowed")
     console.print(table)
 

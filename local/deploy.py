@@ -44,6 +44,7 @@ class Deployer:
 
     url: str
     folder: Path
+    portal_url: str = ""
     strict: bool = False
     context: Mapping[str, str] | None = None
 
@@ -83,6 +84,7 @@ class Deployer:
             "zone_name": ZONE,
             "zone_id": _zone(clients),
             "privatelink_vpc_id": _default_vpc(clients),
+            **({"portal": "links", "portal_url": self.portal_url} if self.portal_url else {}),
             **PERIODS,
             **({} if self.strict else {"allow_http": "true", "allowed_cidrs": _LOOPBACK}),
             **(self.context or {}),

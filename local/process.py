@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ START_TIMEOUT = 30.0  # s: under one alone, more on a busy machine
 STOP_TIMEOUT = 10.0  # s until SIGTERM becomes SIGKILL
 _POLL = 0.05  # s
 _TRIES = 3  # to start on free ports
+VARIABLES = ("SES_FEEDBACK_PORT", "SES_FEEDBACK_SMTP_PORT", "SES_FEEDBACK_PORTAL_PORT")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _children: "dict[int, subprocess.Popen[bytes]]" = {}  # those started by this very process
 
@@ -34,39 +35,48 @@ class Server:
     port: int
     smtp_port: int
     log: Path
+    portal_port: int = 0
 
     @property
     def url(self) -> str:
         """Where its API is."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def portal_url(self) -> str:
+        """Where the portal is, once the stack has one."""
+        return f"http://{HOST}:{self.portal_port}"
+
 
 Tell = Callable[[Server], None]
 
 
-def start(folder: Path, *, port: int = 0, smtp_port: int = 0, tell: Tell = lambda _: None) -> Server:
+def start(
+    folder: Path, *, port: int = 0, smtp_port: int = 0, portal_port: int = 0, tell: Tell = lambda _: None
+) -> Server:
     """Start the embedded AWS in the background, in a process group of its own, its log in *folder*.
 
     A port of 0 is any free one. *tell* hears of the process before it answers, so that none is ever forgotten.
     """
-    for number, variable in ((port, "SES_FEEDBACK_PORT"), (smtp_port, "SES_FEEDBACK_SMTP_PORT")):
+    wanted = (port, smtp_port, portal_port)
+    for number, variable in zip(wanted, VARIABLES, strict=True):
         if not is_free(number):
             raise NotStarted(f"Port {number} is taken. Stop what listens there, or choose another: {variable}=...")
     for _ in range(_TRIES - 1):
         try:
-            return _start(folder, port or free_port(), smtp_port or free_port(), tell)
+            return _start(folder, [number or free_port() for number in wanted], tell)
         except NotStarted:
-            if port and smtp_port:
+            if all(wanted):
                 raise  # else another program may have been quicker to take the free port
-    return _start(folder, port or free_port(), smtp_port or free_port(), tell)
+    return _start(folder, [number or free_port() for number in wanted], tell)
 
 
-def _start(folder: Path, port: int, smtp_port: int, tell: Tell) -> Server:
+def _start(folder: Path, ports: Sequence[int], tell: Tell) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "aws.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.server", str(port), str(smtp_port), str(folder)],
+            [sys.executable, "-m", "local.server", *map(str, ports), str(folder)],
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -75,7 +85,8 @@ def _start(folder: Path, port: int, smtp_port: int, tell: Tell) -> Server:
             start_new_session=True,
         )
     _children[process.pid] = process
-    server = Server(pid=process.pid, port=port, smtp_port=smtp_port, log=log)
+    port, smtp_port, portal_port = ports
+    server = Server(pid=process.pid, port=port, smtp_port=smtp_port, portal_port=portal_port, log=log)
     tell(server)
     await_health(server)
     return server

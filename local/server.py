@@ -1,4 +1,4 @@
-"""The embedded AWS as a process: `python -m local.server PORT SMTP_PORT FOLDER`. Listens on 127.0.0.1 only.
+"""The embedded AWS as a process: `python -m local.server PORT SMTP_PORT PORTAL_PORT FOLDER`. On 127.0.0.1 only.
 
 It stops at SIGTERM or SIGINT, once the events of every accepted mail are published.
 """
@@ -28,7 +28,7 @@ def environment(port: int, folder: Path) -> dict[str, str]:
     }
 
 
-async def serve(port: int, smtp_port: int, folder: Path) -> None:
+async def serve(port: int, smtp_port: int, portal_port: int, folder: Path) -> None:
     """Serve until a signal says stop."""
     from hypercorn.asyncio import serve as serve_http
     from hypercorn.config import Config
@@ -36,6 +36,7 @@ async def serve(port: int, smtp_port: int, folder: Path) -> None:
 
     from local.certificate import server_context
     from local.middleware import Middleware
+    from local.portal_front import PortalFront
     from local.smtp import SmtpInterface, protocol
 
     middleware = Middleware(app)
@@ -47,20 +48,21 @@ async def serve(port: int, smtp_port: int, folder: Path) -> None:
     interface = SmtpInterface(middleware.keys, middleware.sender, region=REGION)
     smtp = await loop.create_server(protocol(interface, server_context(folder, names)), HOST, smtp_port)
     config = Config()
-    config.bind = [f"{HOST}:{port}"]
+    config.bind = [f"{HOST}:{port}", f"{HOST}:{portal_port}"]
     config.keep_alive_timeout = KEEP_ALIVE
     config.accesslog = None
     async with smtp:
-        await serve_http(middleware, config, shutdown_trigger=stopped.wait)  # type: ignore[arg-type]
+        await serve_http(PortalFront(middleware, portal_port), config, shutdown_trigger=stopped.wait)  # type: ignore[arg-type]
     await middleware.sender.told_everything()
 
 
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
-    port, smtp_port, folder = int(arguments[0]), int(arguments[1]), Path(arguments[2])
+    port, smtp_port, portal_port = map(int, arguments[:3])
+    folder = Path(arguments[3])
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     os.environ.update(environment(port, folder))
-    asyncio.run(serve(port, smtp_port, folder))
+    asyncio.run(serve(port, smtp_port, portal_port, folder))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ class LocalStack:
         with self._alone():
             server = self.server() or self._start(watch, environment)
             process.await_health(server)
-            deployer = Deployer(url=server.url, folder=self.folder, strict=strict, context=context)
+            deployer = Deployer(
+                url=server.url, portal_url=server.portal_url, folder=self.folder, strict=strict, context=context
+            )
             facts = facts_of(server, deployer.deploy(watch), strict=strict)
             _write(self._facts, facts)
             _release_at_once(server, facts)
@@ -80,6 +82,7 @@ class LocalStack:
         ports = {
             "port": _port(environment, "SES_FEEDBACK_PORT"),
             "smtp_port": _port(environment, "SES_FEEDBACK_SMTP_PORT"),
+            "portal_port": _port(environment, "SES_FEEDBACK_PORTAL_PORT"),
         }
         return process.start(self.folder, **ports, tell=self._remember)
 
@@ -115,6 +118,7 @@ def facts_of(server: Server, outputs: Mapping[str, Any], *, strict: bool) -> dic
         "smtp_host": HOST,
         "smtp_port": server.smtp_port,
         "broker_url": f"{server.url}/_aws/execute-api/{outputs['BrokerApiId']}/$default",
+        "portal_url": outputs.get("PortalUrl", ""),
         "broker_username": credentials["username"],
         "broker_password": credentials["password"],
         "event_topic_arn": outputs["EventTopicArn"],

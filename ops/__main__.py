@@ -11,6 +11,7 @@ from ops.console import examples
 from ops.doctor.command import doctor
 from ops.drill import drill
 from ops.errors import errors
+from ops.portal import portal
 from ops.replay import replay
 from ops.version import version
 
@@ -54,6 +55,7 @@ app.command(epilog=examples("reputation my-mail", "reputation --all --json"))(re
 app.command(epilog=examples('pause my-mail --reason "phishing"'))(reputation.pause)
 app.command(epilog=examples('resume my-mail --reason "the list was cleaned"'))(reputation.resume)
 app.command(epilog=examples("doctor", "doctor --json"))(doctor)
+app.command(epilog=examples("portal my-mail", "portal my-mail --hours 1 --read-only", "portal --operator"))(portal)
 app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
 app.command(epilog=examples("completion bash"))(completion)
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, window_begin
+from lambdas.domain.reputation import HourCounts, State, window_begin
+from lambdas.domain.risk import risk
 from lambdas.domain.standing import Standing, Transition
 from lambdas.reputation.handler import Parts
 from ops.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
@@ -131,15 +132,6 @@ def bars(newest_first: Sequence[HourCounts], *, colour: bool = False) -> Iterato
         parts = (("▒" * bad, "red"), ("█" * (length - bad), "green"))
         bar = "".join(typer.style(text, fg=style) if colour else text for text, style in parts) + " " * (_BAR - length)
         yield f"{hour.bucket:<19} {bar} {outcomes:>7,}  {rate:>6.1%} bounced  {hour.complaints} complaints"
-
-
-def risk(counts: Reputation, rules: Rules, state: State) -> float:
-    """How near a pause: 1 is at the threshold with the floor reached. The paused come first."""
-    if state is State.PAUSED:
-        return 10.0
-    bounces = min(counts.bounce_rate / rules.bounce_pause, counts.bounces / rules.minimum_bounces)
-    complaints = min(counts.complaint_rate / rules.complaint_pause, counts.complaints / rules.minimum_complaints)
-    return round(min(max(bounces, complaints), counts.outcomes / rules.minimum_outcomes, 9.9), 3)
 
 
 def _rows(parts: Parts, directory: Directory, now: datetime) -> Iterable[dict[str, Any]]:

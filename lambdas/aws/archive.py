@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -53,19 +54,39 @@ class Archive:
     def since(self, instance_id: str, webhook_id: WebhookId, moment: datetime) -> Iterator[DeliveryBatch]:
         """A webhook's batches that were delivered at *moment* or later; what cannot be read is passed over."""
         for shard in range(SHARDS):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table_name,
-                KeyConditionExpression="pk = :pk AND sk BETWEEN :from AND :to",
-                ExpressionAttributeValues=to_item(
-                    {
-                        ":pk": partition(instance_id, webhook_id, shard),
-                        ":from": _SENT + stamp(moment),
-                        ":to": _SENT + _END,
-                    }
-                ),
-            )
-            for page in pages:
-                yield from _batches([from_item(item) for item in page["Items"]])
+            yield from _batches(self._between(instance_id, webhook_id, shard, _SENT + stamp(moment), _SENT + _END))
+
+    def between(
+        self, instance_id: str, webhook_id: WebhookId, shard: int, *, since: datetime, until: datetime
+    ) -> Iterator[tuple[datetime, DeliveryBatch]]:
+        """A partition's batches that were delivered from *since* to before *until*, each with that time."""
+        for item in self._between(instance_id, webhook_id, shard, _SENT + stamp(since), _SENT + stamp(until)):
+            for batch in _batches([item]):
+                yield datetime.fromisoformat(item["sk"].split("#")[1]), batch
+
+    def step(
+        self, instance_id: str, webhook_id: WebhookId, shard: int, *, since: datetime, after: str, limit: int
+    ) -> tuple[list[DeliveryBatch], str]:
+        """Up to *limit* batches of a partition delivered since then, behind key *after*, oldest first.
+
+        And the key to go on after; empty at the partition's end.
+        """
+        first = after + " " if after else _SENT + stamp(since)
+        items = list(islice(self._between(instance_id, webhook_id, shard, first, _SENT + _END, page=limit), limit))
+        return list(_batches(items)), items[-1]["sk"] if len(items) == limit else ""
+
+    def _between(
+        self, instance_id: str, webhook_id: WebhookId, shard: int, first: str, last: str, *, page: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :from AND :to",
+            ExpressionAttributeValues=to_item(
+                {":pk": partition(instance_id, webhook_id, shard), ":from": first, ":to": last}
+            ),
+            PaginationConfig={"PageSize": page} if page else {},
+        )
+        return (from_item(item) for found in pages for item in found["Items"])
 
     def _write(self, page: "Sequence[dict[str, AttributeValueTypeDef]]") -> bool:
         left: Any = {self._table_name: [{"PutRequest": {"Item": item}} for item in page]}

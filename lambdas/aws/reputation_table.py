@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.items import from_item, to_item
@@ -40,27 +40,43 @@ class ReputationTable:
         items = self._items(instance_id, LEDGER_PREFIX, limit=limit)
         return [_entry(item) for _, item in zip(range(limit), items, strict=False)]
 
+    def page(self, instance_id: str, *, after: str, limit: int) -> tuple[list[LedgerEntry], str]:
+        """Up to *limit* entries older than key *after* (empty: the newest), newest first.
+
+        And the key that the next page goes on after; empty at the end.
+        """
+        items = self._items(instance_id, LEDGER_PREFIX, before=after, limit=limit + 1)
+        entries = [_entry(item) for item in islice(items, limit + 1)]
+        return entries[:limit], entries[limit - 1].key if len(entries) > limit else ""
+
     def entries(self, instance_id: str) -> Iterator[LedgerEntry]:
         """The whole ledger of an instance, newest first."""
         return map(_entry, self._items(instance_id, LEDGER_PREFIX, limit=1_000))
+
+    def older(self, instance_id: str, *, after: str) -> Iterator[LedgerEntry]:
+        """The entries older than key *after* (empty: all), newest first, read as far as they are taken."""
+        return map(_entry, self._items(instance_id, LEDGER_PREFIX, before=after, limit=1_000))
 
     def _counters(self, instance_id: str, prefix: str, since: str) -> Iterator[dict[str, Any]]:
         for item in self._items(instance_id, prefix, since=since, limit=_PAGE):
             yield item | {"bucket": item["item"].removeprefix(prefix)}
 
-    def _items(self, instance_id: str, prefix: str, *, since: str = "", limit: int) -> Iterator[dict[str, Any]]:
+    def _items(
+        self, instance_id: str, prefix: str, *, since: str = "", before: str = "", limit: int
+    ) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="instance_id = :instance AND #item BETWEEN :first AND :last",
             ExpressionAttributeNames={"#item": "item"},
             ExpressionAttributeValues=to_item(
-                {":instance": instance_id, ":first": prefix + since, ":last": prefix + "~"}
+                {":instance": instance_id, ":first": prefix + since, ":last": prefix + (before or "~")}
             ),
             ScanIndexForward=False,
             ConsistentRead=True,
-            PaginationConfig={"PageSize": limit},
+            PaginationConfig={"PageSize": limit + bool(before)},
         )
-        return (from_item(item) for page in pages for item in page["Items"])
+        items = (from_item(item) for page in pages for item in page["Items"])
+        return (item for item in items if item["item"] != prefix + before)
 
 
 def _bucket(counter: dict[str, Any]) -> str:

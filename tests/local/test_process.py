@@ -39,7 +39,11 @@ def test_nothing_listens_beyond_this_machine(server: Server) -> None:
     rows = [line.split() for line in table.read_text().splitlines()[1:]]
     listening = [row for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
     assert {row[1].partition(":")[0] for row in listening} == {"0100007F"}
-    assert {int(row[1].partition(":")[2], 16) for row in listening} == {server.port, server.smtp_port}
+    assert {int(row[1].partition(":")[2], 16) for row in listening} == {
+        server.port,
+        server.smtp_port,
+        server.portal_port,
+    }
 
 
 def test_a_process_is_ours_by_its_command_and_folder(server: Server, tmp_path: Path) -> None:

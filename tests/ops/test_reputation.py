@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lambdas.domain.reputation import HourCounts, Reputation, State
+from lambdas.domain.risk import risk
 from lambdas.domain.standing import LEASE, Cause
-from ops.reputation import Rate, bars, risk
+from ops.reputation import Rate, bars
 from ops.standing import Operator, Refused
 from tests.reputation.fakes import RULES, World
 

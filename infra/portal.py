@@ -1,0 +1,194 @@
+"""The portal: an HTTP API of its own, the function that answers it, and the worker that replays."""
+
+import json
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.accepted import accept
+from infra.api import Api
+from infra.context import Context
+from infra.function import Function, Ground
+from infra.queues import QueuePair
+from infra.storage import Storage
+from lambdas.domain import names
+from lambdas.portal.settings import PortalSettings
+
+_ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
+_MEMORY = 1024  # MB: more than half a core; a page is made in Python, and a person waits for it
+_STEP = Duration.seconds(60)  # one step of a replay
+_TRIES = 10  # of a step that failed
+_SECRET = "Key that signs the portal's sessions"  # noqa: S105
+_UNLOGGED = ("path",)  # a one-time link is a path
+
+
+class Portal(Construct):
+    """`api` answers browsers at `url`. Nothing here can pause, post to a webhook, or open a binding's credentials."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ground: Ground,
+        storage: Storage,
+        deliveries: sqs.IQueue,
+        event_topic_arn: str,
+    ) -> None:
+        super().__init__(scope, id)
+        context = ground.context
+        self.secret = _signing_secret(self, ground)
+        self.replays = QueuePair(
+            self,
+            "Replays",
+            ground=ground,
+            timeout=_STEP,
+            tries=_TRIES,
+            because="A replay that a tenant asked for got stuck.",
+        )
+        settings = _settings(self, ground, storage, deliveries, event_topic_arn)
+        self.function = Function(
+            self,
+            "Portal",
+            ground=ground,
+            folder="portal",
+            entry="handler",
+            settings=settings,
+            timeout=_ANSWER,
+            memory=_MEMORY,
+            description="Answers the portal's pages.",
+        )
+        _allow(self.function, storage, deliveries, self.secret)
+        self.api = Api(
+            self,
+            "Api",
+            ground=ground,
+            function=self.function.function,
+            name="Portal",
+            description="portal",
+            because="The portal's function signs people in itself: an authorizer could not answer with a sign-in page.",
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=context.portal_requests_per_second, burst_limit=context.portal_burst
+            ),
+            unlogged=_UNLOGGED,
+        )
+        self._name(context)
+        self.url = public_url(context) or self.api.url
+        self.functions = {"portal": self.function}
+        self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
+
+    def _name(self, context: Context) -> None:
+        """Answer under the operator's own domain name."""
+        if not context.portal_domain_name:
+            return
+        name = apigateway.DomainName(
+            self,
+            "DomainName",
+            domain_name=context.portal_domain_name,
+            certificate=certificates.Certificate.from_certificate_arn(
+                self, "Certificate", context.portal_certificate_arn
+            ),
+        )
+        apigateway.ApiMapping(self, "Mapping", api=self.api.api, domain_name=name, stage=self.api.stage)
+
+
+def public_url(context: Context) -> str:
+    """The portal's address where the operator chose it; empty: the API's."""
+    own = f"https://{context.portal_domain_name}" if context.portal_domain_name else ""
+    return context.portal_url or own
+
+
+def _signing_secret(scope: Construct, ground: Ground) -> secretsmanager.Secret:
+    secret = secretsmanager.Secret(
+        scope,
+        "SigningKey",
+        description=_SECRET,
+        encryption_key=ground.key,
+        generate_secret_string=secretsmanager.SecretStringGenerator(
+            secret_string_template=json.dumps({}),
+            generate_string_key="key",
+            password_length=64,
+            exclude_punctuation=True,
+        ),
+        removal_policy=ground.removal,
+    )
+    accept(
+        secret,
+        "AwsSolutions-SMG4",
+        "NIST.800.53.R5-SecretsManagerRotationEnabled",
+        because="Sessions live for eight hours at most; an operator replaces the key when it may have leaked, keeping "
+        "the old one as previous_key until then.",
+    )
+    return secret
+
+
+def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
+    """Read what the pages show; write the portal's own table, and what the actions need of others."""
+    assert storage.portal is not None  # noqa: S101
+    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*-alerts"
+    function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+    function.use_table(storage.broker, "GetItem", "Scan")
+    function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
+    function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem")
+    function.use_table(storage.reputation, "GetItem", "Query")
+    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.send_to(deliveries)
+    function.allow("secretsmanager:GetSecretValue", on=[secret.secret_arn])
+    function.use_key_through("secretsmanager")
+    function.allow(
+        "sns:Subscribe",
+        "sns:Unsubscribe",
+        "sns:ListSubscriptionsByTopic",
+        on=[topics],
+        wide="An instance's alert topic carries our prefix and the instance's id.",
+    )
+    function.allow(
+        "ses:GetEmailIdentity",
+        on=[f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:identity/*"],
+        wide="An identity is named for the tenant's domain.",
+    )
+    function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
+
+
+def _settings(
+    portal: Portal, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
+) -> PortalSettings:
+    context = ground.context
+    assert storage.portal is not None  # noqa: S101
+    return PortalSettings(
+        sign_in=context.portal,
+        public_url=public_url(context),
+        portal_table=storage.portal.table_name,
+        broker_table=storage.broker.table_name,
+        webhooks_table=storage.webhooks.table_name,
+        backlog_table=storage.backlog.table_name,
+        reputation_table=storage.reputation.table_name,
+        rate_limiter_table=storage.pacer.table_name,
+        deliveries_queue_url=deliveries.queue_url,
+        replays_queue_url=portal.replays.queue.queue_url,
+        signing_secret_arn=portal.secret.secret_arn,
+        event_topic_arn=event_topic_arn,
+        key_arn=ground.key.key_arn,
+        partition=Aws.PARTITION,
+        region=Aws.REGION,
+        account=Aws.ACCOUNT_ID,
+        operator_name=context.catalog_provider,
+        support_url=context.catalog_support_url,
+        dmarc_policy=context.dmarc_policy,
+        dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
+        ses_calls_per_second=context.ses_calls_per_second,
+        window_outcomes=context.reputation_outcomes,
+        window_days=context.reputation_days,
+        minimum_outcomes=context.reputation_floor_outcomes,
+        minimum_bounces=context.reputation_floor_bounces,
+        minimum_complaints=context.reputation_floor_complaints,
+        minimum_warning_complaints=context.reputation_floor_warning_complaints,
+        bounce_warning=context.warn_bounce_rate,
+        bounce_pause=context.pause_bounce_rate,
+        complaint_warning=context.warn_complaint_rate,
+        complaint_pause=context.pause_complaint_rate,
+    )

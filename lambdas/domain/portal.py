@@ -1,0 +1,139 @@
+"""Who is signed in, and what that lets them see and do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+LONGEST = timedelta(hours=8)  # of a session
+LINK_VALID = timedelta(minutes=15)  # of a one-time link that nobody used
+OPERATOR = "*"  # in place of an instance's id: all instances, and the operator's actions
+
+
+class Right(StrEnum):
+    """What somebody may do with an instance."""
+
+    READ = "read"
+    MANAGE = "manage"
+
+
+class Needs(StrEnum):
+    """What a route asks of the caller."""
+
+    NOTHING = "nothing"
+    SIGN_IN = "sign-in"
+    READ = "read"
+    MANAGE = "manage"
+    OPERATOR = "operator"  # an operator, even one that may only look
+    OPERATE = "operate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A right to one instance, or to all (OPERATOR). `checked_at`: when the platform last confirmed it."""
+
+    right: Right
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed-in caller. `who` is recorded with every action. `tokens` are the platform's, to ask it again."""
+
+    id: str = field(repr=False)
+    who: str
+    created_at: datetime
+    expires_at: datetime
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether all instances may be seen."""
+        return OPERATOR in self.grants
+
+    def may_read(self, instance_id: str) -> bool:
+        """Whether the instance may be seen."""
+        return instance_id in self.grants or self.is_operator
+
+    def may_manage(self, instance_id: str) -> bool:
+        """Whether the instance's tenant may act through this session."""
+        return any(grant.right is Right.MANAGE for grant in self._grants(instance_id))
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether the operator's actions may be done."""
+        return OPERATOR in self.grants and self.grants[OPERATOR].right is Right.MANAGE
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The instances that the session is for; empty for an operator's."""
+        return tuple(sorted(set(self.grants) - {OPERATOR}))
+
+    def meets(self, needs: Needs, instance_id: str) -> bool:
+        """Whether a route that *needs* this may be used for the instance."""
+        match needs:
+            case Needs.NOTHING | Needs.SIGN_IN:
+                return True
+            case Needs.READ:
+                return self.may_read(instance_id)
+            case Needs.MANAGE:
+                return self.may_manage(instance_id)
+            case Needs.OPERATOR:
+                return self.is_operator
+            case Needs.OPERATE:
+                return self.may_operate
+
+    def _grants(self, instance_id: str) -> list[Grant]:
+        return [self.grants[name] for name in (instance_id, OPERATOR) if name in self.grants]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a one-time link lets its first user do, and for how long."""
+
+    instance_id: str  # or OPERATOR
+    right: Right
+    who: str
+    session_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that was done through the portal: by whom, to what, why, and what came of it."""
+
+    instance_id: str
+    at: datetime
+    who: str
+    what: str
+    subject: str = ""  # the webhook, say
+    why: str = ""
+
+
+class ReplayState(StrEnum):
+    """How far a replay is."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """Deliveries that are sent again: all of a webhook's since a time, or the one with `delivery_id`.
+
+    `partition` and `after` say where the next step goes on; `version` counts the steps.
+    """
+
+    id: str
+    instance_id: str
+    webhook_id: str
+    since: datetime
+    began_at: datetime
+    who: str
+    delivery_id: str = ""
+    state: ReplayState = ReplayState.RUNNING
+    partition: int = 0
+    after: str = ""
+    sent: int = 0
+    ended_at: datetime | None = None
+    version: int = 0

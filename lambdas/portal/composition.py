@@ -1,0 +1,163 @@
+"""The portal's object graph, from its settings."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+
+from lambdas.aws.archive import Archive
+from lambdas.aws.backlog import SHARDS, Backlog
+from lambdas.aws.broker_table import BrokerTable
+from lambdas.aws.clients import client
+from lambdas.aws.delivery_queue import DeliveryQueue
+from lambdas.aws.iam import Iam
+from lambdas.aws.identity_status import IdentityStatuses
+from lambdas.aws.pace import Pace
+from lambdas.aws.pacer import Pacer
+from lambdas.aws.portal_table import PortalTable
+from lambdas.aws.reputation_table import ReputationTable
+from lambdas.aws.signing_key import SigningKeys
+from lambdas.aws.standing_table import StandingTable
+from lambdas.aws.topics import Topics
+from lambdas.aws.webhook_state import WebhookStates
+from lambdas.domain.dns_records import DnsRecord
+from lambdas.domain.instance import Instance, InstanceState
+from lambdas.domain.instance_dns import InstanceDns
+from lambdas.domain.portal import Session
+from lambdas.domain.reputation import Rules
+from lambdas.portal.app import Log, Portal
+from lambdas.portal.finding import Finder
+from lambdas.portal.pages.mail import MailPages
+from lambdas.portal.pages.operators import OperatorPages, Quota
+from lambdas.portal.pages.setup import IdentityStatus, LookedUp, SetupPages
+from lambdas.portal.pages.signing import SigningPages
+from lambdas.portal.pages.status import StatusPages, known
+from lambdas.portal.pages.webhooks import WebhookPages
+from lambdas.portal.rendering import FOLDER, Renderer, assets_in
+from lambdas.portal.routes import Pages, routes
+from lambdas.portal.routing import Router
+from lambdas.portal.sessions import Sessions
+from lambdas.portal.settings import PortalSettings
+
+_SES_PATIENCE = 2.0  # s that a page waits for its turn at SES; without one it says so
+
+
+def compose(settings: PortalSettings, log: Log) -> Portal:
+    """The portal as *settings* say."""
+    dynamodb = client("dynamodb")
+    table = PortalTable(dynamodb, settings.portal_table)
+    keys = SigningKeys(client("secretsmanager"), settings.signing_secret_arn)
+    sessions = Sessions(table, lambda now: keys.current(now=now))
+    renderer = Renderer(
+        sessions=sessions,
+        assets=assets_in([FOLDER / "static", FOLDER / "vendor"]),
+        sign_in=settings.sign_in,
+        operator_name=settings.operator_name,
+        support_url=settings.support_url,
+    )
+    pages = _pages(settings, renderer, sessions, table)
+    return Portal(
+        router=Router(routes(pages)),
+        sessions=sessions,
+        counter=table,
+        refresh=_unchanged,
+        refused=renderer.refused,
+        log=log,
+    )
+
+
+def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, table: PortalTable) -> Pages:
+    dynamodb = client("dynamodb")
+    broker = BrokerTable(dynamodb, settings.broker_table)
+    webhooks = WebhookStates(dynamodb, settings.webhooks_table)
+    backlog = Backlog(dynamodb, settings.backlog_table)
+    ledger = ReputationTable(dynamodb, settings.reputation_table)
+    statuses = StandingTable(dynamodb, settings.reputation_table)
+    rules = Rules(**{field.name: getattr(settings, field.name) for field in fields(Rules)})
+
+    def find(instance_id: str) -> Instance | None:
+        found = broker.instance(instance_id)
+        return None if found is None or found.state is InstanceState.GONE else found
+
+    instance = known(find)
+    return Pages(
+        signing=SigningPages(renderer=renderer, sessions=sessions, links=table),
+        status=StatusPages(renderer=renderer, statuses=statuses, ledger=ledger, rules=rules, instance=instance),
+        mail=MailPages(
+            renderer=renderer,
+            finder=Finder(
+                ledger=ledger,
+                archive=Archive(dynamodb, settings.backlog_table),
+                backlog=backlog,
+                shards=SHARDS,
+                clock=time.monotonic,
+            ),
+            webhooks=webhooks,
+            instance=instance,
+        ),
+        webhooks=WebhookPages(
+            renderer=renderer,
+            webhooks=webhooks,
+            backlog=backlog,
+            queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+            actions=table,
+            instance=instance,
+            event_topic_arn=settings.event_topic_arn,
+        ),
+        setup=SetupPages(
+            renderer=renderer,
+            instance=instance,
+            records=InstanceDns.parse(
+                region=settings.region,
+                dmarc_policy=settings.dmarc_policy,
+                dmarc_aggregate_recipients=settings.dmarc_aggregate_recipients,
+            ).records,
+            look_up=_look_up,
+            identity=_identities(settings),
+            topics=Topics(
+                client("sns"),
+                key_arn=settings.key_arn,
+                arn_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
+            ),
+            actions=table,
+        ),
+        operators=OperatorPages(
+            renderer=renderer,
+            statuses=statuses,
+            ledger=ledger,
+            registry=broker,
+            webhooks=webhooks,
+            backlog=backlog,
+            rules=rules,
+            users=_users,
+        ),
+        assets=renderer.assets,
+    )
+
+
+def _look_up(records: Sequence[DnsRecord]) -> Sequence[LookedUp]:
+    from lambdas.portal.dns_lookup import look_up  # here, because one page alone needs the library
+
+    return look_up(records)
+
+
+def _identities(settings: PortalSettings) -> Callable[[str], IdentityStatus | None]:
+    limiter = Pacer(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
+    pace = Pace(limiter, patience=_SES_PATIENCE, clock=lambda: datetime.now(UTC), sleep=time.sleep)
+    statuses = IdentityStatuses(client("sesv2"), pace)
+
+    def identity(domain: str) -> IdentityStatus | None:
+        found = statuses.of(domain)
+        return IdentityStatus(verified=found[0], dkim=found[1], mail_from=found[2]) if found else None
+
+    return identity
+
+
+def _users() -> Quota:
+    quota = Iam(client("iam"), boundary_arn="").quota()
+    return Quota(name="IAM users (bindings)", used=quota.users, limit=quota.limit)
+
+
+def _unchanged(session: Session, _instance: str, _now: datetime) -> Session:
+    """Links are granted once."""
+    return session

@@ -1,0 +1,38 @@
+"""Evidence as CSV, safe to open in a spreadsheet: a cell that one would run as a formula begins with an apostrophe.
+
+OWASP, "CSV Injection": cells beginning with =, +, -, @, a tab or a carriage return.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from lambdas.domain.ledger import LedgerEntry
+
+_RUN = ("=", "+", "-", "@", "\t", "\r", "\n")
+_COLUMNS = ("time", "kind", "reason", "counted", "recipients", "message id", "sent at", "feedback id")
+
+
+def evidence_csv(entries: Iterable[LedgerEntry]) -> str:
+    """A line an entry, with a header line."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(_COLUMNS)
+    for entry in entries:
+        cells = (
+            entry.timestamp.isoformat(),
+            entry.kind.value,
+            entry.reason or "",
+            entry.counted,
+            " ".join(entry.recipients),
+            entry.message_id or "",
+            entry.sent_at.isoformat() if entry.sent_at else "",
+            entry.key.partition("#")[0],
+        )
+        writer.writerow([harmless(str(cell)) for cell in cells])
+    return written.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """*cell* as text, whatever a spreadsheet makes of it."""
+    return "'" + cell if cell.lstrip(" ").startswith(_RUN) else cell

@@ -1,0 +1,215 @@
+"""The operator's pages: all instances by risk, webhooks that need help, what waits and what is stuck."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from markupsafe import Markup
+
+from lambdas.domain.health import State as HealthState
+from lambdas.domain.health import current
+from lambdas.domain.instance import Instance
+from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, measure, window_begin
+from lambdas.domain.risk import risk
+from lambdas.domain.standing import Standing
+from lambdas.domain.target import Target
+from lambdas.portal import charts
+from lambdas.portal.http import Response, see_other
+from lambdas.portal.pages.mail import host_of
+from lambdas.portal.pages.signing import home_of
+from lambdas.portal.pages.status import by_day, since_bucket
+from lambdas.portal.rendering import Renderer, percent
+from lambdas.portal.routing import Call
+
+SHOWN = 100  # instances on a page: each costs some five reads
+SPARK_DAYS = 14
+STUCK = timedelta(minutes=15)  # without progress: the sweep has woken it three times by then
+_SIDE_BY_SIDE = 16
+_UNWELL = 50  # webhooks that are listed
+INSTANCE_QUOTA = 10_000  # configuration sets in a region: SES's quota, an instance uses one
+
+
+class Statuses(Protocol):
+    """Sending statuses."""
+
+    def load(self, instance_id: str) -> Standing:
+        """Defaults to healthy."""
+
+    def watched(self) -> Sequence[str]:
+        """The instances that are not healthy, undecided, or have something pending."""
+
+
+class Ledger(Protocol):
+    """Counters."""
+
+    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        """Newest first."""
+
+
+class Registry(Protocol):
+    """The broker's records."""
+
+    def instances(self) -> Iterator[Instance]:
+        """All, without tombstones."""
+
+
+class Webhooks(Protocol):
+    """All webhooks."""
+
+    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
+        """Each with its item."""
+
+
+class Backlog(Protocol):
+    """What waits."""
+
+    def waiting(self, instance_id: str, webhook_id: Any) -> int:
+        """About how many deliveries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An instance in the list."""
+
+    instance: Instance
+    state: State
+    since: datetime | None
+    risk: float
+    counts: Reputation
+    spark: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """A webhook that is failing or disabled."""
+
+    instance_id: str
+    id: str
+    host: str
+    state: HealthState
+    since: datetime | None
+    last_reason: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How much of a quota is used."""
+
+    name: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorPages:
+    """The list at the portal's root."""
+
+    renderer: Renderer
+    statuses: Statuses
+    ledger: Ledger
+    registry: Registry
+    webhooks: Webhooks
+    backlog: Backlog
+    rules: Rules
+    users: Callable[[], Quota]
+
+    def home(self, call: Call) -> Response:
+        """The list for an operator; a tenant is sent to its instance."""
+        session = call.signed_in
+        if not session.is_operator:
+            if len(session.instances) == 1:
+                return see_other(home_of(session))
+            return self.renderer.page(call, "mine.html", instances=session.instances)
+        return self._list(call, needle="")
+
+    def search(self, call: Call) -> Response:
+        """The instances whose domain, organization, space or id holds the form's text. Posted: it may be an address."""
+        return self._list(call, needle=call.form.get("needle", "").strip()[:320])
+
+    def _list(self, call: Call, *, needle: str) -> Response:
+        instances = list(self.registry.instances())
+        page = _page(call.form.get("page", "") or call.request.query.get("page", ""))
+        chosen = [one for one in instances if is_about(one, needle)]
+        watched = set(self.statuses.watched())
+        chosen.sort(key=lambda one: (one.id not in watched, one.domain, one.id))
+        some = chosen[page * SHOWN : (page + 1) * SHOWN]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            rows = list(pool.map(lambda one: self._row(one, call.now), some))
+        rows.sort(key=lambda row: -row.risk)
+        return self.renderer.page(
+            call,
+            "operators.html",
+            rows=rows,
+            total=len(chosen),
+            page=page,
+            more=len(chosen) > (page + 1) * SHOWN,
+            needle=needle,
+            unwell=self._unwell(call.now),
+            stuck=[one for one in instances if one.busy and call.now - one.operation.touched_at >= STUCK],
+            quotas=(
+                self.users(),
+                Quota(name="Configuration sets (service instances)", used=len(instances), limit=INSTANCE_QUOTA),
+            ),
+        )
+
+    def _row(self, instance: Instance, now: datetime) -> Row:
+        status = self.statuses.load(instance.id)
+        hours = list(self.ledger.hours(instance.id, since=since_bucket(now - timedelta(days=self.rules.window_days))))
+        begin = window_begin(self.rules, baseline=status.baseline, now=now)
+        counts = measure((hour for hour in hours if hour.bucket >= begin), self.rules)
+        rates = [point.rate for point in by_day(hours, now)][-SPARK_DAYS:]
+        return Row(
+            instance=instance,
+            state=status.state,
+            since=status.since,
+            risk=risk(counts, self.rules, status.state),
+            counts=counts,
+            spark=charts.sparkline(
+                rates,
+                pause=self.rules.bounce_pause,
+                label=f"Bounce rate of {SPARK_DAYS} days, now {percent(rates[-1])}",
+            ),
+        )
+
+    def _unwell(self, now: datetime) -> list[Unwell]:
+        found: list[Unwell] = []
+        for target, _ in self.webhooks.every():
+            health = current(target.health, target.version, now=now)
+            if health.state is not HealthState.HEALTHY and len(found) < _UNWELL:
+                found.append(
+                    Unwell(
+                        instance_id=target.instance_id,
+                        id=target.webhook_id,
+                        host=host_of(target),
+                        state=health.state,
+                        since=health.since,
+                        last_reason=health.last_reason,
+                        waiting=self.backlog.waiting(target.instance_id, target.webhook_id),
+                    )
+                )
+        return found
+
+
+def is_about(instance: Instance, needle: str) -> bool:
+    """Whether *needle* is part of what an operator knows an instance by; of an address, its domain is compared."""
+    wanted = needle.lower().rpartition("@")[2]
+    known: Iterable[str] = (
+        instance.id,
+        instance.domain,
+        instance.organization_guid,
+        instance.space_guid,
+        instance.made.alert_email,
+        *_names(instance.tags),
+    )
+    return any(wanted in value.lower() for value in known)
+
+
+def _names(tags: Mapping[str, str]) -> Iterable[str]:
+    return tags.values()
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0

@@ -1,0 +1,102 @@
+"""The set-up page: the DNS records with their state, what SES says, and whether alarms reach anybody."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from lambdas.domain.dns_records import DnsRecord
+from lambdas.domain.instance import Instance
+from lambdas.domain.portal import Action
+from lambdas.portal.errors import Conflict
+from lambdas.portal.http import Response, see_other
+from lambdas.portal.pages.webhooks import Actions
+from lambdas.portal.rendering import Renderer
+from lambdas.portal.routing import Call
+
+
+class RecordState(StrEnum):
+    """What DNS says of a record."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    DIFFERENT = "different"
+    UNKNOWN = "could not be looked up now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """A record with what DNS holds in its place."""
+
+    record: DnsRecord
+    state: RecordState
+    present: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityStatus:
+    """What SES says of a domain, in its own words such as SUCCESS, PENDING, FAILED."""
+
+    dkim: str
+    mail_from: str
+    verified: bool
+
+
+class Topics(Protocol):
+    """Topics that people are subscribed to."""
+
+    def confirmed(self, topic_arn: str, email: str) -> bool:
+        """Whether *email* opened its link."""
+
+    def subscribe(self, topic_arn: str, email: str) -> None:
+        """Ask again."""
+
+
+LookUp = Callable[[Sequence[DnsRecord]], Sequence[LookedUp]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupPages:
+    """Shows the set-up and sends the confirmation of alarms again."""
+
+    renderer: Renderer
+    instance: Callable[[str], Instance]
+    records: Callable[[Instance], Sequence[DnsRecord]]
+    look_up: LookUp
+    identity: Callable[[str], IdentityStatus | None]
+    topics: Topics
+    actions: Actions
+
+    def show(self, call: Call) -> Response:
+        """The page."""
+        instance = self.instance(call.instance)
+        return self.renderer.page(
+            call,
+            "setup.html",
+            instance=instance,
+            records=self.look_up(self.records(instance)) if instance.domain else (),
+            identity=self.identity(instance.domain) if instance.domain else None,
+            confirmed=self._confirmed(instance),
+            notice=_NOTICES.get(call.request.query.get("done", ""), ""),
+        )
+
+    def resend(self, call: Call) -> Response:
+        """Send the confirmation of alarms again."""
+        instance = self.instance(call.instance)
+        made = instance.made
+        if not made.alert_topic_arn or not made.alert_email:
+            raise Conflict("This instance has no address for alarms yet; it is still being set up.")
+        if self.topics.confirmed(made.alert_topic_arn, made.alert_email):
+            raise Conflict("The address has confirmed already.")
+        self.topics.subscribe(made.alert_topic_arn, made.alert_email)
+        self.actions.record(
+            Action(instance_id=call.instance, at=call.now, who=call.signed_in.who, what="resend confirmation")
+        )
+        return see_other("../setup?done=sent")
+
+    def _confirmed(self, instance: Instance) -> bool:
+        made = instance.made
+        return bool(made.alert_topic_arn) and self.topics.confirmed(made.alert_topic_arn, made.alert_email)
+
+
+_NOTICES = {"sent": "AWS Notifications sends the confirmation again. Open its link within two days."}

@@ -1,0 +1,305 @@
+"""The webhooks pages: where events go, how each webhook does, what waits, and what can be done about it."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from lambdas.domain.delivery import DeliveryBatch, created_at
+from lambdas.domain.health import FailedAttempt, Health, State, current, disabled_by_operator, enabled
+from lambdas.domain.instance import Instance
+from lambdas.domain.payload import render_notice, test_notice
+from lambdas.domain.portal import Action
+from lambdas.domain.target import Target
+from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
+from lambdas.portal.errors import Conflict, NotFound, Refusal
+from lambdas.portal.http import Response, see_other
+from lambdas.portal.preview import Preview, previews
+from lambdas.portal.rendering import Renderer, moment
+from lambdas.portal.routing import Call
+
+MAX_REASON = 1_000  # characters of what somebody gives as a reason
+_TEST_PENDING = timedelta(minutes=2)  # after which a test without a result is no longer waited for
+EMAIL_HOST = "e-mail digests"
+
+
+class Webhooks(Protocol):
+    """Webhooks with their health."""
+
+    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
+        """An instance's, each with its item."""
+
+    def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
+        """None when the webhook is gone."""
+
+
+class Partition(Protocol):
+    """A part of a webhook's backlog."""
+
+    @property
+    def waiting(self) -> int:
+        """About how many deliveries it holds."""
+
+
+class Waiting(Protocol):
+    """One parked item."""
+
+    @property
+    def batch(self) -> DeliveryBatch | None:
+        """None when it cannot be read."""
+
+
+class Backlog(Protocol):
+    """What waits."""
+
+    def lanes(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
+        """The partitions that hold something."""
+
+    def read(self, lane: Any, *, limit: int = 1000) -> Sequence[Waiting]:
+        """Soonest due first."""
+
+    def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
+        """Have release look at it now."""
+
+
+class Queue(Protocol):
+    """The deliveries queue."""
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Send them all, or raise."""
+
+
+class Actions(Protocol):
+    """What was done through the portal."""
+
+    def record(self, action: Action) -> None:
+        """Keep it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookView:
+    """A webhook as its pages show it: never its secret, its userinfo, or more of its URL than the host."""
+
+    id: str
+    host: str
+    format: str
+    events: tuple[str, ...]
+    scope: str
+    batch: int
+    bindings: tuple[str, ...]
+    state: State
+    words: str
+    since: datetime | None
+    waiting: int
+    oldest: datetime | None
+    attempts: tuple[FailedAttempt, ...]
+    test_status: str
+    test_at: datetime | None
+    by_operator: bool
+    is_email: bool
+
+    @property
+    def can_be_enabled(self) -> bool:
+        """Whether a tenant may have it tried again at once."""
+        return self.state is not State.HEALTHY and not self.by_operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookPages:
+    """Lists and shows webhooks, and acts on them."""
+
+    renderer: Renderer
+    webhooks: Webhooks
+    backlog: Backlog
+    queue: Queue
+    actions: Actions
+    instance: Callable[[str], Instance]
+    event_topic_arn: str
+
+    def list(self, call: Call) -> Response:
+        """All webhooks of the instance."""
+        instance = self.instance(call.instance)
+        views = [self._view(target, item, call.now) for target, item in self.webhooks.every(call.instance)]
+        views.sort(key=lambda view: (view.is_email, view.host, view.id))
+        return self.renderer.page(call, "webhooks.html", instance=instance, webhooks=views)
+
+    def show(self, call: Call) -> Response:
+        """One webhook, with what can be done."""
+        target, item = self.find(call)
+        return self.page(call, target, item)
+
+    def page(self, call: Call, target: Target, item: Mapping[str, Any], **more: Any) -> Response:
+        """The page of a webhook, with *more* for its template."""
+        view = self._view(target, item, call.now)
+        tested = _since(call.request.query.get("tested", ""), call.now)
+        return self.renderer.page(
+            call,
+            "webhook.html",
+            **{"secret": "", "notice": _NOTICES.get(call.request.query.get("done", ""), ""), **more},
+            instance=self.instance(call.instance),
+            view=view,
+            awaiting=tested is not None and (view.test_at is None or view.test_at < tested),
+            tested=tested,
+            previews=self.previews(target, item, call.now),
+        )
+
+    def test(self, call: Call) -> Response:
+        """Send a test; the page then shows its result as soon as it is known."""
+        target, item = self.find(call)
+        notice = test_notice(test_id=secrets.token_hex(8), instance_id=call.instance, binding_id=None, now=call.now)
+        delivery = render_notice(notice, _webhook(target, item), topic_arn=self.event_topic_arn, now=call.now)
+        batch = DeliveryBatch(
+            instance_id=call.instance, webhook_id=target.webhook_id, attempt=1, deliveries=(delivery,)
+        )
+        self.queue.send([batch])
+        self.record(call, "test")
+        return see_other(f"../{call.webhook}?tested={int(call.now.timestamp())}")
+
+    def enable(self, call: Call) -> Response:
+        """Have a failing or disabled webhook tried at once. What the operator disabled, the operator enables."""
+        target, _ = self.find(call)
+        if _health(target, call.now).by_operator and not call.signed_in.may_operate:
+            raise Conflict("The operator disabled this webhook; ask the operator to enable it.")
+        self._change(target, lambda health: enabled(current(health, target.version, now=call.now), now=call.now))
+        self.backlog.wake(call.instance, target.webhook_id, now=call.now)
+        self.record(call, "enable")
+        return see_other(f"../{call.webhook}?done=enabled")
+
+    def disable(self, call: Call) -> Response:
+        """The operator's: send nothing more; events are kept for 14 days."""
+        target, _ = self.find(call)
+        why = reason(call)
+        self._change(
+            target, lambda health: disabled_by_operator(current(health, target.version, now=call.now), now=call.now)
+        )
+        self.record(call, "disable", why=why)
+        return see_other(f"../{call.webhook}?done=disabled")
+
+    def find(self, call: Call) -> tuple[Target, dict[str, Any]]:
+        """The webhook of the call's path, if it is the instance's. Raises NotFound."""
+        self.instance(call.instance)
+        for target, item in self.webhooks.every(call.instance):
+            if target.webhook_id == call.webhook:
+                return target, item
+        raise NotFound("There is no such webhook.")
+
+    def record(self, call: Call, what: str, *, why: str = "") -> None:
+        """Keep that the caller did *what* to the webhook."""
+        action = Action(
+            instance_id=call.instance,
+            at=call.now,
+            who=call.signed_in.who,
+            what=f"webhook {what}",
+            subject=call.webhook,
+            why=why,
+        )
+        self.actions.record(action)
+
+    def previews(self, target: Target, item: Mapping[str, Any], now: datetime) -> tuple[Preview, ...]:
+        """What the receiver gets, in each format."""
+        return previews(_webhook(target, item), topic_arn=self.event_topic_arn, now=now)
+
+    def _change(self, target: Target, change: Callable[[Health], Health]) -> None:
+        if self.webhooks.change(target, change) is None:
+            raise NotFound("The webhook is gone.")
+
+    def _view(self, target: Target, item: Mapping[str, Any], now: datetime) -> WebhookView:
+        lanes = self.backlog.lanes(target.instance_id, target.webhook_id)
+        first = [batch for lane in lanes for parked in self.backlog.read(lane, limit=1) if (batch := parked.batch)]
+        return webhook_view(
+            target,
+            item,
+            waiting=sum(lane.waiting for lane in lanes),
+            oldest=min(map(created_at, first), default=None),
+            now=now,
+        )
+
+
+def webhook_view(
+    target: Target, item: Mapping[str, Any], *, waiting: int, oldest: datetime | None, now: datetime
+) -> WebhookView:
+    """What the pages say of a webhook."""
+    health = _health(target, now)
+    test = item.get("test_result") or {}
+    is_email = target.format is NotificationFormat.EMAIL
+    return WebhookView(
+        id=target.webhook_id,
+        host=EMAIL_HOST if is_email else urlsplit(target.url).hostname or "",
+        format=target.format.value,
+        events=tuple(sorted(item.get("events", ()))),
+        scope=str(item.get("scope", Scope.INSTANCE.value)),
+        batch=int(item.get("batch", 1)),
+        bindings=tuple(item.get("bindings", ())),
+        state=health.state,
+        words=in_words(health, is_email=is_email),
+        since=health.since,
+        waiting=waiting,
+        oldest=oldest,
+        attempts=health.attempts,
+        test_status=str(test.get("status", "")),
+        test_at=datetime.fromisoformat(test["at"]) if test.get("at") else None,
+        by_operator=health.by_operator,
+        is_email=is_email,
+    )
+
+
+def in_words(health: Health, *, is_email: bool = False) -> str:
+    """A webhook's health for its tenant."""
+    if is_email:
+        return "Events are gathered and sent as a digest every few minutes."
+    match health.state:
+        case State.HEALTHY if health.failures:
+            return f"The last {health.failures} attempts failed ({health.last_reason}); each is tried again."
+        case State.HEALTHY:
+            return "Deliveries get through."
+        case State.FAILING:
+            probe = f" The next try is at {moment(health.probe_at)}." if health.probe_at else ""
+            return (
+                f"Attempts fail ({health.last_reason}). One delivery at a time is tried; the others wait, and follow "
+                f"as soon as one gets through.{probe}"
+            )
+        case State.DISABLED if health.by_operator:
+            return "The operator disabled it. Events are kept for 14 days."
+        case State.DISABLED:
+            return f"It is no longer tried ({health.last_reason}). Events are kept for 14 days; enable it to have them."
+
+
+def reason(call: Call) -> str:
+    """The form's reason. Raises Refusal when there is none, or one that is too long."""
+    why = " ".join(call.form.get("reason", "").split())
+    if not why:
+        raise Refusal("The field reason is empty; say why, it is recorded.")
+    if len(why) > MAX_REASON:
+        raise Refusal(f"The field reason is longer than {MAX_REASON} characters.")
+    return why
+
+
+_NOTICES = {
+    "enabled": "The webhook is tried with the next delivery, within a minute.",
+    "disabled": "The webhook is disabled.",
+}
+
+
+def _health(target: Target, now: datetime) -> Health:
+    return current(target.health, target.version, now=now)
+
+
+def _webhook(target: Target, item: Mapping[str, Any]) -> Webhook:
+    return Webhook(
+        id=target.webhook_id,
+        instance_id=target.instance_id,
+        events=frozenset(map(EventKind, item.get("events", ()))),
+        format=target.format,
+        scope=Scope(item.get("scope", Scope.INSTANCE)),
+        senders=frozenset(item.get("senders", ())),
+    )
+
+
+def _since(text: str, now: datetime) -> datetime | None:
+    """When a test was sent, as the page's address says; None when that is too long ago to wait on."""
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        return None
+    sent = datetime.fromtimestamp(int(text), tz=now.tzinfo)
+    return sent if timedelta(0) <= now - sent < _TEST_PENDING else None

@@ -1,0 +1,59 @@
+"""Every route of the portal, with what it asks of the caller."""
+
+from dataclasses import dataclass
+
+from lambdas.domain.portal import Needs
+from lambdas.portal.app import STATIC
+from lambdas.portal.http import Response
+from lambdas.portal.pages.mail import MailPages
+from lambdas.portal.pages.operators import OperatorPages
+from lambdas.portal.pages.setup import SetupPages
+from lambdas.portal.pages.signing import SigningPages
+from lambdas.portal.pages.status import StatusPages
+from lambdas.portal.pages.webhooks import WebhookPages
+from lambdas.portal.rendering import Assets
+from lambdas.portal.routing import Call, Route
+
+_INSTANCE = "/instances/{instance}"
+_WEBHOOK = _INSTANCE + "/webhooks/{webhook}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """All pages."""
+
+    signing: SigningPages
+    status: StatusPages
+    mail: MailPages
+    webhooks: WebhookPages
+    setup: SetupPages
+    operators: OperatorPages
+    assets: Assets
+
+
+def routes(pages: Pages) -> tuple[Route, ...]:
+    """The routes. A route with `{instance}` is answered only to callers with a right to that instance."""
+
+    def static(call: Call) -> Response:
+        return pages.assets.get(call.name, compressed="gzip" in call.request.headers.get("accept-encoding", ""))
+
+    return (
+        Route(STATIC, "GET", "/static/{name}", Needs.NOTHING, static),
+        Route("link", "GET", "/link/{id}", Needs.NOTHING, pages.signing.show_link),
+        Route("use link", "POST", "/link", Needs.NOTHING, pages.signing.use_link),
+        Route("signed out", "GET", "/signed-out", Needs.NOTHING, pages.signing.signed_out),
+        Route("sign out", "POST", "/sign-out", Needs.SIGN_IN, pages.signing.sign_out),
+        Route("home", "GET", "/", Needs.SIGN_IN, pages.operators.home),
+        Route("search", "POST", "/search", Needs.OPERATOR, pages.operators.search),
+        Route("status", "GET", _INSTANCE, Needs.READ, pages.status.show),
+        Route("evidence", "GET", _INSTANCE + "/evidence.csv", Needs.READ, pages.status.download),
+        Route("mail", "GET", _INSTANCE + "/mail", Needs.READ, pages.mail.ask),
+        Route("find mail", "POST", _INSTANCE + "/mail", Needs.READ, pages.mail.search),
+        Route("webhooks", "GET", _INSTANCE + "/webhooks", Needs.READ, pages.webhooks.list),
+        Route("webhook", "GET", _WEBHOOK, Needs.READ, pages.webhooks.show),
+        Route("test webhook", "POST", _WEBHOOK + "/test", Needs.MANAGE, pages.webhooks.test),
+        Route("enable webhook", "POST", _WEBHOOK + "/enable", Needs.MANAGE, pages.webhooks.enable),
+        Route("disable webhook", "POST", _WEBHOOK + "/disable", Needs.OPERATE, pages.webhooks.disable),
+        Route("setup", "GET", _INSTANCE + "/setup", Needs.READ, pages.setup.show),
+        Route("resend confirmation", "POST", _INSTANCE + "/setup/confirmation", Needs.MANAGE, pages.setup.resend),
+    )

@@ -1,0 +1,49 @@
+"""Settings of the portal's functions."""
+
+from dataclasses import dataclass
+
+from lambdas.domain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSettings(Settings):
+    """Names of what the portal reads and writes, how people sign in, and the rules that its pages show.
+
+    An empty string means "none". Rates are shares of one: 0.04 is 4 %.
+    """
+
+    sign_in: str  # links, cloud-foundry or oidc
+    public_url: str  # the portal's address where it has a name of its own; empty: the API's
+    portal_table: str
+    broker_table: str
+    webhooks_table: str
+    backlog_table: str
+    reputation_table: str
+    rate_limiter_table: str  # the account's bucket of calls to SES
+    deliveries_queue_url: str
+    replays_queue_url: str
+    signing_secret_arn: str  # of the key that signs session cookies and form tokens
+    event_topic_arn: str  # stands as TopicArn in the envelope of the `sns` format
+    key_arn: str
+    partition: str
+    region: str
+    account: str
+    operator_name: str  # how the pages call whoever runs the service
+    support_url: str
+
+    # what a tenant's DNS must hold
+    dmarc_policy: str
+    dmarc_aggregate_recipients: str  # comma-separated
+    ses_calls_per_second: float
+
+    # the rules of the sending status
+    window_outcomes: int
+    window_days: int
+    minimum_outcomes: int
+    minimum_bounces: int
+    minimum_complaints: int
+    minimum_warning_complaints: int
+    bounce_warning: float
+    bounce_pause: float
+    complaint_warning: float
+    complaint_pause: float

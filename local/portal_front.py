@@ -1,0 +1,39 @@
+"""The portal at a port of its own: its API's path in the embedded AWS stays out of its URLs, as with a domain name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local.wire import Application, Caller, Receive, Request, Response, Scope, Send, call, write
+
+DESCRIPTION = ": portal"  # what the description of the portal's API ends in; see infra/portal.py
+_JSON = {"content-type": "application/json"}
+
+
+class PortalFront:
+    """Hands what arrives at *port* to the portal's API, everything else to *application*."""
+
+    def __init__(self, application: Application, port: int) -> None:
+        self._application = application
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry point."""
+        if scope["type"] != "http" or scope["server"][1] != self._port:
+            await self._application(scope, receive, send)
+            return
+        api_id = await self._api_id()
+        if api_id is None:
+            await write(Response(status=503, body=b"The stack has no portal."), send)
+            return
+        prefix = f"/_aws/execute-api/{api_id}/$default"
+        raw = scope.get("raw_path") or scope["path"].encode()
+        await self._application(
+            {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + raw}, receive, send
+        )
+
+    async def _api_id(self) -> str | None:
+        """The portal's API, as it is now: a deploy may have made it anew."""
+        headers = _JSON | {"authorization": Caller(service="apigateway").authorization}
+        answer = await call(self._application, Request(method="GET", path="/v2/apis", headers=headers))
+        apis: list[Mapping[str, Any]] = answer.json().get("items", []) if answer.ok else []
+        return next((api["apiId"] for api in apis if str(api.get("description", "")).endswith(DESCRIPTION)), None)
