@@ -21,7 +21,6 @@ from lambdas.portal.settings import PortalSettings
 _ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
 _MEMORY = 1024  # MB: more than half a core; a page is made in Python, and a person waits for it
 _STEP = Duration.seconds(60)  # one step of a replay
-_TRIES = 10  # of a step that failed
 _SECRET = "Key that signs the portal's sessions"  # noqa: S105
 _UNLOGGED = ("path",)  # a one-time link is a path
 
@@ -47,7 +46,6 @@ class Portal(Construct):
             "Replays",
             ground=ground,
             timeout=_STEP,
-            tries=_TRIES,
             because="A replay that a tenant asked for got stuck.",
         )
         settings = _settings(self, ground, storage, deliveries, event_topic_arn)
