@@ -15,7 +15,9 @@ _HOURS = int(LONGEST.total_seconds() // 3600)
 
 
 def portal(
-    instance: Annotated[str | None, typer.Argument(metavar="INSTANCE", help="An instance: its id, name or domain.")] = None,
+    instance: Annotated[
+        str | None, typer.Argument(metavar="INSTANCE", help="An instance: its id, name or domain.")
+    ] = None,
     operator: Annotated[
         bool, typer.Option("--operator", help="For all instances, with the operator's actions.")
     ] = False,
