@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/.ready node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test examples docs check up down status bench faults fuzz lock format clean
+.PHONY: help setup demo test examples docs check up down status bench faults fuzz mutants lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -52,6 +52,9 @@ faults: $(READY) ## the pipeline under injected faults, on the embedded AWS
 fuzz: $(READY) ## a million made-up inputs for whatever reads foreign input (SECONDS=600 bounds it)
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
+mutants: $(READY) ## small changes to the code, and whether a test notices (ARGS="--sample 500 --seed 1 --file backlog")
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 lock: $(READY) ## pin every dependency anew: requirements.txt, the functions' and the CDK CLI's
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--quiet --upgrade --custom-compile-command "make lock" --output-file requirements.txt
@@ -63,7 +66,7 @@ format: $(READY) ## lay the code out
 	$(BIN)/ruff format .
 
 clean: ## remove everything the other targets made
-	rm -rf .venv node_modules .build cdk.out .local .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules .build cdk.out .local .mutants .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \

@@ -1,0 +1,105 @@
+"""`python -m tests.mutants`: change the code in small ways, and see whether a test notices."""
+
+import random
+import re
+import sys
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.mutants.mutations import Mutant, mutants
+from tests.mutants.running import Fate, Work, preload, run
+from tests.mutants.selection import record
+
+ROOT = Path(__file__).resolve().parents[2]
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+OVERALL, EACH, ENOUGH = 0.95, 0.90, 20  # shares that must die, overall and in a file with as many mutants
+_BUILDS = re.compile(
+    r"^(import|from) (subprocess|shutil|ast|gzip|py_compile)\b", re.MULTILINE
+)  # bundles, not templates
+
+
+def files(root: Path) -> list[str]:
+    """All that runs in Lambda, and what makes the template; found by folder, so that names may change."""
+    found = [*root.glob("lambdas/**/*.py"), *root.glob("infra/*.py")]
+    return sorted(
+        path.relative_to(root).as_posix()
+        for path in found
+        if path.name != "__init__.py" and not (path.parent.name == "infra" and _BUILDS.search(path.read_text()))
+    )
+
+
+def main(
+    sample: Annotated[int, typer.Option(help="How many mutants to try.")] = 500,
+    seed: Annotated[int, typer.Option(help="Which ones: the same seed chooses the same.")] = 1,
+    file: Annotated[
+        list[str] | None, typer.Option(help="Only files whose path contains this; may be repeated.")
+    ] = None,
+    tests: Annotated[list[str] | None, typer.Option(help="Record and run these tests only.")] = None,
+    jobs: Annotated[int, typer.Option(help="Mutants at a time.")] = 2,
+    strict: Annotated[bool, typer.Option(help="Fail below 95 % overall, or 90 % in a file with 20 mutants.")] = True,
+) -> None:
+    """Try a seeded sample of mutants; print the survivors, and what share was noticed.
+
+    Mutants that change nothing a test could see stand in tests/mutants/equivalent.toml, with their reason.
+    """
+    started = time.monotonic()
+    chosen = _sampled(_candidates(file or []), sample, seed)
+    recording = record(ROOT, ROOT / ".mutants", tests or [])
+    preload(recording.modules)
+    print(f"{len(chosen)} mutants; the tests were recorded in {time.monotonic() - started:.0f} s", flush=True)
+    work = [Work(one, tuple(recording.tests_of(one.path, one.line))) for one in chosen]
+    fates: dict[Mutant, Fate] = {}
+
+    def report(mutant: Mutant, fate: Fate) -> None:
+        fates[mutant] = fate
+        if fate is not Fate.KILLED:
+            print(_described(mutant, fate), flush=True)
+
+    run(ROOT, work, jobs=jobs, report=report)
+    passed = _summary(fates)
+    print(f"seed {seed}, {time.monotonic() - started:.0f} s")
+    sys.exit(0 if passed or not strict else 1)
+
+
+def _candidates(wanted: Iterable[str]) -> list[Mutant]:
+    equivalent = {entry["id"] for entry in tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])}
+    paths = [path for path in files(ROOT) if not wanted or any(part in path for part in wanted)]
+    return [mutant for path in paths for mutant in mutants(ROOT, path) if mutant.id not in equivalent]
+
+
+def _sampled(candidates: list[Mutant], sample: int, seed: int) -> list[Mutant]:
+    return sorted(random.Random(seed).sample(candidates, min(sample, len(candidates))))
+
+
+def _described(mutant: Mutant, fate: Fate) -> str:
+    lines = [f"{mutant.path}:{mutant.line}: {fate.value} [{mutant.id}]"]
+    lines += [f"  - {line}" for line in mutant.before.splitlines()]
+    lines += [f"  + {line}" for line in mutant.after.splitlines()]
+    return "\n".join(lines)
+
+
+def _summary(fates: dict[Mutant, Fate]) -> bool:
+    """Print the share of each file and of all; whether both bounds hold."""
+    by_file: dict[str, Counter[Fate]] = defaultdict(Counter)
+    for mutant, fate in sorted(fates.items()):
+        by_file[mutant.path][fate] += 1
+    passed = True
+    for path, counted in by_file.items():
+        share = counted[Fate.KILLED] / counted.total()
+        weak = counted.total() >= ENOUGH and share < EACH
+        passed &= not weak
+        print(f"{share:6.0%}  {counted[Fate.KILLED]:3}/{counted.total():<3}  {path}{'  below 90 %' if weak else ''}")
+    killed = sum(counted[Fate.KILLED] for counted in by_file.values())
+    share = killed / len(fates) if fates else 1.0
+    print(f"{share:6.1%}  {killed}/{len(fates)}  of all mutants were noticed")
+    return passed and share >= OVERALL
+
+
+if __name__ == "__main__":
+    typer.run(main)

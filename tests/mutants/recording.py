@@ -1,0 +1,47 @@
+"""A pytest plugin that records which test runs which line, how long it takes, and which libraries were loaded.
+
+Used with `-p tests.mutants.recording`; writes to the folder named by SES_FEEDBACK_RECORDING, a file a worker.
+"""
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from coverage import Coverage
+
+
+class _Recording:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = uuid.uuid4().hex
+        self._coverage = Coverage(
+            data_file=str(folder / f"coverage.{self._name}"), source=["lambdas", "infra"], config_file=False
+        )
+        self._seconds: dict[str, float] = {}
+        self._coverage.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._coverage.switch_context(item.nodeid)
+        result = yield
+        self._coverage.switch_context("")
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        self._coverage.stop()
+        self._coverage.save()
+        facts = {"seconds": self._seconds, "modules": sorted(sys.modules)}
+        (self._folder / f"facts.{self._name}.json").write_text(json.dumps(facts))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record in the processes that run tests: not in xdist's controller."""
+    if os.environ.get("PYTEST_XDIST_WORKER") or not config.getoption("numprocesses", 0):
+        config.pluginmanager.register(_Recording(Path(os.environ["SES_FEEDBACK_RECORDING"])), "recording")

@@ -1,0 +1,100 @@
+"""Which tests could notice a change of a line: recorded once, while all quick tests run."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coverage import CoverageData
+
+SLOW = ("tests/journey", "tests/local", "tests/docs", "tests/benchmarks", "tests/mutants")  # or not about these files
+BUNDLES = "tests/infra/test_bundle.py"  # installs wheels
+TEMPLATE = "infra/"  # a template is synthesised once and read by many tests: the lines belong to all of them
+BUDGET = 20.0  # s of recorded time for one mutant: the tests nearest to it come first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What was recorded: the tests of each line, each test's seconds, and the libraries that tests load."""
+
+    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+    modules: tuple[str, ...]
+
+    def tests_of(self, path: str, line: int) -> list[str]:
+        """The tests to run for a change of that line, the nearest and quickest first.
+
+        A line that runs at import belongs to no test: then all tests of the file may notice.
+        """
+        by_line = self.lines.get(path, {})
+        found = set(by_line.get(line, ()))
+        if not found or path.startswith(TEMPLATE):
+            found |= {test for tests in by_line.values() for test in tests}
+        if path.startswith(TEMPLATE):
+            found |= {test for test in self.seconds if test.startswith("tests/infra/")}
+        return self._within_budget(sorted(found, key=lambda test: self._distance(path, test)))
+
+    def _distance(self, path: str, test: str) -> tuple[bool, bool, float]:
+        file, folder = Path(path).stem, Path(path).parent.name
+        test_file = Path(test.partition("::")[0])
+        return test_file.stem != f"test_{file}", test_file.parent.name != folder, self.seconds.get(test, 0.0)
+
+    def _within_budget(self, tests: Iterable[str]) -> list[str]:
+        chosen: list[str] = []
+        spent = 0.0
+        for test in tests:
+            spent += self.seconds.get(test, 0.0)
+            if chosen and spent > BUDGET:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def record(root: Path, kept: Path, tests: Sequence[str] = ()) -> Recording:
+    """The recording of the files as they are now: from *kept*, or made there by running *tests*, or all quick ones."""
+    folder = kept / _fingerprint(root, tests)
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        _run(root, folder, tests)
+        (folder / "done").touch()
+    return _read(root, folder)
+
+
+def _run(root: Path, folder: Path, tests: Sequence[str]) -> None:
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "tests.mutants.recording"),
+        *("--hypothesis-seed=0", *(f"--ignore={path}" for path in (*SLOW, BUNDLES) if (root / path).exists()), *tests),
+    ]
+    environment = os.environ | {"SES_FEEDBACK_RECORDING": str(folder)}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"The tests fail without any mutant:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+
+
+def _fingerprint(root: Path, tests: Sequence[str]) -> str:
+    files = sorted(path for folder in ("lambdas", "infra", "tests") for path in (root / folder).rglob("*.py"))
+    contents = (path.read_bytes() for path in files)
+    return hashlib.sha256(b"".join([*contents, *map(str.encode, tests)])).hexdigest()[:16]
+
+
+def _read(root: Path, folder: Path) -> Recording:
+    lines: dict[str, dict[int, list[str]]] = {}
+    seconds: dict[str, float] = {}
+    modules: set[str] = set()
+    for path in sorted(folder.glob("facts.*.json")):
+        facts = json.loads(path.read_text())
+        seconds |= facts["seconds"]
+        modules |= set(facts["modules"])
+        data = CoverageData(str(folder / path.name.replace("facts.", "coverage.").removesuffix(".json")))
+        data.read()
+        for measured in data.measured_files():
+            by_line = lines.setdefault(Path(measured).relative_to(root).as_posix(), {})
+            for line, contexts in data.contexts_by_lineno(measured).items():
+                by_line.setdefault(line, []).extend(context for context in contexts if context)
+    return Recording(lines=lines, seconds=seconds, modules=tuple(sorted(modules)))

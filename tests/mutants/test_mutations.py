@@ -1,0 +1,79 @@
+"""What is changed, and what is let alone, by `make mutants`."""
+
+import ast
+from pathlib import Path
+
+from tests.mutants.__main__ import ROOT, files
+from tests.mutants.mutations import REMOVE, mutants, mutated
+
+SOURCE = '''
+"""A docstring stays."""
+from x import y
+
+LIMIT = 5  # a number with a name stays
+
+
+def put(table: "str", items: list[int], *, limit: int = 3) -> bool:
+    """This too."""
+    if not items:
+        return check(items)
+    logger.info("items were put", extra={"items": 1})
+    table.put_item(Item=items, ConsistentRead=True)
+    return len(items) < limit and "pk" in items[0]
+'''
+
+
+def changes(tmp_path: Path, source: str = SOURCE) -> dict[str, str]:
+    """What each changed expression becomes; the last, where there are several."""
+    (tmp_path / "a.py").write_text(source)
+    return {one.before: one.after for one in mutants(tmp_path, "a.py")}
+
+
+def test_conditions_calls_arguments_and_constants_are_changed(tmp_path: Path) -> None:
+    """What a test of behaviour notices."""
+    found = changes(tmp_path)
+    assert found["not items"] == "items"
+    assert found["return check(items)"] == "return None"
+    assert found["table.put_item(Item=items, ConsistentRead=True)"] == "pass"
+    assert found["ConsistentRead=True"] == REMOVE
+    assert found["len(items) < limit"] == "len(items) <= limit"
+    assert found["len(items) < limit and 'pk' in items[0]"] == "len(items) < limit or 'pk' in items[0]"
+    assert found["'pk'"] == "'pkx'"
+    assert found["3"] == "4"
+
+
+def test_docstrings_types_imports_logging_and_named_numbers_are_let_alone(tmp_path: Path) -> None:
+    """A test of those would repeat them."""
+    text = " ".join(changes(tmp_path))
+    for quiet in ("docstring", "'str'", "items were put", "import", "LIMIT", "extra"):
+        assert quiet not in text
+
+
+def test_each_mutant_is_one_change_and_is_python(tmp_path: Path) -> None:
+    """A change that does not compile would be noticed by any test."""
+    (tmp_path / "a.py").write_text(SOURCE)
+    original = ast.unparse(ast.parse(SOURCE))
+    trees = [ast.unparse(mutated(SOURCE, one.number)) for one in mutants(tmp_path, "a.py")]
+    assert len(trees) == len(set(trees)) > 10
+    for tree in trees:
+        compile(tree, "a.py", "exec")
+        assert tree != original
+
+
+def test_a_mutant_keeps_its_id_when_it_moves(tmp_path: Path) -> None:
+    """So that what was found to be equivalent stays so."""
+    (tmp_path / "a.py").write_text(SOURCE)
+    before = {one.id for one in mutants(tmp_path, "a.py")}
+    assert len(before) == len(mutants(tmp_path, "a.py"))
+    (tmp_path / "a.py").write_text("import os\n\n" + SOURCE)
+    assert {one.id for one in mutants(tmp_path, "a.py")} == before
+
+
+def test_what_runs_in_lambda_and_what_makes_the_template_is_tried() -> None:
+    """Found by folder: adapters, rules, functions, roles. What builds bundles is not."""
+    found = files(ROOT)
+    assert {path.split("/")[0] for path in found} == {"lambdas", "infra"}
+    assert any("aws" in path for path in found)
+    assert any("roles" in path for path in found)
+    assert "infra/bundle.py" not in found
+    assert len(found) > 100
