@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -118,12 +119,13 @@ def running(example: Example, folder: Path, environment: dict[str, str]) -> Iter
             env={"PATH": PATH, "PORT": str(port), "DATABASE": str(folder / example.database), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # `node` may be a wrapper that does not pass signals on
         )
     try:
         _wait_until_open(port, process, log)
         yield Running(url=f"http://127.0.0.1:{port}{example.path}", log=log)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
 
