@@ -142,6 +142,7 @@ def _settings(
         broker_table=storage.broker.table_name,
         webhooks_table=storage.webhooks.table_name,
         pacer_table=storage.pacer.table_name,
+        reputation_table=storage.reputation.table_name,
         operations_queue_url=broker.operations.queue.queue_url,
         deliveries_queue_url=deliveries.queue_url,
         event_topic_arn=event_topic_arn,

@@ -74,8 +74,12 @@ def allow_asking(function: Function, storage: Storage) -> None:
 
 
 def allow_provisioning(function: Function, context: Context, storage: Storage) -> None:
-    """Make and remove configuration sets and identities, paced; and a generated domain's records."""
+    """Make and remove configuration sets and identities, paced; and a generated domain's records.
+
+    In the reputation table: find the mark of an earlier pause, start an instance paused, make a mark outlive it.
+    """
     function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.use_table(storage.reputation, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem")
     function.allow(
         *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
         on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],

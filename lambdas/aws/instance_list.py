@@ -18,12 +18,12 @@ class InstanceList:
         self._table_name = table_name
 
     def part(self, number: int, *, of: int) -> Iterator[str]:
-        """The ids of slice *number* (from 0) of *of*."""
+        """The ids of slice *number* (from 0) of *of*, without those that are deleted."""
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table_name,
             Segment=number,
             TotalSegments=of,
-            FilterExpression="#item = :instance",
+            FilterExpression="#item = :instance AND attribute_not_exists(deleted_at)",
             ExpressionAttributeNames={"#item": "item"},
             ExpressionAttributeValues=to_item({":instance": INSTANCE_ITEM}),
             ProjectionExpression="instance_id",

@@ -49,15 +49,18 @@ class Ses:
         self._client = client
         self._pace = pace
 
-    def ensure_configuration_set(self, name: str, tags: Mapping[str, str]) -> None:
-        """Make the set: TLS required, reputation metrics, bounces and complaints suppressed."""
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
+        """Make the set: TLS required, reputation metrics, bounces and complaints suppressed; paused without *sending*.
+
+        One that is there stays as it is.
+        """
         self._pace()
         with throttling(), ignoring("AlreadyExistsException"):
             self._client.create_configuration_set(
                 ConfigurationSetName=name,
                 DeliveryOptions={"TlsPolicy": "REQUIRE"},
                 ReputationOptions={"ReputationMetricsEnabled": True},
-                SendingOptions={"SendingEnabled": True},
+                SendingOptions={"SendingEnabled": sending},
                 SuppressionOptions={"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
                 Tags=_tags(tags),
             )

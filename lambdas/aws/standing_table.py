@@ -2,12 +2,14 @@
 
     instance_id | item             |
     ------------+------------------+--------------------------------------------------------------------------
-    <instance>  | verdict          | state, since, version, baseline; while a transition is pending: pending (its
-                |                  | JSON), pending_id, done (steps), claimed_by, claimed_until (epoch, s)
+    <instance>  | verdict          | state, since, cause, version, baseline, until, probation_until; while a
+                |                  | transition is pending: pending (its JSON), pending_id, done (steps),
+                |                  | claimed_by, claimed_until (epoch, s)
     <instance>  | history#<when>   | transition (JSON): who moved it, when and why; kept 400 days
     #watch      | <instance>       | an instance that is undecided, or was moved and is not healthy again (moved_by)
 
-A claim writes all three in one transaction, on condition that the version is the one it was decided upon.
+A claim writes all three in one transaction, on condition that the version is the one it was decided upon, and with them
+the mark of a pause (lambdas/aws/pause_marks.py). A claim by HANDED_OVER wakes the reputation function, which acts.
 """
 
 from collections.abc import Iterator
@@ -19,8 +21,18 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.faults import ignoring
 from lambdas.aws.items import from_item, to_item
+from lambdas.aws.pause_marks import mark_item, mark_key
 from lambdas.domain.reputation import State
-from lambdas.domain.standing import LEASE, Pending, Standing, Step, Transition
+from lambdas.domain.standing import (
+    HANDED_OVER,
+    LEASE,
+    Cause,
+    Pending,
+    Standing,
+    Step,
+    Transition,
+    mark_of,
+)
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -53,14 +65,17 @@ class StandingTable:
     ) -> bool:
         """Move *standing* by *transition*, to be acted on by *claimer*; False when another moved it first.
 
-        *baseline* is the one to keep from now on. A transition that was still pending is superseded.
+        *baseline* is the one to keep from now on. A transition that was still pending is superseded. HANDED_OVER as
+        *claimer* leaves it to the reputation function to act.
         """
+        watched = {"instance_id": WATCH, "item": standing.instance_id, "moved_by": transition.id}
         try:
             self._client.transact_write_items(
                 TransactItems=[
                     self._moved(standing, transition, claimer, baseline, now),
-                    self._put({"instance_id": WATCH, "item": standing.instance_id, "moved_by": transition.id}),
-                    self._put(_history(transition)),
+                    self._put(to_item(watched)),
+                    self._put(to_item(_history(transition))),
+                    *self._mark(transition),
                 ]
             )
         except ClientError as error:
@@ -144,30 +159,44 @@ class StandingTable:
         values: dict[str, Any] = {
             "state": transition.after.value,
             "since": transition.at.isoformat(),
+            "cause": transition.cause.value,
             "version": standing.version + 1,
             "pending": _encode(transition).decode(),
             "pending_id": transition.id,
             "done": [],
             "claimed_by": claimer,
-            "claimed_until": _epoch(now + LEASE),
-            **({"baseline": baseline.isoformat()} if baseline else {}),
+            "claimed_until": _epoch(now if claimer == HANDED_OVER else now + LEASE),
+            "baseline": _written(baseline),
+            "until": _written(transition.until),
+            "probation_until": _written(transition.probation_until),
         }
+        kept = {name: value for name, value in values.items() if value is not None}
+        gone = [f"#{name}" for name in values if name not in kept]
         return {
             "Update": {
                 "TableName": self._table_name,
                 "Key": _key(standing.instance_id, VERDICT),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                "UpdateExpression": "SET "
+                + ", ".join(f"#{name} = :{name}" for name in kept)
+                + (f" REMOVE {', '.join(gone)}" if gone else ""),
                 "ConditionExpression": "#version = :was" if standing.version else "attribute_not_exists(#version)",
                 "ExpressionAttributeNames": {f"#{name}": name for name in values},
                 "ExpressionAttributeValues": to_item(
-                    {f":{name}": value for name, value in values.items()}
+                    {f":{name}": value for name, value in kept.items()}
                     | ({":was": standing.version} if standing.version else {})
                 ),
             }
         }
 
-    def _put(self, item: dict[str, Any]) -> "TransactWriteItemTypeDef":
-        return {"Put": {"TableName": self._table_name, "Item": to_item(item)}}
+    def _mark(self, transition: Transition) -> "Iterator[TransactWriteItemTypeDef]":
+        """In the same transaction, so that there is never a pause without its mark, whoever crashes."""
+        if transition.marks:
+            yield self._put(mark_item(mark_of(transition, since=transition.at)))
+        if transition.lifts_mark:
+            yield {"Delete": {"TableName": self._table_name, "Key": mark_key(transition.domain)}}
+
+    def _put(self, item: Any) -> "TransactWriteItemTypeDef":
+        return {"Put": {"TableName": self._table_name, "Item": item}}
 
     def _update(self, pending: Pending, expression: str, values: dict[str, Any], also: str = "") -> bool:
         condition = " AND ".join(filter(None, ("pending_id = :id", also)))
@@ -220,6 +249,9 @@ def _standing(instance_id: str, item: dict[str, Any]) -> Standing:
         version=item.get("version", 0),
         baseline=_moment(item.get("baseline")),
         pending=_pending(item) if "pending" in item else None,
+        cause=Cause(item["cause"]) if "cause" in item else None,
+        until=_moment(item.get("until")),
+        probation_until=_moment(item.get("probation_until")),
     )
 
 
@@ -234,6 +266,10 @@ def _pending(item: dict[str, Any]) -> Pending:
 
 def _moment(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
+
+
+def _written(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _epoch(moment: datetime) -> int:

@@ -2,14 +2,16 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.aws.faults import ignoring
 from lambdas.aws.items import from_item, to_attribute, to_item
-from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.aws.webhook_table import WEBHOOK_PREFIX, instance_key, webhook_key
 from lambdas.domain.instance import WebhookSettings
+from lambdas.domain.ledger import COUNTERS_KEPT
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, WebhookId
 
 if TYPE_CHECKING:
@@ -40,21 +42,35 @@ class WebhookItems:
         self._client = client
         self._table = table
 
-    def set_notifications(self, instance_id: str, *, enabled: bool) -> None:
-        """Say whether the instance's events are fanned out; makes its item, and leaves what others wrote there."""
+    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
+        """Say whether the instance's events are fanned out, and what it is; makes its item, or revives a deleted one.
+
+        What others wrote there stays.
+        """
         self._client.update_item(
             TableName=self._table,
             Key=to_item(instance_key(instance_id)),
-            UpdateExpression="SET notifications = :enabled, generation = :generation",
-            ExpressionAttributeValues=to_item({":enabled": enabled, ":generation": _new_generation()}),
+            UpdateExpression=_SET_INSTANCE + " REMOVE deleted_at, expires_at",
+            ExpressionAttributeNames={"#domain": "domain"},
+            ExpressionAttributeValues=to_item(_instance(domain, organization, notifications=enabled)),
         )
 
-    def remove_instance(self, instance_id: str) -> None:
-        """Remove all that is kept of the instance; nothing is fine."""
+    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None:
+        """Remove the instance's webhooks. Its own item stays as long as its counters, for events still in flight."""
+        values = _instance(domain, organization, notifications=False)
+        self._client.update_item(
+            TableName=self._table,
+            Key=to_item(instance_key(instance_id)),
+            UpdateExpression=_SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at",
+            ExpressionAttributeNames={"#domain": "domain"},
+            ExpressionAttributeValues=to_item(
+                values | {":now": now.isoformat(), ":expires_at": int((now + COUNTERS_KEPT).timestamp())}
+            ),
+        )
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="instance_id = :instance",
-            ExpressionAttributeValues=to_item({":instance": instance_id}),
+            KeyConditionExpression="instance_id = :instance AND begins_with(#item, :webhook)",
+            ExpressionAttributeValues=to_item({":instance": instance_id, ":webhook": WEBHOOK_PREFIX}),
             ExpressionAttributeNames={"#item": "item"},
             ProjectionExpression="instance_id, #item",
             ConsistentRead=True,  # a webhook that was written a moment ago would stay for good
@@ -180,6 +196,18 @@ class WebhookItems:
 
 
 _ONE = to_item({":one": 1})
+_SET_INSTANCE = (
+    "SET notifications = :notifications, generation = :generation, #domain = :domain, organization = :organization"
+)
+
+
+def _instance(domain: str, organization: str, *, notifications: bool) -> dict[str, object]:
+    return {
+        ":notifications": notifications,
+        ":generation": _new_generation(),
+        ":domain": domain,
+        ":organization": organization,
+    }
 
 
 def _new_generation() -> str:

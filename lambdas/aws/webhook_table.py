@@ -5,6 +5,8 @@
     <instance>  | instance        | notifications (bool): whether events are fanned out
                 |                 | baseline (ISO 8601, optional): mail sent before it no longer counts
                 |                 | generation: a new one after each change the broker makes here
+                | domain, organization: what the reputation functions must know of the instance
+                | deleted_at (ISO 8601) and expires_at, once it is deprovisioned: events in flight still count
     <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, senders, bindings,
                 |                 | sealed (KMS ciphertext of the secret and the userinfo), and the webhook's health
 
@@ -30,17 +32,26 @@ if TYPE_CHECKING:
 
 INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
-_READ = "#item, instance_id, notifications, baseline, events, #format, #scope, senders"  # not the sealed secrets
-_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope"}
+_READ = (  # not the sealed secrets
+    "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders"
+)
+_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Who is told of an instance's events. `webhooks` is empty while notifications are off."""
+    """Who is told of an instance's events. `webhooks` is empty while notifications are off.
+
+    `domain` and `organization` are empty for an instance of an earlier version that was not updated since. One that is
+    `deleted` is there for the events still in flight, for as long as its counters.
+    """
 
     instance_id: str
     webhooks: tuple[Webhook, ...]
     baseline: datetime | None
+    domain: str = ""
+    organization: str = ""
+    deleted: bool = False
 
 
 class WebhookTable:
@@ -62,6 +73,9 @@ class WebhookTable:
             instance_id=instance_id,
             webhooks=webhooks if instance["notifications"] else (),
             baseline=datetime.fromisoformat(baseline) if baseline else None,
+            domain=instance.get("domain", ""),
+            organization=instance.get("organization", ""),
+            deleted="deleted_at" in instance,
         )
 
     def _items(self, instance_id: str) -> list[dict[str, Any]]:

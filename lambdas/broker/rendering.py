@@ -110,11 +110,14 @@ class Renderer:
         """The words at a provision's good end: what the tenant has to do next."""
         if instance.privatelink is not None:
             return f"The endpoint is available as {instance.made.hostname}"
+        paused = f"{instance.made.paused}\n" if instance.made.paused else ""
         if instance.generated:
-            return f"{instance.domain} is ready to send. {self._confirm(instance)}"
+            ready = "is verified" if paused else "is ready to send"
+            return f"{paused}{instance.domain} {ready}. {self._confirm(instance)}"
         lines = "\n".join(as_line(record) for record in self.dns.records(instance))
         return (
-            f"Created. Make these DNS records so that {instance.domain} can send (bindings hold them too):\n{lines}\n"
+            f"{paused}Created. Make these DNS records so that {instance.domain} can send (bindings hold them too):\n"
+            f"{lines}\n"
             f"{self._confirm(instance)}"
         )
 

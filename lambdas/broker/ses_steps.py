@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from lambdas.aws.broker_table import Claim
 from lambdas.aws.ses import INSTANCE_TAG, Identity
 from lambdas.broker.dns import Dns
+from lambdas.broker.earlier_pauses import EarlierPauses
 from lambdas.broker.operations import Done, Outcome, Refused, Step, Wait
 from lambdas.broker.outbox import Bound, SendTest
 from lambdas.domain import names
@@ -28,7 +30,7 @@ class Claims(Protocol):
 class Ses(Protocol):
     """SES's control plane; the promises are those of lambdas.aws.ses."""
 
-    def ensure_configuration_set(self, name: str, tags: Mapping[str, str]) -> None: ...
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None: ...
     def ensure_event_destination(self, name: str, topic_arn: str) -> None: ...
     def remove_configuration_set(self, name: str) -> None: ...
     def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim: ...
@@ -55,8 +57,8 @@ class Zone(Protocol):
 class Webhooks(Protocol):
     """The webhooks table; the promises are those of lambdas.aws.webhook_items."""
 
-    def set_notifications(self, instance_id: str, *, enabled: bool) -> None: ...
-    def remove_instance(self, instance_id: str) -> None: ...
+    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None: ...
+    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None: ...
     def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None: ...
 
 
@@ -65,6 +67,7 @@ class SesSteps:
     """Gives an instance's steps, wired to what they work on. *topic_arn_prefix*: a topic's ARN without its name."""
 
     claims: Claims
+    pauses: EarlierPauses
     ses: Ses
     topics: Topics
     zone: Zone | None
@@ -89,6 +92,7 @@ class SesSteps:
         return (
             Step("domain claim", "Claiming the domain", self._ensure_claim),
             notifications,
+            Step("earlier pause", "Looking for an earlier pause of the domain", self.pauses.begin, self.pauses.keep),
             Step("configuration set", "Creating the configuration set", self._ensure_set, self._remove_set),
             Step("event destination", "Connecting the feedback events", self._ensure_destination),
             Step("identity", "Creating the domain's identity", self._ensure_identity, self._remove_identity),
@@ -105,15 +109,26 @@ class SesSteps:
         return Done()
 
     def _ensure_notifications(self, instance: Instance) -> Outcome:
-        self.webhooks.set_notifications(instance.id, enabled=_ses(instance).enable_feedback_notifications)
+        self.webhooks.set_notifications(
+            instance.id,
+            enabled=_ses(instance).enable_feedback_notifications,
+            domain=instance.domain,
+            organization=instance.organization_guid,
+        )
         return Done()
 
     def _remove_notifications(self, instance: Instance) -> Outcome:
-        self.webhooks.remove_instance(instance.id)
+        self.webhooks.retire_instance(
+            instance.id,
+            domain=instance.domain,
+            organization=instance.organization_guid,
+            now=instance.operation.started_at,
+        )
         return Done()
 
     def _ensure_set(self, instance: Instance) -> Outcome:
-        self.ses.ensure_configuration_set(names.configuration_set(instance.id), tags(instance))
+        name, sending = names.configuration_set(instance.id), not instance.made.paused
+        self.ses.ensure_configuration_set(name, tags(instance), sending=sending)
         return Done()
 
     def _remove_set(self, instance: Instance) -> Outcome:

@@ -12,6 +12,7 @@ class BrokerSettings(Settings):
     broker_table: str
     webhooks_table: str
     pacer_table: str
+    reputation_table: str
     operations_queue_url: str
     deliveries_queue_url: str
     event_topic_arn: str

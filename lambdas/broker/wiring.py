@@ -18,7 +18,9 @@ from lambdas.aws.iam import Iam
 from lambdas.aws.operations_queue import OperationsQueue
 from lambdas.aws.pace import Pace
 from lambdas.aws.pacer import Pacer
+from lambdas.aws.pause_marks import PauseMarks
 from lambdas.aws.ses import Ses
+from lambdas.aws.standing_table import StandingTable
 from lambdas.aws.topics import Topics
 from lambdas.aws.vpc_endpoint import Endpoints
 from lambdas.aws.webhook_items import WebhookItems
@@ -30,6 +32,7 @@ from lambdas.broker.bound import Maker
 from lambdas.broker.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog
 from lambdas.broker.deprovisioning import Deprovisioning
 from lambdas.broker.dns import Dns
+from lambdas.broker.earlier_pauses import EarlierPauses
 from lambdas.broker.operations import Engine, Report, Step
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
@@ -183,6 +186,7 @@ class Wiring:
         zone_id = self.settings.operator_zone_id
         return SesSteps(
             claims=self.table,
+            pauses=self._earlier_pauses,
             ses=self._ses(WORKERS_PATIENCE),
             topics=self._topics,
             zone=Zone(self._zone_client, zone_id=zone_id) if zone_id else None,
@@ -192,6 +196,11 @@ class Wiring:
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=self._topic_arn_prefix,
         )
+
+    @cached_property
+    def _earlier_pauses(self) -> EarlierPauses:
+        dynamodb, table = client("dynamodb"), self.settings.reputation_table
+        return EarlierPauses(marks=PauseMarks(dynamodb, table), standings=StandingTable(dynamodb, table), clock=clock)
 
     @cached_property
     def _send_test(self) -> SendTest:

@@ -125,7 +125,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What the steps made and found out, as far as it has no name of its own."""
+    """What the steps made and found out, as far as it has no name of its own.
+
+    `paused` says why the instance started paused, for the tenant; empty if it did not.
+    """
 
     dkim_tokens: tuple[str, ...] = ()
     dkim_zone: str = ""
@@ -134,6 +137,7 @@ class Made:
     endpoint_id: str = ""
     security_group_id: str = ""
     hostname: str = ""
+    paused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def test_a_claim_moves_the_instance_and_names_its_claimer(table: StandingTable) 
     assert claim(table, standing, transition)
     pending = Pending(transition=transition, done=frozenset(), claimed_by="record-1", claimed_until=NOW + LEASE)
     assert table.load("i1") == Standing(
-        instance_id="i1", state=State.PAUSED, since=NOW, version=1, baseline=None, pending=pending
+        instance_id="i1", state=State.PAUSED, since=NOW, version=1, baseline=None, pending=pending, cause=Cause.RATES
     )
     assert table.watched() == ["i1"]
     assert table.history("i1") == [transition]

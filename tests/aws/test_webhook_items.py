@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
 
+from lambdas.aws.instance_list import InstanceList
 from lambdas.aws.items import from_item, to_item
 from lambdas.aws.webhook_items import WebhookContended, WebhookItems
-from lambdas.aws.webhook_table import WebhookTable, webhook_key
+from lambdas.aws.webhook_table import Audience, WebhookTable, webhook_key
 from lambdas.domain.instance import WebhookSettings
+from lambdas.domain.ledger import COUNTERS_KEPT
 from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, WebhookId
 from tests.aws.tables import dynamodb_with
 
@@ -33,6 +36,10 @@ def dynamodb() -> Iterator["DynamoDBClient"]:
         yield client
 
 
+NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
+FACTS = {"domain": "agency.gov", "organization": "org-1"}
+
+
 @pytest.fixture
 def items(dynamodb: "DynamoDBClient") -> WebhookItems:
     """The adapter."""
@@ -41,13 +48,13 @@ def items(dynamodb: "DynamoDBClient") -> WebhookItems:
 
 def test_what_is_written_is_what_the_pipeline_reads(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
     """Who is told of what, once notifications are on."""
-    items.set_notifications("i1", enabled=False)
+    items.set_notifications("i1", enabled=False, **FACTS)
     items.put("i1", "w1", SETTINGS, binding_id="b1")
     table = WebhookTable(dynamodb, "webhooks")
     audience = table.audience("i1")
     assert audience is not None
     assert audience.webhooks == ()
-    items.set_notifications("i1", enabled=True)
+    items.set_notifications("i1", enabled=True, **FACTS)
     audience = table.audience("i1")
     assert audience is not None
     [webhook] = audience.webhooks
@@ -62,7 +69,7 @@ def test_turning_notifications_on_leaves_what_others_wrote(items: WebhookItems, 
         TableName="webhooks",
         Item=to_item({"instance_id": "i1", "item": "instance", "notifications": False, "baseline": "2026-11-21"}),
     )
-    items.set_notifications("i1", enabled=True)
+    items.set_notifications("i1", enabled=True, **FACTS)
     key = to_item({"instance_id": "i1", "item": "instance"})
     assert from_item(dynamodb.get_item(TableName="webhooks", Key=key)["Item"])["baseline"] == "2026-11-21"
 
@@ -137,11 +144,48 @@ def test_digests_are_kept_without_a_secret(items: WebhookItems) -> None:
     assert kept.settings.sealed == b""
 
 
-def test_an_instance_goes_with_all_it_has(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
-    """And nothing of another's."""
+def test_a_deleted_instance_keeps_what_counts_its_events_in_flight(
+    items: WebhookItems, dynamodb: "DynamoDBClient"
+) -> None:
+    """For as long as its counters; its webhooks go, and nothing of another's."""
     for instance in ("i1", "i2"):
-        items.set_notifications(instance, enabled=True)
+        items.set_notifications(instance, enabled=True, **FACTS)
         items.put(instance, "w1", SETTINGS, binding_id="b1")
     for _ in range(2):
-        items.remove_instance("i1")
-    assert {item["instance_id"]["S"] for item in dynamodb.scan(TableName="webhooks")["Items"]} == {"i2"}
+        items.retire_instance("i1", **FACTS, now=NOW)
+    left = [from_item(item) for item in dynamodb.scan(TableName="webhooks")["Items"]]
+    assert sorted((item["instance_id"], item["item"]) for item in left) == [
+        ("i1", "instance"),
+        ("i2", "instance"),
+        ("i2", "webhook#w1"),
+    ]
+    [deleted] = [item for item in left if item["instance_id"] == "i1"]
+    assert deleted["expires_at"] == int((NOW + COUNTERS_KEPT).timestamp())
+    audience = WebhookTable(dynamodb, "webhooks").audience("i1")
+    assert audience == Audience(
+        instance_id="i1", webhooks=(), baseline=None, domain="agency.gov", organization="org-1", deleted=True
+    )
+    assert list(InstanceList(dynamodb, "webhooks").part(0, of=1)) == ["i2"]
+
+
+def test_an_instance_of_an_earlier_version_is_retired_with_its_domain(
+    items: WebhookItems, dynamodb: "DynamoDBClient"
+) -> None:
+    """Its item had none; an instance that was never made gets one too, and nothing fails."""
+    items.retire_instance("old", **FACTS, now=NOW)
+    audience = WebhookTable(dynamodb, "webhooks").audience("old")
+    assert audience is not None
+    assert (audience.domain, audience.organization, audience.deleted) == ("agency.gov", "org-1", True)
+
+
+def test_an_instance_made_anew_under_a_deleted_ones_id_does_not_expire(
+    items: WebhookItems, dynamodb: "DynamoDBClient"
+) -> None:
+    """DynamoDB would remove a living instance."""
+    items.retire_instance("i1", **FACTS, now=NOW)
+    items.set_notifications("i1", enabled=True, domain="other.gov", organization="org-2")
+    [item] = map(from_item, dynamodb.scan(TableName="webhooks")["Items"])
+    assert "expires_at" not in item
+    audience = WebhookTable(dynamodb, "webhooks").audience("i1")
+    assert audience is not None
+    assert (audience.domain, audience.organization, audience.deleted) == ("other.gov", "org-2", False)

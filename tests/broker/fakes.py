@@ -21,6 +21,7 @@ from lambdas.domain.dns_records import Dkim, DnsRecord
 from lambdas.domain.domain_names import is_under, parents
 from lambdas.domain.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
 from lambdas.domain.names import id_in_tag
+from lambdas.domain.standing import Mark, Pending, Standing, Transition, mark_of
 
 
 class Died(BaseException):
@@ -156,6 +157,7 @@ class FakeSes:
     """lambdas.aws.ses. `foreign` are identities that somebody else made; `verifies` says whether DKIM is found."""
 
     sets: dict[str, dict[str, str]] = field(default_factory=dict)
+    sends: dict[str, bool] = field(default_factory=dict)
     destinations: dict[str, str] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
     verifies: bool = True
@@ -166,9 +168,10 @@ class FakeSes:
             self.throttled -= 1
             raise Throttled(3.0)
 
-    def ensure_configuration_set(self, name: str, tags: Mapping[str, str]) -> None:
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
         self._pace()
         self.sets.setdefault(name, dict(tags))
+        self.sends.setdefault(name, sending)
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
         self._pace()
@@ -178,6 +181,7 @@ class FakeSes:
     def remove_configuration_set(self, name: str) -> None:
         self._pace()
         self.sets.pop(name, None)
+        self.sends.pop(name, None)
         self.destinations.pop(name, None)
 
     def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
@@ -279,14 +283,17 @@ class FakeWebhooks:
     """lambdas.aws.webhook_items."""
 
     instances: dict[str, bool] = field(default_factory=dict)
+    facts: dict[str, tuple[str, str]] = field(default_factory=dict)  # domain and organization, of deleted ones too
     webhooks: dict[tuple[str, str], KeptWebhook] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
-    def set_notifications(self, instance_id: str, *, enabled: bool) -> None:
+    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
         self.instances[instance_id] = enabled
+        self.facts[instance_id] = (domain, organization)
 
-    def remove_instance(self, instance_id: str) -> None:
+    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None:
         self.instances.pop(instance_id, None)
+        self.facts[instance_id] = (domain, organization)
         self.webhooks = {key: kept for key, kept in self.webhooks.items() if key[0] != instance_id}
 
     def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
@@ -321,6 +328,52 @@ class FakeWebhooks:
         if kept is not None:
             self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings, test_status=None, test_at=None)
             self.versions[webhook_id] = self.versions.get(webhook_id, 1) + 1
+
+
+@dataclass
+class FakePauses:
+    """lambdas.aws.pause_marks and lambdas.aws.standing_table, with what they share: a pause writes its mark."""
+
+    marks: dict[str, Mark] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    moves: list[Transition] = field(default_factory=list)
+    rivals: int = 0  # claims that another is quicker at
+
+    def on(self, domain: str, *, now: datetime) -> Mark | None:
+        mark = self.marks.get(domain)
+        return mark if mark and now < mark.until else None
+
+    def over(self, domain: str, *, now: datetime) -> Mark | None:
+        return next(filter(None, (self.on(name, now=now) for name in (domain, *parents(domain)))), None)
+
+    def keep(self, mark: Mark) -> None:
+        self.marks[mark.domain] = mark
+
+    def load(self, instance_id: str) -> Standing:
+        return self.standings.get(instance_id, Standing(instance_id=instance_id))
+
+    def history(self, instance_id: str) -> Sequence[Transition]:
+        return [move for move in reversed(self.moves) if move.instance_id == instance_id]
+
+    def claim(
+        self, standing: Standing, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+    ) -> bool:
+        if self.rivals:
+            self.rivals -= 1
+            return False
+        assert self.load(standing.instance_id).version == standing.version
+        self.standings[standing.instance_id] = replace(
+            standing,
+            state=transition.after,
+            version=standing.version + 1,
+            cause=transition.cause,
+            until=transition.until,
+            pending=Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=now),
+        )
+        self.moves.append(transition)
+        if transition.marks:
+            self.keep(mark_of(transition, since=now))
+        return True
 
 
 @dataclass

@@ -14,6 +14,7 @@ from lambdas.broker.bound import Maker
 from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
 from lambdas.broker.deprovisioning import Deprovisioning
 from lambdas.broker.dns import Dns
+from lambdas.broker.earlier_pauses import EarlierPauses
 from lambdas.broker.operations import Engine
 from lambdas.broker.outbox import SendTest
 from lambdas.broker.parameters import WebhookRules
@@ -36,6 +37,7 @@ from tests.broker.fakes import (
     Died,
     FakeDeliveries,
     FakeEndpoints,
+    FakePauses,
     FakeSes,
     FakeTable,
     FakeTopics,
@@ -61,6 +63,7 @@ def settings(**changes: Any) -> BrokerSettings:
         "broker_table": "broker",
         "webhooks_table": "webhooks",
         "pacer_table": "pacer",
+        "reputation_table": "reputation",
         "operations_queue_url": "https://sqs/operations",
         "deliveries_queue_url": "https://sqs/deliveries",
         "event_topic_arn": PREFIX + "events",
@@ -104,6 +107,7 @@ class World:
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     zone: FakeZone = field(default_factory=FakeZone)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
+    pauses: FakePauses = field(default_factory=FakePauses)
     vault: FakeVault = field(default_factory=FakeVault)
     seal: FakeWebhookSeal = field(default_factory=FakeWebhookSeal)
     turns: FakeTurns = field(default_factory=FakeTurns)
@@ -122,6 +126,7 @@ class World:
         gated = self._gated
         ses_steps = SesSteps(
             claims=gated(self.table),
+            pauses=EarlierPauses(marks=gated(self.pauses), standings=gated(self.pauses), clock=lambda: self.now),
             ses=gated(self.ses),
             topics=gated(self.topics),
             zone=gated(self.zone),
