@@ -79,7 +79,7 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
     In the reputation table: find the mark of an earlier pause, start an instance paused, make a mark outlive it.
     """
     function.use_table(storage.pacer, "GetItem", "UpdateItem")
-    function.use_table(storage.reputation, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem")
+    function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
     function.allow(
         *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
         on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],

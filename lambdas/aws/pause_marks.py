@@ -22,13 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 MARKS = "#marks"  # no instance's id holds a hash sign
-_TRIES = 5  # of keys that DynamoDB left unread, as it may when it is busy
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Transition).decode
-
-
-class MarksUnread(Exception):
-    """DynamoDB left keys unread each time; try again."""
 
 
 class PauseMarks:
@@ -44,17 +39,9 @@ class PauseMarks:
         return _valid(answer["Item"], now) if "Item" in answer else None
 
     def over(self, domain: str, *, now: datetime) -> Mark | None:
-        """The mark on *domain*, or on the nearest domain above it that has one. Raises MarksUnread."""
-        lineage = (domain, *parents(domain))
-        unread: Any = {self._table_name: {"Keys": [mark_key(name) for name in lineage], "ConsistentRead": True}}
-        found: list[Mark] = []
-        for _ in range(_TRIES):
-            answer = self._client.batch_get_item(RequestItems=unread)
-            found += filter(None, (_valid(item, now) for item in answer["Responses"].get(self._table_name, [])))
-            unread = answer.get("UnprocessedKeys")
-            if not unread:
-                return max(found, key=lambda mark: len(mark.domain), default=None)
-        raise MarksUnread(domain)
+        """The mark on *domain*, or on the nearest domain above it that has one."""
+        marks = (self.on(name, now=now) for name in (domain, *parents(domain)))
+        return next((mark for mark in marks if mark is not None), None)
 
     def keep(self, mark: Mark) -> None:
         """Write *mark*; an earlier one on its domain is replaced."""

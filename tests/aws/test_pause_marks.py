@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.aws.pause_marks import MarksUnread, PauseMarks
+from lambdas.aws.pause_marks import PauseMarks
 from lambdas.aws.standing_table import StandingTable
 from lambdas.domain.reputation import Reason, Reputation, State
 from lambdas.domain.standing import MARK_KEPT, Cause, Mark, Standing, Transition, mark_of, resumption, transition_of
@@ -134,30 +134,3 @@ def test_a_lifted_mark_is_gone(marks: PauseMarks) -> None:
     for _ in range(2):
         marks.lift("agency.gov")
     assert marks.over("agency.gov", now=NOW) is None
-
-
-class Busy:
-    """A DynamoDB that leaves keys unread a number of times."""
-
-    def __init__(self, client: "DynamoDBClient", times: int) -> None:
-        self.client = client
-        self.times = times
-        self.consistent: list[bool] = []
-
-    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
-        """All or nothing."""
-        self.consistent.append(RequestItems["reputation"]["ConsistentRead"])
-        if self.times:
-            self.times -= 1
-            return {"Responses": {}, "UnprocessedKeys": RequestItems}
-        return self.client.batch_get_item(RequestItems=RequestItems)
-
-
-def test_keys_that_are_left_unread_are_read_again(marks: PauseMarks, dynamodb: "DynamoDBClient") -> None:
-    """A mark that is overlooked is a pause that is shed."""
-    marks.keep(mark_of(pause(), since=NOW))
-    busy = Busy(dynamodb, 2)
-    assert PauseMarks(busy, "reputation").over("mail.agency.gov", now=NOW) is not None  # type: ignore[arg-type]
-    assert busy.consistent == [True] * 3
-    with pytest.raises(MarksUnread):
-        PauseMarks(Busy(dynamodb, 9), "reputation").over("agency.gov", now=NOW)  # type: ignore[arg-type]

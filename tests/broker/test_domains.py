@@ -298,7 +298,7 @@ def test_a_deletion_that_halts_a_provision_does_not_wait_for_the_lease(world: Wo
     """The provision's worker frees its lease when it finds itself replaced, and queues the deletion."""
     ensure = world.ses.ensure_configuration_set
 
-    def delete_meanwhile(name: str, tags: Any) -> None:
+    def delete_meanwhile(name: str, tags: Any, *, sending: bool = True) -> None:
         world.ses.ensure_configuration_set = ensure  # type: ignore[method-assign]
         assert world.deprovision().status == 202
         message, _ = world.turns.messages[-1]

@@ -88,6 +88,7 @@ class Platform:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             )
         create(dynamodb, "webhooks")
+        create(dynamodb, "reputation")
         secret = self.client("secretsmanager").create_secret(
             Name="credentials", SecretString=json.dumps({"username": "broker", "password": "secret"})
         )
@@ -179,7 +180,9 @@ class Platform:
             "users": [user["UserName"] for user in iam.list_users()["Users"]],
             "topics": [topic["TopicArn"] for topic in sns.list_topics()["Topics"]][1:],
             "records": [(record["Name"], record["Type"]) for record in records if record["Type"] not in ("NS", "SOA")],
-            "webhooks": [item["item"]["S"] for item in dynamodb.scan(TableName="webhooks")["Items"]],
+            "webhooks": [
+                item["item"]["S"] for item in dynamodb.scan(TableName="webhooks")["Items"] if "deleted_at" not in item
+            ],
             "items": [(item["pk"]["S"], item["sk"]["S"]) for item in items if "expires_at" not in item],
         }
         return {name: values for name, values in found.items() if values}
