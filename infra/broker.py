@@ -33,6 +33,7 @@ class Broker(Construct):
         storage: Storage,
         deliveries: sqs.IQueue,
         event_topic_arn: str,
+        portal_url: str = "",
     ) -> None:
         super().__init__(scope, id)
         self.credentials = _credentials(self, ground)
@@ -44,7 +45,7 @@ class Broker(Construct):
             timeout=_WORK,
             because="An operation of the broker got stuck.",
         )
-        self._settings = _settings(self, ground, storage, deliveries, event_topic_arn)
+        self._settings = _settings(self, ground, storage, deliveries, event_topic_arn, portal_url)
         self.function = self._function(
             "Broker", "handler", ground, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
         )
@@ -135,7 +136,7 @@ def _boundary(scope: Construct) -> iam.ManagedPolicy:
 
 
 def _settings(
-    broker: Broker, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
+    broker: Broker, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str, portal_url: str
 ) -> BrokerSettings:
     context = ground.context
     return BrokerSettings(
@@ -168,4 +169,5 @@ def _settings(
         privatelink_vpc_id=context.privatelink_vpc_id,
         privatelink_subnet_ids=",".join(context.privatelink_subnet_ids),
         privatelink_cidrs=",".join(context.privatelink_cidrs),
+        portal_url=portal_url,
     )

@@ -80,7 +80,13 @@ class SesFeedbackStack(Stack):
             else None
         )
         self.broker = Broker(
-            self, "Broker", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
+            self,
+            "Broker",
+            ground=ground,
+            storage=self.storage,
+            deliveries=queue,
+            event_topic_arn=topic_arn,
+            portal_url=self.portal.url if self.portal else "",
         )
         self.api = Api(self, "Api", ground=ground, function=self.broker.function.function)
         self._say_where_things_are()

@@ -14,7 +14,7 @@ from lambdas.broker.errors import BadParameter, ConcurrencyError, Conflict, Doma
 from lambdas.broker.requests import Answer, Body, check_nested, checked_id, flag
 from lambdas.broker.ses_steps import in_operators_zone, may_neighbour
 from lambdas.broker.settings import BrokerSettings
-from lambdas.broker.starting import Operations, accepted, check_async, check_maintenance, in_the_way, settled
+from lambdas.broker.starting import Operations, accepted, check_async, check_maintenance, dashboard, in_the_way, settled
 from lambdas.domain.domain_names import generated
 from lambdas.domain.instance import Instance, InstanceState, OperationKind, SesParameters
 
@@ -93,10 +93,10 @@ class Provisioning:
             raise Conflict("a service instance with this id exists with other attributes")
         if known.busy and known.operation.kind is OperationKind.PROVISION:
             self.operations.nudge(known)
-            return accepted(known)
+            return accepted(known, **self._dashboard(known))
         if known.dirty:
             raise Conflict("an earlier attempt left something behind; delete the instance, then create it again")
-        return Answer(status=200, body={})
+        return Answer(status=200, body=self._dashboard(known))
 
     def _create(self, wanted: Instance) -> Answer:
         if wanted.domain:
@@ -106,7 +106,10 @@ class Provisioning:
         except DomainTaken:
             raise DomainConflict(f"{wanted.domain}, or a domain above it, is held by another tenant") from None
         self.operations.nudge(made)
-        return accepted(made)
+        return accepted(made, **self._dashboard(made))
+
+    def _dashboard(self, instance: Instance) -> dict[str, str]:
+        return dashboard(self.settings.portal_url, instance)
 
     def _check_domain(self, wanted: Instance) -> None:
         domain = wanted.domain

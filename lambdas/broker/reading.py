@@ -8,7 +8,7 @@ from typing import Any
 from lambdas.broker.errors import BadRequest, ConcurrencyError, Gone, NotFound
 from lambdas.broker.rendering import instance_parameters
 from lambdas.broker.requests import Answer, is_id
-from lambdas.broker.starting import STALLED, Operations, Store
+from lambdas.broker.starting import STALLED, Operations, Store, dashboard
 from lambdas.domain.instance import Instance, InstanceState, OperationKind, OperationState
 
 RETRY_AFTER = "10"  # s between two polls
@@ -20,6 +20,7 @@ class Reading:
 
     store: Store
     operations: Operations
+    portal_url: str = ""
 
     def fetch(self, instance_id: str) -> Answer:
         """GET /v2/service_instances/:instance_id"""
@@ -32,6 +33,7 @@ class Reading:
             "service_id": known.service_id,
             "plan_id": known.plan_id,
             "parameters": instance_parameters(known),
+            **dashboard(self.portal_url, known),
         }
         return Answer(status=200, body=body)
 

@@ -46,3 +46,5 @@ class BrokerSettings(Settings):
     privatelink_vpc_id: str
     privatelink_subnet_ids: str  # comma-separated; empty: every subnet of the VPC in a zone that has the service
     privatelink_cidrs: str  # comma-separated: who may connect; empty: the VPC's own
+
+    portal_url: str = ""  # the portal's address; empty: there is none

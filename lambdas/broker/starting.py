@@ -55,9 +55,16 @@ def settled(action: Callable[[], T]) -> T:
     raise ConcurrencyError("other requests for this instance are under way; try again")
 
 
-def accepted(instance: Instance) -> Answer:
-    """202: the operation is under way."""
-    return Answer(status=202, body={"operation": instance.operation.id})
+def accepted(instance: Instance, **more: str) -> Answer:
+    """202: the operation is under way. *more* goes into the body."""
+    return Answer(status=202, body={"operation": instance.operation.id, **more})
+
+
+def dashboard(portal_url: str, instance: Instance) -> dict[str, str]:
+    """OSB's `dashboard_url`: the instance's page in the portal; nothing where it has none."""
+    if not portal_url or instance.ses is None:
+        return {}
+    return {"dashboard_url": f"{portal_url}/instances/{instance.id}"}
 
 
 def in_the_way(known: Instance) -> bool:

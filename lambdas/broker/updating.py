@@ -18,6 +18,7 @@ from lambdas.broker.starting import (
     accepted,
     check_async,
     check_maintenance,
+    dashboard,
     in_the_way,
     settled,
 )
@@ -85,16 +86,19 @@ class Updating:
             started = replace(tagged, operation=operation, past=past(known, known.operation))
             started = self.store.save_instance(started)
             self.operations.nudge(started)
-            return accepted(started)
+            return accepted(started, **self._dashboard(known))
         if tagged.tags != known.tags:
             self.store.save_instance(tagged)
-        return Answer(status=200, body={})
+        return Answer(status=200, body=self._dashboard(known))
 
     def _meanwhile(self, known: Instance, operation: Operation | None) -> Answer:
         if not _same(known.operation, operation):
             raise ConcurrencyError(f"the instance is busy: {known.operation.kind} is under way")
         self.operations.nudge(known)
-        return accepted(known)
+        return accepted(known, **self._dashboard(known))
+
+    def _dashboard(self, instance: Instance) -> dict[str, str]:
+        return dashboard(self.settings.portal_url, instance)
 
     def _operation(self, known: Instance, given: Mapping[str, Any], *, now: datetime) -> Operation | None:
         """The operation that brings *given* about; None when there is nothing to do."""

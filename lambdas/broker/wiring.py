@@ -119,7 +119,7 @@ class Wiring:
     @cached_property
     def reading(self) -> Reading:
         """What answers fetches and polls of instances."""
-        return Reading(store=self.table, operations=self._operations)
+        return Reading(store=self.table, operations=self._operations, portal_url=self.settings.portal_url)
 
     @cached_property
     def unbinding(self) -> Unbinding:

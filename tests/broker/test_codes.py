@@ -19,7 +19,7 @@ from lambdas.domain import names as aws_names
 from lambdas.domain.instance import BindRequest, WebhookSettings
 from lambdas.domain.webhook import NotificationFormat, Scope
 from tests.broker.fakes import FakeSes
-from tests.broker.world import WEBHOOK, World, provision_body
+from tests.broker.world import WEBHOOK, World, provision_body, settings
 
 BINDING = "/v2/service_instances/i1/service_bindings/b1"
 NAMES = {"service_id": SES_SERVICE, "plan_id": SES_PLAN}
@@ -684,3 +684,24 @@ def test_no_secret_is_shown_by_repr(world: World) -> None:
     )
     for value in (*shown, call, request, body, asked, inherited, settings):
         assert not any(word in repr(value) for word in secrets), type(value)
+
+
+def test_every_answer_about_an_instance_leads_to_its_page_in_the_portal() -> None:
+    """OSB's dashboard_url: in provision, update and fetch answers, accepted or done."""
+    world = World(settings=settings(portal_url="https://portal.agency.gov"))
+    page = {"dashboard_url": "https://portal.agency.gov/instances/i1"}
+    accepted = world.provision()
+    assert accepted.status == 202
+    assert accepted.body.items() >= page.items()
+    world.work()
+    assert world.provision().body == page
+    assert world.fetch().body.items() >= page.items()
+    assert world.update(parameters={}).body == page
+    assert world.update(parameters={"admin_email": "new@agency.gov"}).body.items() >= page.items()
+
+
+def test_without_a_portal_no_answer_names_a_page(world: World) -> None:
+    """A dead link would be worse than none."""
+    assert "dashboard_url" not in world.provision().body
+    world.work()
+    assert "dashboard_url" not in world.fetch().body

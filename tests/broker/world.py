@@ -178,7 +178,10 @@ class World:
             seal=gated(self.seal),
             rules=rules,
         )
-        table, reading = gated(self.table), Reading(store=gated(self.table), operations=operations)
+        table, reading = (
+            gated(self.table),
+            Reading(store=gated(self.table), operations=operations, portal_url=self.settings.portal_url),
+        )
         self.api = Api(
             accept=AnyCredentials(),
             provisioning=Provisioning(
