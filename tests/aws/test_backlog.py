@@ -1,17 +1,20 @@
 """The backlog table: parking, finding what is due, taking it out, and what others do in between."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.aws.backlog import MARK, SHARDS, Backlog, BacklogContended, Lane
 from lambdas.aws.items import from_item, to_item
 from lambdas.aws.packing import Unreadable, pack, unpack
 from lambdas.domain.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhook import NotificationFormat, WebhookId
+from tests.aws.refusing import THROTTLED, refusing
 from tests.aws.tables import create_backlog, dynamodb_with
 
 if TYPE_CHECKING:
@@ -244,3 +247,145 @@ def test_a_payload_does_not_unpack_without_end() -> None:
 
     with pytest.raises(Unreadable):
         unpack(zlib.compress(b" " * 100_000_000))
+
+
+def patient(client: "DynamoDBClient", waits: list[float] | None = None) -> Backlog:
+    """A backlog on *client* that notes its waits."""
+    return Backlog(client, "backlog", sleep=(waits if waits is not None else []).append, side_by_side=1)
+
+
+@pytest.mark.parametrize("reasons", [["TransactionConflict", "None"], ["None", "ConditionalCheckFailed"]])
+def test_contention_is_tried_again(reasons: list[str]) -> None:
+    """Another park or a release changed the lane's mark at the same moment."""
+    waits: list[float] = []
+    with pytest.raises(BacklogContended):
+        patient(refusing("TransactionCanceledException", reasons=reasons), waits).park([(batch("a"), NOW)], now=NOW)
+    assert len(waits) == 8
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [["None", "ItemCollectionSizeLimitExceeded"], ["TransactionConflict", "ThrottlingError"], ["None", "None"], []],
+)
+def test_a_transaction_cancelled_for_another_reason_is_told(reasons: list[str]) -> None:
+    """To try again at once would not help, and would hide what is wrong."""
+    waits: list[float] = []
+    client = refusing("TransactionCanceledException", reasons=reasons)
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        patient(client, waits).park([(batch("a"), NOW)], now=NOW)
+    assert waits == []
+
+
+def test_no_other_error_is_taken_for_a_lost_race(backlog: Backlog) -> None:
+    """A throttled removal, rest or wake must be tried again, not forgotten."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    (parked,) = backlog.read(lane)
+    throttled = patient(refusing(THROTTLED))
+    for call in (
+        lambda: throttled.remove([parked]),
+        lambda: throttled.rest(lane, until=None),
+        lambda: throttled.rest(lane, until=NOW),
+        lambda: throttled.wake("i1", WEBHOOK, now=NOW),
+        lambda: throttled.set_aside(parked),
+    ):
+        with pytest.raises(ClientError):
+            call()
+
+
+def test_what_is_taken_out_no_longer_waits(backlog: Backlog) -> None:
+    """The count of the mark follows; twice is once."""
+    backlog.park([(batch("a", "b", "c"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    parked = backlog.read(lane)
+    assert backlog.waiting("i1", WEBHOOK) == 3
+    for _ in range(2):
+        backlog.remove(parked)
+        assert backlog.read(lane) == []
+        assert backlog.waiting("i1", WEBHOOK) == 0
+
+
+def test_what_is_set_aside_no_longer_waits_either(backlog: Backlog) -> None:
+    """And the second time there is nothing to set aside."""
+    backlog.park([(batch("a", "b"), NOW)], now=NOW)
+    (parked,) = backlog.read(lane_of(backlog))
+    for _ in range(2):
+        backlog.set_aside(parked)
+        assert backlog.waiting("i1", WEBHOOK) == 0
+
+
+def test_no_count_is_kept_for_a_lane_without_a_mark(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
+    """A removal after the rest must not make a mark that nobody parked for."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    lane = lane_of(backlog)
+    parked = backlog.read(lane)
+    assert backlog.rest(lane, until=None)
+    backlog.remove(parked)
+    backlog.wake("i1", WEBHOOK, now=NOW)
+    assert dynamodb.scan(TableName="backlog")["Items"] == []
+
+
+def test_a_lane_rests_until_its_next_item_is_due(backlog: Backlog) -> None:
+    """To the moment; what is parked since is found by its own time."""
+    backlog.park([(batch("a"), NOW)], now=NOW)
+    assert backlog.rest(lane_of(backlog), until=NOW + HOUR)
+    assert list(backlog.due(now=NOW + HOUR - timedelta(seconds=1))) == []
+    (lane,) = backlog.due(now=NOW + HOUR)
+    assert (lane.instance_id, lane.webhook_id, lane.waiting) == ("i1", WEBHOOK, 1)
+
+
+def test_a_webhook_that_is_woken_is_due_with_all_its_lanes(backlog: Backlog) -> None:
+    """And no other webhook of the instance is."""
+    entries = [(batch(f"m{number}"), NOW + HOUR) for number in range(80)]
+    backlog.park([*entries, (batch("other", webhook=WebhookId("w2")), NOW + HOUR)], now=NOW)
+    before = {lane.shard: lane.seq for lane in backlog.lanes("i1", WEBHOOK)}
+    backlog.wake("i1", WEBHOOK, now=NOW)
+    woken = list(backlog.due(now=NOW))
+    assert {lane.webhook_id for lane in woken} == {WEBHOOK}
+    assert {lane.shard for lane in woken} == set(range(SHARDS))
+    assert all(lane.seq != before[lane.shard] for lane in woken)
+
+
+def test_items_are_read_up_to_the_moment_and_the_number_asked_for(backlog: Backlog) -> None:
+    """What is due exactly then is; what is due later is not."""
+    items = [one for number in range(1, 100) if _shard(backlog, one := batch("a", attempt=number)) == "0"][:3]
+    backlog.park([(one, NOW + timedelta(seconds=number)) for number, one in enumerate(items)], now=NOW)
+    lane = lane_of(backlog)
+    assert [one.due for one in backlog.read(lane, until=NOW + timedelta(seconds=1))] == [
+        NOW,
+        NOW + timedelta(seconds=1),
+    ]
+    assert len(backlog.read(lane)) == 3
+    assert len(backlog.read(lane, limit=2)) == 2
+
+
+def test_marks_that_dynamodb_has_not_read_are_asked_for_again(
+    backlog: Backlog, dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch read may be answered in part; a lane left out would not be woken."""
+    backlog.park([(batch(f"m{number}"), NOW) for number in range(80)], now=NOW)
+    whole: Any = dynamodb.batch_get_item
+
+    def in_part(RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        keys = RequestItems["backlog"]["Keys"]
+        answer: dict[str, Any] = dict(whole(RequestItems={"backlog": {**RequestItems["backlog"], "Keys": keys[:3]}}))
+        answer["UnprocessedKeys"] = {"backlog": {**RequestItems["backlog"], "Keys": keys[3:]}} if keys[3:] else {}
+        return answer
+
+    monkeypatch.setattr(dynamodb, "batch_get_item", in_part)
+    assert sorted(lane.shard for lane in backlog.lanes("i1", WEBHOOK)) == list(range(SHARDS))
+
+
+def test_a_flood_is_parked_by_several_threads() -> None:
+    """One after the other it would take longer than an invocation has. All are done, and a fault is told."""
+    seen: list[int] = []
+    together = threading.Barrier(4, timeout=10)
+
+    def work(number: int) -> None:
+        together.wait()
+        seen.append(number)
+
+    Backlog(refusing(THROTTLED), "backlog", side_by_side=4)._each(work, range(8))
+    assert sorted(seen) == list(range(8))
+    with pytest.raises(ClientError):
+        Backlog(refusing(THROTTLED), "backlog", side_by_side=4).park([(batch("a"), NOW), (batch("b"), NOW)], now=NOW)

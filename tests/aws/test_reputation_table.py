@@ -36,7 +36,7 @@ def entry(number: int, bucket: str = "2026-11-21T04", kind: Kind = Kind.BOUNCE) 
         timestamp=HAPPENED,
         counted=1,
         message_id="m-1",
-        reason=None,
+        reason="permanent/General" if number % 2 else None,
         recipients=("joe@shop.example",),
         sent_at=HAPPENED - timedelta(seconds=5) if number % 2 else None,
     )
@@ -81,3 +81,20 @@ def test_slices_of_the_instances_are_all_of_them_once(dynamodb: "DynamoDBClient"
             dynamodb.put_item(TableName="webhooks", Item=to_item({"instance_id": f"i{number}", "item": item}))
     instances = InstanceList(dynamodb, "webhooks")
     assert sorted(instances.part(0, of=1)) == sorted(f"i{number}" for number in range(40))
+
+
+def test_the_ledger_is_read_a_page_at_a_time(dynamodb: "DynamoDBClient") -> None:
+    """Without a gap, a repetition or an end too early."""
+    entries = [entry(number) for number in range(7)]
+    Ledger(dynamodb, "reputation").add("i1", entries)
+    table = ReputationTable(dynamodb, "reputation")
+    pages, after = [], ""
+    while True:
+        page, after = table.page("i1", after=after, limit=3)
+        pages.append(page)
+        if not after:
+            break
+    newest_first = entries[::-1]
+    assert pages == [newest_first[:3], newest_first[3:6], newest_first[6:]]
+    assert table.page("i1", after="", limit=7) == (newest_first, "")
+    assert list(table.older("i1", after=entries[3].key)) == newest_first[4:]

@@ -5,10 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
+from lambdas.aws.items import from_item
 from lambdas.aws.standing_table import StandingTable
 from lambdas.domain.reputation import Reason, Reputation, State
 from lambdas.domain.standing import LEASE, Cause, Pending, Standing, Step, Transition
+from tests.aws.refusing import THROTTLED, refusing
 from tests.aws.tables import dynamodb_with
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
@@ -156,3 +159,91 @@ def test_who_is_undecided_is_watched_until_nothing_is_to_be_expected(table: Stan
     claim(table, table.load("i1"), pause(table.load("i1")))
     table.unwatch("i1")
     assert table.watched() == ["i1"]
+
+
+def cancelled(*reasons: str) -> StandingTable:
+    """A table that cancels every transaction."""
+    return StandingTable(refusing("TransactionCanceledException", reasons=reasons), "reputation")
+
+
+@pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_a_claim_that_another_was_quicker_with_is_lost(reason: str) -> None:
+    """Before it or at the same moment."""
+    standing = Standing(instance_id="i1")
+    assert not claim(cancelled(reason, "None", "None"), standing, pause(standing))
+
+
+@pytest.mark.parametrize("reasons", [["ThrottlingError", "None"], ["ValidationError"], ["None"]])
+def test_a_claim_cancelled_for_another_reason_is_told(reasons: list[str]) -> None:
+    """Taken for lost, nobody would act."""
+    standing = Standing(instance_id="i1")
+    with pytest.raises(ClientError):
+        claim(cancelled(*reasons), standing, pause(standing))
+
+
+def test_no_other_error_is_taken_for_a_superseded_transition() -> None:
+    """A throttled note or take-over must be tried again."""
+    throttled = StandingTable(refusing(THROTTLED), "reputation")
+    standing = Standing(instance_id="i1")
+    pending = Pending(transition=pause(standing), done=frozenset(), claimed_by="record-1", claimed_until=NOW)
+    for call in (
+        lambda: claim(throttled, standing, pause(standing)),
+        lambda: throttled.take_over(pending, claimer="sweep", now=NOW),
+        lambda: throttled.step_done(pending, Step.STOP_SENDING),
+        lambda: throttled.release(pending, now=NOW),
+        lambda: throttled.finish(pending),
+        lambda: throttled.watch("i1"),
+        lambda: throttled.unwatch("i1"),
+    ):
+        with pytest.raises(ClientError):
+            call()
+
+
+def test_who_takes_over_has_the_lease_and_nobody_else_until_it_ends(table: StandingTable) -> None:
+    """So that two do not act: a third finds a lease that runs."""
+    claim(table, table.load("i1"), pause(table.load("i1")))
+    later = NOW + LEASE
+    assert table.take_over(pending_of(table), claimer="sweep", now=later)
+    taken = pending_of(table)
+    assert (taken.claimed_by, taken.claimed_until) == ("sweep", later + LEASE)
+    assert not taken.may_be_taken(frozenset({"record-2"}), now=later)
+
+
+def test_every_step_is_noted_beside_the_others(table: StandingTable) -> None:
+    """A later claim begins with none."""
+    claim(table, table.load("i1"), pause(table.load("i1")))
+    for step in (Step.STOP_SENDING, Step.TELL_ADMIN):
+        assert table.step_done(pending_of(table), step)
+    assert pending_of(table).done == {Step.STOP_SENDING, Step.TELL_ADMIN}
+    claim(table, table.load("i1"), pause(table.load("i1"), at=NOW + timedelta(seconds=1)))
+    assert pending_of(table).done == frozenset()
+
+
+def test_the_history_is_newest_first_and_ends_after_400_days() -> None:
+    """A year of audits, and some."""
+    with dynamodb_with("reputation") as dynamodb:
+        table = StandingTable(dynamodb, "reputation")
+        for seconds in range(3):
+            claim(table, table.load("i1"), pause(table.load("i1"), at=NOW + timedelta(seconds=seconds)))
+        assert [one.at for one in table.history("i1")] == [NOW + timedelta(seconds=seconds) for seconds in (2, 1, 0)]
+        items = [from_item(item) for item in dynamodb.scan(TableName="reputation")["Items"]]
+    kept = sorted(item["expires_at"] for item in items if item["item"].startswith("history#"))
+    assert kept == [int((NOW + timedelta(days=400, seconds=seconds)).timestamp()) for seconds in range(3)]
+
+
+def test_who_was_moved_stays_watched_though_its_rates_are_undecided_too(table: StandingTable) -> None:
+    """To watch again must not forget that it was moved."""
+    claim(table, table.load("i1"), pause(table.load("i1")))
+    table.watch("i1")
+    table.unwatch("i1")
+    assert table.watched() == ["i1"]
+
+
+def test_finishing_a_superseded_recovery_leaves_the_instance_watched(table: StandingTable) -> None:
+    """What superseded it is still pending."""
+    claim(table, table.load("i1"), pause(table.load("i1"), after=State.HEALTHY))
+    old = pending_of(table)
+    claim(table, table.load("i1"), pause(table.load("i1"), at=NOW + timedelta(seconds=1)))
+    table.finish(old)
+    assert table.watched() == ["i1"]
+    assert pending_of(table).transition.after is State.PAUSED

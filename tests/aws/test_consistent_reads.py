@@ -1,0 +1,84 @@
+"""What decides is read as it is now: an eventually consistent read may miss what was written a moment ago."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lambdas.aws.audiences import Audiences
+from lambdas.aws.backlog import Backlog
+from lambdas.aws.broker_table import BrokerTable
+from lambdas.aws.items import to_item
+from lambdas.aws.reputation_table import ReputationTable
+from lambdas.aws.standing_table import StandingTable
+from lambdas.aws.webhook_items import WebhookItems
+from lambdas.aws.webhook_table import WebhookTable
+from lambdas.domain.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhook import NotificationFormat, WebhookId
+from tests.aws.refusing import asked
+from tests.aws.tables import create_backlog, dynamodb_with
+
+NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+WEBHOOK = WebhookId("w1")
+READS = {"GetItem", "Query", "BatchGetItem", "Scan"}
+
+
+def read_backlog(client: Any) -> None:
+    """Every read by which release decides; the index can only be read eventually, and is read through."""
+    delivery = Delivery(
+        id="a", type="t", timestamp=NOW, created_at=NOW, format=NotificationFormat.SNS, body="{}", headers={}
+    )
+    backlog = Backlog(client, "backlog", side_by_side=1)
+    backlog.park(
+        [(DeliveryBatch(instance_id="i1", webhook_id=WEBHOOK, attempt=1, deliveries=(delivery,)), NOW)], now=NOW
+    )
+    (lane,) = backlog.lanes("i1", WEBHOOK)
+    backlog.set_aside(backlog.read(lane)[0])
+
+
+def read_standing(client: Any) -> None:
+    """Standing, watched, history."""
+    table = StandingTable(client, "items")
+    table.load("i1")
+    table.watched()
+    table.history("i1")
+
+
+def read_reputation(client: Any) -> None:
+    """Counters and ledger."""
+    table = ReputationTable(client, "items")
+    list(table.hours("i1", since=""))
+    list(table.entries("i1"))
+
+
+def read_webhooks(client: Any) -> None:
+    """Webhooks as the broker and the pipeline read them."""
+    items = WebhookItems(client, "items")
+    items.get("i1", "w1")
+    items.remove_instance("i1")
+    client.put_item(TableName="items", Item=to_item({"instance_id": "i1", "item": "instance", "notifications": True}))
+    Audiences(client, "items").of(["i1"])("i1")
+    WebhookTable(client, "items").audience("i1")
+
+
+def read_broker(client: Any) -> None:
+    """Instances, bindings and claims."""
+    table = BrokerTable(client, "backlog")
+    table.instance("i1")
+    table.binding("i1", "b1")
+    table.instance_of_binding("b1")
+    table.claims_related("mail.agency.gov")
+
+
+@pytest.mark.parametrize("read", [read_backlog, read_standing, read_reputation, read_webhooks, read_broker])
+def test_every_read_that_decides_is_consistent(read: Any) -> None:
+    """The embedded AWS and moto always are; DynamoDB is when it is asked to be."""
+    with dynamodb_with("items") as client:
+        create_backlog(client, "backlog")
+        calls = asked(client)
+        read(client)
+    reads = [(name, params) for name, params in calls if name in READS and "IndexName" not in params]
+    assert reads
+    for name, params in reads:
+        tables = params["RequestItems"].values() if name == "BatchGetItem" else [params]
+        assert all(table.get("ConsistentRead") is True for table in tables), (name, params)
