@@ -55,7 +55,7 @@ def read_webhooks(client: Any) -> None:
     """Webhooks as the broker and the pipeline read them."""
     items = WebhookItems(client, "items")
     items.get("i1", "w1")
-    items.remove_instance("i1")
+    items.retire_instance("i1", domain="mail.agency.gov", organization="o1", now=NOW)
     client.put_item(TableName="items", Item=to_item({"instance_id": "i1", "item": "instance", "notifications": True}))
     Audiences(client, "items").of(["i1"])("i1")
     WebhookTable(client, "items").audience("i1")

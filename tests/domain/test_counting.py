@@ -66,6 +66,7 @@ def test_praise_is_no_complaint() -> None:
     assert not complaint_counts("not-spam", None, [REAL])
 
 
-def test_a_complaint_from_the_suppression_list_does_not_count() -> None:
-    """The mail was never sent."""
-    assert not complaint_counts("abuse", "OnAccountSuppressionList", [REAL])
+@pytest.mark.parametrize("subtype", ["OnAccountSuppressionList", "OnTenantSuppressionList"])
+def test_a_complaint_from_a_suppression_list_does_not_count(subtype: str) -> None:
+    """The mail was never sent, whosever list it was."""
+    assert not complaint_counts("abuse", subtype, [REAL])
