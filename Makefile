@@ -45,12 +45,12 @@ bench: $(READY) ## side-by-side measurements, as tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
 faults: $(READY) ## the pipeline under injected faults, on the embedded AWS
-	$(BIN)/python -m benchmarks.faults $(ARGS)
-	$(BIN)/python -m benchmarks.faults_reputation
-	$(BIN)/python -m benchmarks.faults_operations
+	$(BIN)/python -m tests.faults.pipeline $(ARGS)
+	$(BIN)/python -m tests.faults.reputation
+	$(BIN)/python -m tests.faults.operations
 
 fuzz: $(READY) ## a million made-up inputs for whatever reads foreign input (SECONDS=600 bounds it)
-	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+	$(BIN)/python -m tests.fuzz.fuzz $(ARGS)
 
 mutants: $(READY) ## small changes to the code, and whether a test notices (ARGS="--sample 500 --seed 1 --file backlog")
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -22,7 +22,7 @@ from benchmarks.stub_tables import Item, Tables, blocks
 HOST = "127.0.0.1"
 CONTROL = "/_stub/"
 SQS_REQUEST = 64 * 1024  # bytes that SQS bills as one request
-SEALED = b"sealed:"  # what this KMS puts before a plaintext
+SEALED = b"ciphertext:"  # what this KMS puts before a plaintext
 USERNAME, PASSWORD = "operator", "password"  # what its Secrets Manager answers for any secret
 _SERVICES = {
     "DynamoDB_20120810": "dynamodb",
@@ -116,13 +116,13 @@ class Stub:
         self.counts["sqs.requests"] += blocks(size, SQS_REQUEST)
 
 
-def sealed(plaintext: bytes) -> bytes:
+def ciphertext(plaintext: bytes) -> bytes:
     """What this KMS makes of *plaintext*."""
     return SEALED + plaintext
 
 
 def _encrypt(call: Item) -> Item:
-    return {"CiphertextBlob": _base64(sealed(base64.b64decode(call["Plaintext"]))), "KeyId": call["KeyId"]}
+    return {"CiphertextBlob": _base64(ciphertext(base64.b64decode(call["Plaintext"]))), "KeyId": call["KeyId"]}
 
 
 def _decrypt(call: Item) -> Item:

@@ -16,14 +16,14 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
-from lambdas.feedback.batch import Message, Outcome, process
-from lambdas.feedback.feeding import Feeder
-from lambdas.feedback.reading import NotAnEvent
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
+from lambdas.feedback.batch import QueueMessage, RecordingOutcome, process
+from lambdas.feedback.parse_message import NotAnEvent
+from lambdas.feedback.record import Recorder
 from tests.events import TOPIC_ARN, bounce, text
 
 INVOCATION = 6_000_000  # bytes of messages that Lambda hands to one invocation
@@ -61,7 +61,7 @@ class _Report:
     """Keeps outcomes."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, RecordingOutcome] = {}
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
         raise AssertionError(message_id, reading)
@@ -69,7 +69,7 @@ class _Report:
     def unattributed(self, event: FeedbackEvent) -> None:
         raise AssertionError(event)
 
-    def outcome(self, instance_id: str, _: Sequence[FeedbackEvent], outcome: Outcome) -> None:
+    def outcome(self, instance_id: str, _: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
         self.outcomes[instance_id] = outcome
 
 
@@ -103,24 +103,26 @@ class _Raw:
         yield self._body
 
 
-def messages(events: int, size: int) -> list[Message]:
+def messages(events: int, size: int) -> list[QueueMessage]:
     """The tenant's batch, its neighbours' events among it."""
     bodies = [
         text(bounce(instance="tenant", feedback_id=f"f{number}", message_id=f"m{number}", subject="x" * (size - 1_500)))
         for number in range(events)
     ]
     neighbours = [text(bounce(instance=f"n{number}", feedback_id=f"n{number}")) for number in range(NEIGHBOURS)]
-    return [Message(id=str(number), body=body) for number, body in enumerate(bodies + neighbours)]
+    return [QueueMessage(id=str(number), body=body) for number, body in enumerate(bodies + neighbours)]
 
 
 def measured(shape: str, webhooks: int) -> dict[str, Any]:
     """One batch in this process; its peak memory includes imports and the batch itself."""
     sqs = _Sqs()
     batch = messages(*SHAPES[shape])
-    tables, report = _Tables(webhooks), _Report()
-    feeder = Feeder(audiences=tables, ledger=tables, outbox=DeliveryQueue(sqs.client, "https://q"), topic_arn=TOPIC_ARN)
+    tables, observer = _Tables(webhooks), _Report()
+    recorder = Recorder(
+        audiences=tables, ledger=tables, delivery_queue=DeliveryQueue(sqs.client, "https://q"), topic_arn=TOPIC_ARN
+    )
     began = time.perf_counter()
-    failed = process(batch, feeder, report, now=NOW)
+    failed = process(batch, recorder, observer, now=NOW)
     seconds = time.perf_counter() - began
     first = [group for group in sqs.order[:NEIGHBOURS] if group.startswith("wh-n")]
     return {

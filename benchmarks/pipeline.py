@@ -9,15 +9,15 @@ from functools import cache
 from typing import Any
 
 from benchmarks import workload
-from benchmarks.aws_stub import sealed
+from benchmarks.aws_stub import ciphertext
 from benchmarks.invoke import Invocation
 from benchmarks.world import World
 from infra.context import Context
-from lambdas.aws.items import to_item
-from lambdas.aws.webhook_table import instance_key, webhook_key
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.domain.signature import new_secret
-from lambdas.domain.webhook import DEFAULT_EVENTS, NotificationFormat, Scope, WebhookId
+from lambdas.domain.webhooks.signature import new_secret
+from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, NotificationFormat, Scope, WebhookId
 from lambdas.feedback.settings import FeedbackSettings
 
 FEEDBACK = "lambdas.feedback.handler.handler"
@@ -84,7 +84,7 @@ def _items(world: World, number: int) -> Iterator[dict[str, Any]]:
             "scope": Scope.INSTANCE.value,
             "senders": [workload.binding(number)],
             "bindings": [workload.binding(number)],
-            "sealed": sealed(secret),
+            "ciphertext": ciphertext(secret),
             "version": 1,
         }
     )
@@ -166,7 +166,7 @@ def delivery_settings(world: World) -> DeliverySettings:
         allow_http=False,
         private_ca_file=str(world.authority),
         attempt_seconds=DEPLOYED.attempt_seconds,
-        ladder_seconds=",".join(map(str, DEPLOYED.ladder_seconds)),
+        retry_seconds=",".join(map(str, DEPLOYED.retry_seconds)),
         probe_seconds=",".join(map(str, DEPLOYED.probe_seconds)),
         failing_seconds=DEPLOYED.failing_seconds,
         disabled_seconds=DEPLOYED.disabled_seconds,
@@ -193,9 +193,9 @@ def unit_costs() -> UnitCosts:
         posted = deliver(world, fed.messages, latency=0.0)
         alone = feed(world, list(workload.events(count, tenants=1))).stage.cpu_s / count
         seed(world, each_once)
-        spread = feed(world, list(workload.events_in_turn(each_once))).stage.cpu_s / each_once
+        jitter = feed(world, list(workload.events_in_turn(each_once))).stage.cpu_s / each_once
     return UnitCosts(
         feedback_event_cpu_s=alone,
-        feedback_tenant_cpu_s=max(0.0, spread - alone),
+        feedback_tenant_cpu_s=max(0.0, jitter - alone),
         delivery_cpu_s=posted.stage.cpu_s / count,
     )

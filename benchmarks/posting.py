@@ -49,8 +49,8 @@ def ours() -> Post:
     from lambdas.delivery.endpoint import Endpoint
     from lambdas.delivery.name_resolver import NameResolver
     from lambdas.delivery.webhook_client import WebhookClient
-    from lambdas.domain.address import AddressRules
-    from lambdas.domain.attempt import Answer
+    from lambdas.domain.webhooks.address_rules import AddressRules
+    from lambdas.domain.webhooks.attempt import Response
 
     rules = AddressRules.parse("127.0.0.0/8", allow_http=False)
     authorities = ca_file(os.environ["BENCHMARK_AUTHORITY"])
@@ -62,7 +62,7 @@ def ours() -> Post:
         if url not in located:  # once a webhook and invocation, as in delivery
             located[url] = await client.locate("i1", url)
         answer = await client.post(located[url], HEADERS, BODY)
-        return answer.status if isinstance(answer, Answer) else 0
+        return answer.status if isinstance(answer, Response) else 0
 
     return post
 

@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean
 
-from lambdas.domain.reputation import (
+from lambdas.domain.reputation.evaluation import (
     WIDER,
     HourCounts,
     Reputation,
-    Rules,
-    State,
-    judge,
+    ReputationRules,
+    SendingState,
+    evaluate,
     measure_windows,
 )
 from lambdas.reputation.rules import rules_of
@@ -41,7 +41,7 @@ DEFAULTS = rules_of(
     ReputationSettings(
         reputation_table="",
         webhooks_table="",
-        pacer_table="",
+        rate_limiter_table="",
         deliveries_queue_url="",
         operator_topic_arn="",
         event_topic_arn="",
@@ -52,25 +52,25 @@ DEFAULTS = rules_of(
 )
 
 FLOOR_OF_THREE = replace(DEFAULTS, minimum_complaints=3)  # to see what the floor was for
-Rule = Callable[[Sequence[Reputation], Rules, State], State]
+Rule = Callable[[Sequence[Reputation], ReputationRules, SendingState], SendingState]
 
 
-def by_evidence(windows: Sequence[Reputation], rules: Rules, state: State) -> State:
+def by_evidence(windows: Sequence[Reputation], rules: ReputationRules, state: SendingState) -> SendingState:
     """The rule as it is."""
-    return judge(windows[0], rules, state, wider=windows[1:]).state
+    return evaluate(windows[0], rules, state, wider=windows[1:]).state
 
 
-def fixed_window(windows: Sequence[Reputation], rules: Rules, state: State) -> State:
+def fixed_window(windows: Sequence[Reputation], rules: ReputationRules, state: SendingState) -> SendingState:
     """The rule of the first version: thresholds and floors over one window."""
     counts = windows[0]
-    if state is State.PAUSED or counts.outcomes < rules.minimum_outcomes:
+    if state is SendingState.PAUSED or counts.outcomes < rules.minimum_outcomes:
         return state
     bounces, complaints = counts.bounce_rate >= rules.bounce_pause, counts.complaint_rate >= rules.complaint_pause
     if (bounces and counts.bounces >= rules.minimum_bounces) or (
         complaints and counts.complaints >= rules.minimum_complaints
     ):
-        return State.PAUSED
-    factors = (1.0, 0.5) if state is State.WARNED else (1.0,)
+        return SendingState.PAUSED
+    factors = (1.0, 0.5) if state is SendingState.WARNED else (1.0,)
     warned = any(
         counts.bounce_rate >= rules.bounce_warning * factor
         or (
@@ -79,7 +79,7 @@ def fixed_window(windows: Sequence[Reputation], rules: Rules, state: State) -> S
         )
         for factor in factors
     )
-    return State.WARNED if warned else State.HEALTHY
+    return SendingState.WARNED if warned else SendingState.HEALTHY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Year:
 def year_by_complaints(
     volume: int,
     generator: random.Random,
-    rules: Rules = DEFAULTS,
+    rules: ReputationRules = DEFAULTS,
     *,
     complaint_rate: float = HONEST_COMPLAINTS,
     rule: Rule = by_evidence,
@@ -115,7 +115,7 @@ class _Sliding:
 
     outcomes: int
     an_hour: float
-    rules: Rules
+    rules: ReputationRules
     complaints: deque[float] = field(default_factory=deque)
 
     def complained(self, at: float) -> Reputation:
@@ -137,13 +137,13 @@ class _Sliding:
         )
 
 
-def _lived(evaluations: Iterator[Sequence[Reputation]], rules: Rules, rule: Rule) -> Year:
-    state, warnings = State.HEALTHY, 0
+def _lived(evaluations: Iterator[Sequence[Reputation]], rules: ReputationRules, rule: Rule) -> Year:
+    state, warnings = SendingState.HEALTHY, 0
     for windows in evaluations:
         moved = rule(windows, rules, state)
-        warnings += moved is State.WARNED and state is State.HEALTHY
+        warnings += moved is SendingState.WARNED and state is SendingState.HEALTHY
         state = moved
-        if state is State.PAUSED:
+        if state is SendingState.PAUSED:
             return Year(paused=True, warnings=warnings)
     return Year(paused=False, warnings=warnings)
 
@@ -151,7 +151,7 @@ def _lived(evaluations: Iterator[Sequence[Reputation]], rules: Rules, rule: Rule
 def year_by_hours(
     volume: int,
     generator: random.Random,
-    rules: Rules = DEFAULTS,
+    rules: ReputationRules = DEFAULTS,
     *,
     bounce_rate: float = HONEST_BOUNCES,
     complaint_rate: float = HONEST_COMPLAINTS,
@@ -177,7 +177,7 @@ def drawn_hours(
         yield HourCounts(bucket=str(hour), bounces=bounces, complaints=complaints, deliveries=mails - bounces)
 
 
-def all_windows(hours: Iterator[HourCounts], rules: Rules) -> Iterator[list[Reputation]]:
+def all_windows(hours: Iterator[HourCounts], rules: ReputationRules) -> Iterator[list[Reputation]]:
     """What `measure_windows` finds after each hour, kept up to date by differences."""
     sums = [_Sum(rules.window_outcomes * times, rules.window_days * 24) for times in (1, *WIDER)]
     for hour in hours:
@@ -228,7 +228,7 @@ def mails_before_pause(
     history: int,
     bounce_rate: float,
     complaint_rate: float,
-    rules: Rules = DEFAULTS,
+    rules: ReputationRules = DEFAULTS,
     rule: Rule = by_evidence,
 ) -> int:
     """How many mails a tenant of bad rates gets out after *history* mails of an honest one; judged at each event."""
@@ -244,7 +244,10 @@ def mails_before_pause(
             complaints += complained
             if bounced or complained:
                 now = HourCounts(bucket="n", bounces=bounces, complaints=complaints, deliveries=mail - bounces)
-                if rule(measure_windows([now, *reversed(hours)], rules), rules, State.HEALTHY) is State.PAUSED:
+                if (
+                    rule(measure_windows([now, *reversed(hours)], rules), rules, SendingState.HEALTHY)
+                    is SendingState.PAUSED
+                ):
                     return sent + mail
         sent += an_hour
         hours.append(HourCounts(bucket="n", bounces=bounces, complaints=complaints, deliveries=an_hour - bounces))
@@ -261,7 +264,7 @@ def is_paused_on_probation(generator: random.Random, *, outcomes: int, bounce_ra
         bounced = mail % 10 == 0 if imported else generator.random() < bounce_rate
         bounces += bounced
         counts = Reputation(bounces=bounces, complaints=0, deliveries=mail - bounces, since="0", hours=1)
-        if bounced and judge(counts, rules, State.HEALTHY).state is State.PAUSED:
+        if bounced and evaluate(counts, rules, SendingState.HEALTHY).state is SendingState.PAUSED:
             return True
     return False
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.report import Figure, Report, Table, lower, number
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.ledger import Ledger
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.feedback.batch import Message, Outcome, process
-from lambdas.feedback.feeding import Feeder
-from lambdas.feedback.reading import NotAnEvent
+from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.webhook import Webhook, WebhookId
+from lambdas.feedback.batch import QueueMessage, RecordingOutcome, process
+from lambdas.feedback.parse_message import NotAnEvent
+from lambdas.feedback.record import Recorder
 
 TENANTS = 20
 BOUNCES = 0.02
@@ -100,15 +100,15 @@ def cost_of(batch: int, events: int = EVENTS) -> Cost:
     """Feed *events* in batches of *batch* and read the meter."""
     meter, audiences = Meter(), _Audiences()
     client: Any = meter
-    feeder = Feeder(
+    recorder = Recorder(
         audiences=audiences,
         ledger=Ledger(client, "reputation"),
-        outbox=DeliveryQueue(client, "https://sqs.example/deliveries"),
+        delivery_queue=DeliveryQueue(client, "https://sqs.example/deliveries"),
         topic_arn="arn:aws:sns:us-east-1:111122223333:events",
     )
     messages = list(_messages(events))
     for start in range(0, events, batch):
-        process(messages[start : start + batch], feeder, _Silence(), now=_NOW)
+        process(messages[start : start + batch], recorder, _Silence(), now=_NOW)
     return Cost(
         batch=batch,
         writes=meter.writes / events,
@@ -142,13 +142,13 @@ def _figures(costs: list[Cost]) -> Iterator[Figure]:
         yield lower(f"writes: AWS calls an event, batches of {cost.batch:,}", cost.calls, "", target)
 
 
-def _messages(events: int) -> Iterator[Message]:
+def _messages(events: int) -> Iterator[QueueMessage]:
     """Events of any tenant, within an hour."""
     generator = random.Random(1)
     for place in range(events):
         drawn = generator.random()
         kind = "Bounce" if drawn < BOUNCES else "Complaint" if drawn < BOUNCES + COMPLAINTS else "Delivery"
-        yield Message(id=str(place), body=json.dumps(_event(kind, place, generator.randrange(TENANTS))))
+        yield QueueMessage(id=str(place), body=json.dumps(_event(kind, place, generator.randrange(TENANTS))))
 
 
 def _event(kind: str, place: int, tenant: int) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class _Silence:
         """There is none."""
         raise AssertionError(event)
 
-    def outcome(self, instance_id: str, events: Any, outcome: Outcome) -> None:
+    def outcome(self, instance_id: str, events: Any, outcome: RecordingOutcome) -> None:
         """Not looked at."""
 
 
@@ -200,5 +200,5 @@ if __name__ == "__main__":
 
     from benchmarks.report import figures_table, show
 
-    report = measure()
-    show([*report.tables, figures_table([report])], Console())
+    observer = measure()
+    show([*observer.tables, figures_table([observer])], Console())

@@ -9,7 +9,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from infra.accepted import accept
-from infra.function import Ground, log_group_of
+from infra.function import SharedResources, log_group_of
 
 _LOGGED = {
     "requestId": "$context.requestId",
@@ -36,7 +36,7 @@ class Api(Construct):
         scope: Construct,
         id: str,
         *,
-        ground: Ground,
+        shared: SharedResources,
         function: lambda_.IFunction,
         name: str = "Broker",
         description: str = "Open Service Broker API",
@@ -46,7 +46,7 @@ class Api(Construct):
         unlogged: Collection[str] = (),
     ) -> None:
         super().__init__(scope, id)
-        context = ground.context
+        context = shared.context
         self.api = apigateway.HttpApi(
             self,
             "Http",
@@ -67,7 +67,7 @@ class Api(Construct):
                 rate_limit=context.broker_requests_per_second, burst_limit=context.broker_burst
             ),
         )
-        _log(self.stage, log_group_of(self, ground).log_group_arn, unlogged)
+        _log(self.stage, log_group_of(self, shared).log_group_arn, unlogged)
         self.url = self.api.api_endpoint
 
 

@@ -9,8 +9,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
-from infra.broker_roles import allow_asking, allow_binding, allow_provisioning, allow_tables, allow_telling
-from infra.function import MEMORY, Function, Ground
+from infra.broker_roles import allow_asking, allow_binding, allow_notifying, allow_provisioning, allow_tables
+from infra.function import MEMORY, Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
 from lambdas.broker.settings import BrokerSettings
@@ -29,56 +29,56 @@ class Broker(Construct):
         scope: Construct,
         id: str,
         *,
-        ground: Ground,
+        shared: SharedResources,
         storage: Storage,
         deliveries: sqs.IQueue,
         event_topic_arn: str,
         portal_url: str = "",
     ) -> None:
         super().__init__(scope, id)
-        self.credentials = _credentials(self, ground)
+        self.credentials = _credentials(self, shared)
         self.boundary = _boundary(self)
         self.operations = QueuePair(
             self,
             "Operations",
-            ground=ground,
+            shared=shared,
             timeout=_WORK,
             because="An operation of the broker got stuck.",
         )
-        self._settings = _settings(self, ground, storage, deliveries, event_topic_arn, portal_url)
+        self._settings = _settings(self, shared, storage, deliveries, event_topic_arn, portal_url)
         self.function = self._function(
-            "Broker", "handler", ground, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
+            "Broker", "handler", shared, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
         )
-        self.worker = self._function("Worker", "worker", ground, _WORK, "Makes and removes what tenants asked for.")
-        self.sweep = self._function("Sweep", "sweep", ground, _WORK, "Removes what a bind left that died half-way.")
+        self.worker = self._function("Worker", "worker", shared, _WORK, "Makes and removes what tenants asked for.")
+        self.sweep = self._function("Sweep", "cleanup", shared, _WORK, "Removes what a bind left that died half-way.")
         for function in (self.function, self.worker, self.sweep):
             allow_tables(function, storage)
             function.send_to(self.operations.queue)
         for function in (self.function, self.sweep):
-            allow_binding(function, ground, self.boundary)
-            allow_telling(function)
+            allow_binding(function, shared, self.boundary)
+            allow_notifying(function)
             allow_asking(function, storage)
-        allow_provisioning(self.worker, ground.context, storage)
+        allow_provisioning(self.worker, shared.context, storage)
         self.function.send_to(deliveries)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
         self.function.use_key_through("secretsmanager")
-        self.worker.consume(self.operations.queue, size=1, window=0, concurrency=ground.context.worker_concurrency)
+        self.worker.consume(self.operations.queue, size=1, window=0, concurrency=shared.context.worker_concurrency)
         self.sweep.run_every(_SWEEP)
-        ground.operator.watch_count(
-            "SweepFailures",
-            "SweepFailures",
+        shared.operator.watch_count(
+            "CleanupFailures",
+            "CleanupFailures",
             service="broker",
             because="What a bind or unbind left could not be removed for 15 minutes: look at the sweep's log.",
             periods=3,
         )
 
     def _function(
-        self, id: str, entry: str, ground: Ground, timeout: Duration, description: str, memory: int = MEMORY
+        self, id: str, entry: str, shared: SharedResources, timeout: Duration, description: str, memory: int = MEMORY
     ) -> Function:
         return Function(
             self,
             id,
-            ground=ground,
+            shared=shared,
             folder="broker",
             entry=entry,
             settings=self._settings,
@@ -88,20 +88,20 @@ class Broker(Construct):
         )
 
 
-def _credentials(scope: Construct, ground: Ground) -> secretsmanager.Secret:
+def _credentials(scope: Construct, shared: SharedResources) -> secretsmanager.Secret:
     """Basic auth for the platform, made at deploy; `previous_password` beside it is accepted during a rotation."""
     secret = secretsmanager.Secret(
         scope,
         "Credentials",
         description="Basic auth of the service broker",
-        encryption_key=ground.key,
+        encryption_key=shared.key,
         generate_secret_string=secretsmanager.SecretStringGenerator(
             secret_string_template=json.dumps({"username": "broker"}),
             generate_string_key="password",
             password_length=48,
             exclude_punctuation=True,  # goes into `cf create-service-broker` on a shell
         ),
-        removal_policy=ground.removal,
+        removal_policy=shared.removal,
     )
     accept(
         secret,
@@ -136,18 +136,23 @@ def _boundary(scope: Construct) -> iam.ManagedPolicy:
 
 
 def _settings(
-    broker: Broker, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str, portal_url: str
+    broker: Broker,
+    shared: SharedResources,
+    storage: Storage,
+    deliveries: sqs.IQueue,
+    event_topic_arn: str,
+    portal_url: str,
 ) -> BrokerSettings:
-    context = ground.context
+    context = shared.context
     return BrokerSettings(
         broker_table=storage.broker.table_name,
         webhooks_table=storage.webhooks.table_name,
-        pacer_table=storage.pacer.table_name,
+        rate_limiter_table=storage.rate_limiter.table_name,
         reputation_table=storage.reputation.table_name,
         operations_queue_url=broker.operations.queue.queue_url,
         deliveries_queue_url=deliveries.queue_url,
         event_topic_arn=event_topic_arn,
-        key_arn=ground.key.key_arn,
+        key_arn=shared.key.key_arn,
         credentials_secret_arn=broker.credentials.secret_arn,
         permissions_boundary_arn=broker.boundary.managed_policy_arn,
         partition=Aws.PARTITION,

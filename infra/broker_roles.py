@@ -4,12 +4,13 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 from infra.context import Context
-from infra.function import Function, Ground
+from infra.function import Function, SharedResources
 from infra.storage import Storage
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 
 _TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
-_PURPOSES = ("webhook-secret", "binding-credentials")  # encryption contexts of lambdas/aws/seal.py and binding_seal.py
+# encryption contexts of lambdas/aws/kms/webhook_secrets.py and binding_seal.py
+_PURPOSES = ("webhook-secret", "binding-credentials")
 
 INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
 
@@ -30,10 +31,10 @@ def allow_tables(function: Function, storage: Storage) -> None:
     function.use_table(storage.webhooks, *_TABLE)
 
 
-def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPolicy) -> None:
+def allow_binding(function: Function, shared: SharedResources, boundary: iam.IManagedPolicy) -> None:
     """Make and remove sending users, only under IAM_PATH and only under the boundary; seal what they must keep."""
-    path = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{names.IAM_PATH}"
-    users = [f"{path}{prefix}*" for prefix in (names.PREFIX, names.MAPPED_USER_PREFIX)]
+    path = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{aws_names.IAM_PATH}"
+    users = [f"{path}{prefix}*" for prefix in (aws_names.PREFIX, aws_names.MAPPED_USER_PREFIX)]
     function.allow(
         "iam:CreateUser",
         "iam:PutUserPolicy",
@@ -51,17 +52,17 @@ def allow_binding(function: Function, ground: Ground, boundary: iam.IManagedPoli
     function.allow(
         "kms:Encrypt",
         "kms:Decrypt",
-        on=[ground.key.key_arn],
+        on=[shared.key.key_arn],
         when={"StringEquals": {"kms:EncryptionContext:purpose": list(_PURPOSES)}},
     )
 
 
-def allow_telling(function: Function) -> None:
+def allow_notifying(function: Function) -> None:
     """Make and remove the topics that tell people: an instance's alerts, a binding's digests."""
     function.allow(
         *("sns:CreateTopic", "sns:GetTopicAttributes", "sns:DeleteTopic", "sns:TagResource"),
         *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic"),
-        on=[_arn("sns", f"{names.PREFIX}*")],
+        on=[_arn("sns", f"{aws_names.PREFIX}*")],
         wide="A topic's name is our prefix and the instance's or binding's id.",
     )
     function.use_key_through("sns")
@@ -69,7 +70,7 @@ def allow_telling(function: Function) -> None:
 
 def allow_asking(function: Function, storage: Storage) -> None:
     """Look at identities, at SES's pace: whose a domain is, and whether it is verified."""
-    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.allow("ses:GetEmailIdentity", on=[_arn("ses", "identity/*")], wide=_A_DOMAIN)
 
 
@@ -78,11 +79,11 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
 
     In the reputation table: find the mark of an earlier pause, start an instance paused, make a mark outlive it.
     """
-    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
     function.allow(
         *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
-        on=[_arn("ses", f"configuration-set/{names.PREFIX}*")],
+        on=[_arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
         wide=_OF_AN_INSTANCE,
     )
     function.allow(
@@ -93,10 +94,10 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
     )
     function.allow(
         *("ses:TagResource", "ses:PutEmailIdentityConfigurationSetAttributes"),
-        on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{names.PREFIX}*")],
+        on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
         wide=_A_DOMAIN,
     )
-    allow_telling(function)
+    allow_notifying(function)
     _allow_zone(function, context)
     _allow_endpoints(function, context)
 

@@ -113,7 +113,7 @@ class Context:
         "how long one attempt may take in all, s; Standard Webhooks asks for 15 to 30",
         between(1, 30),
     )
-    ladder_seconds: tuple[int, ...] = _key(
+    retry_seconds: tuple[int, ...] = _key(
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400), "waits after each failed attempt, s", SECONDS
     )
     probe_seconds: tuple[int, ...] = _key(

@@ -6,15 +6,15 @@ from constructs import Construct
 
 from infra.bundle import CA_BUNDLE
 from infra.context import Context
-from infra.function import Function, Ground
+from infra.function import Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import DUE_INDEX, Storage
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
-_TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*"
+_TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.PREFIX}*"
 _WIDE = "Alert and digest topics carry our prefix and the instance's or binding's id."
 _ALARMING = {  # metrics that the functions count
     "DeliveriesExpired": "Events were not delivered within 14 days, and are gone.",
@@ -27,17 +27,17 @@ _ALARMING = {  # metrics that the functions count
 class Deliveries(Construct):
     """The deliveries queue; a message group a webhook keeps one tenant's flood from delaying the others."""
 
-    def __init__(self, scope: Construct, id: str, *, ground: Ground) -> None:
+    def __init__(self, scope: Construct, id: str, *, shared: SharedResources) -> None:
         super().__init__(scope, id)
         pair = QueuePair(
             self,
             "Deliveries",
-            ground=ground,
+            shared=shared,
             timeout=TIMEOUT,
             because="Deliveries could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead
-        ground.operator.watch_age(
+        shared.operator.watch_age(
             "Deliveries", self.queue, above=Duration.minutes(30), because="Deliveries wait: delivery stands still."
         )
 
@@ -45,14 +45,16 @@ class Deliveries(Construct):
 class Delivery(Construct):
     """`function` posts, `release` sends due deliveries back to the queue. They open webhook secrets and no other."""
 
-    def __init__(self, scope: Construct, id: str, *, ground: Ground, storage: Storage, deliveries: Deliveries) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, shared: SharedResources, storage: Storage, deliveries: Deliveries
+    ) -> None:
         super().__init__(scope, id)
-        context = ground.context
-        settings = _settings(ground.context, storage, deliveries)
+        context = shared.context
+        settings = _settings(shared.context, storage, deliveries)
         self.function = Function(
             self,
             "Delivery",
-            ground=ground,
+            shared=shared,
             folder="delivery",
             entry="handler",
             settings=settings,
@@ -63,7 +65,7 @@ class Delivery(Construct):
         self.release = Function(
             self,
             "Release",
-            ground=ground,
+            shared=shared,
             folder="delivery",
             entry="release",
             settings=settings,
@@ -78,12 +80,12 @@ class Delivery(Construct):
                 index=DUE_INDEX,
             )
             function.send_to(deliveries.queue)
-            _tell_tenants(function)
+            _allow_notifications(function)
         self.release.use_table(storage.backlog, "GetItem", "DeleteItem")
         self.release.allow("sns:GetTopicAttributes", on=[_TOPICS], wide=_WIDE)
-        _watch(ground)
-        _open_webhook_secrets(self.function, ground)
-        _attach(self.function, ground)
+        _watch(shared)
+        _allow_decryption(self.function, shared)
+        _attach(self.function, shared)
         self.function.consume(
             deliveries.queue,
             size=context.delivery_batch_size,
@@ -105,7 +107,7 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
         allow_http=context.allow_http,
         private_ca_file=CA_BUNDLE if context.private_ca_bundle else "",
         attempt_seconds=context.attempt_seconds,
-        ladder_seconds=",".join(map(str, context.ladder_seconds)),
+        retry_seconds=",".join(map(str, context.retry_seconds)),
         probe_seconds=",".join(map(str, context.probe_seconds)),
         failing_seconds=context.failing_seconds,
         disabled_seconds=context.disabled_seconds,
@@ -113,22 +115,22 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
     )
 
 
-def _watch(ground: Ground) -> None:
+def _watch(shared: SharedResources) -> None:
     """What is lost, or would be, is told; what waits for a receiver is the tenant's to know."""
     for metric, because in _ALARMING.items():
-        ground.operator.watch_count(metric, metric, service="delivery", because=because)
+        shared.operator.watch_count(metric, metric, service="delivery", because=because)
 
 
-def _open_webhook_secrets(function: Function, ground: Ground) -> None:
+def _allow_decryption(function: Function, shared: SharedResources) -> None:
     """The encryption context binds a ciphertext to its purpose, so that a binding's credentials stay shut."""
     function.allow(
         "kms:Decrypt",
-        on=[ground.key.key_arn],
+        on=[shared.key.key_arn],
         when={"StringEquals": {"kms:EncryptionContext:purpose": "webhook-secret"}},
     )
 
 
-def _tell_tenants(function: Function) -> None:
+def _allow_notifications(function: Function) -> None:
     function.allow(
         "sns:Publish",
         on=[_TOPICS],
@@ -137,9 +139,9 @@ def _tell_tenants(function: Function) -> None:
     function.use_key_through("sns")
 
 
-def _attach(function: Function, ground: Ground) -> None:
+def _attach(function: Function, shared: SharedResources) -> None:
     """Put the function into the operator's subnets, where webhooks in a private network can be reached."""
-    context = ground.context
+    context = shared.context
     if not context.delivery_subnet_ids:
         return
     lambda_function = function.function.node.default_child

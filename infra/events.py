@@ -5,31 +5,31 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.function import Ground
+from infra.function import SharedResources
 from infra.queues import QueuePair, dead_letter_queue
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 
 
 class Events(Construct):
     """`topic` admits SES for our configuration sets alone; `queue` holds its events for feedback."""
 
-    def __init__(self, scope: Construct, id: str, *, ground: Ground, timeout: Duration) -> None:
+    def __init__(self, scope: Construct, id: str, *, shared: SharedResources, timeout: Duration) -> None:
         super().__init__(scope, id)
-        self.topic = sns.Topic(self, "Topic", master_key=ground.key, enforce_ssl=True)
+        self.topic = sns.Topic(self, "Topic", master_key=shared.key, enforce_ssl=True)
         self.topic.add_to_resource_policy(_our_configuration_sets(self.topic))
         pair = QueuePair(
             self,
             "Events",
-            ground=ground,
+            shared=shared,
             timeout=timeout,
             because="Events of SES could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead
         self.undelivered = dead_letter_queue(
-            self, "Undelivered", ground=ground, because="SNS could not hand events to the queue."
+            self, "Undelivered", shared=shared, because="SNS could not hand events to the queue."
         )
         self._subscribe()
-        ground.operator.watch_age(
+        shared.operator.watch_age(
             "Events", self.queue, above=Duration.minutes(15), because="Events of SES wait: feedback stands still."
         )
 
@@ -57,7 +57,7 @@ class Events(Construct):
 
 def _our_configuration_sets(topic: sns.ITopic) -> iam.PolicyStatement:
     """By prefix: a statement a tenant would outgrow a policy."""
-    sets = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:configuration-set/{names.PREFIX}*"
+    sets = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:configuration-set/{aws_names.PREFIX}*"
     return iam.PolicyStatement(
         sid="EventsOfOurConfigurationSets",
         principals=[iam.ServicePrincipal("ses.amazonaws.com")],

@@ -5,7 +5,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.events import Events
-from infra.function import Function, Ground
+from infra.function import Function, SharedResources
 from infra.storage import Storage
 from lambdas.feedback.settings import FeedbackSettings
 
@@ -16,14 +16,21 @@ class Feedback(Construct):
     """`function` may read audiences, count, and send deliveries: it opens no secret and knows nothing of the broker."""
 
     def __init__(
-        self, scope: Construct, id: str, *, ground: Ground, storage: Storage, events: Events, deliveries: sqs.IQueue
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        shared: SharedResources,
+        storage: Storage,
+        events: Events,
+        deliveries: sqs.IQueue,
     ) -> None:
         super().__init__(scope, id)
-        context = ground.context
+        context = shared.context
         self.function = Function(
             self,
             "Feedback",
-            ground=ground,
+            shared=shared,
             folder="feedback",
             entry="handler",
             settings=FeedbackSettings(

@@ -26,7 +26,7 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class SharedResources:
     """What every function stands on."""
 
     key: kms.IKey
@@ -45,7 +45,7 @@ class Function(Construct):
         scope: Construct,
         id: str,
         *,
-        ground: Ground,
+        shared: SharedResources,
         folder: str,
         entry: str,
         settings: Settings,
@@ -54,23 +54,23 @@ class Function(Construct):
         memory: int = MEMORY,
     ) -> None:
         super().__init__(scope, id)
-        self._key = ground.key
+        self._key = shared.key
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group = log_group_of(self, ground)
+        log_group = log_group_of(self, shared)
         self.function = lambda_.Function(
             self,
             "Function",
             runtime=lambda_.Runtime(
-                f"python{ground.target.python}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
+                f"python{shared.target.python}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
             ),
-            architecture=_ARCHITECTURES[ground.target.architecture],
-            code=ground.code(folder),
+            architecture=_ARCHITECTURES[shared.target.architecture],
+            code=shared.code(folder),
             handler=f"lambdas.{folder}.handler.{entry}",
             environment={
                 **settings.to_environment(),
                 "POWERTOOLS_SERVICE_NAME": folder,
                 "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
-                "FIPS": ground.context.fips,
+                "FIPS": shared.context.fips,
             },
             role=self.role,
             log_group=log_group,  # the format stays text: GovCloud has no JSON, and Powertools writes JSON lines itself
@@ -80,7 +80,7 @@ class Function(Construct):
         )
         _accept_what_all_share(self)
         self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[log_group.log_group_arn])
-        ground.operator.watch_errors(id, self.function, because=f"{description} It fails.")
+        shared.operator.watch_errors(id, self.function, because=f"{description} It fails.")
 
     def allow(
         self,
@@ -188,8 +188,8 @@ def _accept_what_all_share(function: Function) -> None:
     )
 
 
-def log_group_of(scope: Construct, ground: Ground) -> logs.LogGroup:
+def log_group_of(scope: Construct, shared: SharedResources) -> logs.LogGroup:
     """Logs of *scope*: encrypted with the stack's key and kept as long as the operator says."""
-    group = logs.LogGroup(scope, "Logs", encryption_key=ground.key, removal_policy=ground.removal)
-    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = ground.context.log_retention_days
+    group = logs.LogGroup(scope, "Logs", encryption_key=shared.key, removal_policy=shared.removal)
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = shared.context.log_retention_days
     return group

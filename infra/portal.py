@@ -12,10 +12,10 @@ from constructs import Construct
 from infra.accepted import accept
 from infra.api import Api
 from infra.context import Context
-from infra.function import Function, Ground
+from infra.function import Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 from lambdas.portal.settings import PortalSettings
 
 _ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
@@ -33,26 +33,26 @@ class Portal(Construct):
         scope: Construct,
         id: str,
         *,
-        ground: Ground,
+        shared: SharedResources,
         storage: Storage,
         deliveries: sqs.IQueue,
         event_topic_arn: str,
     ) -> None:
         super().__init__(scope, id)
-        context = ground.context
-        self.secret = _signing_secret(self, ground)
+        context = shared.context
+        self.secret = _signing_secret(self, shared)
         self.replays = QueuePair(
             self,
             "Replays",
-            ground=ground,
+            shared=shared,
             timeout=_STEP,
             because="A replay that a tenant asked for got stuck.",
         )
-        settings = _settings(self, ground, storage, deliveries, event_topic_arn)
+        settings = _settings(self, shared, storage, deliveries, event_topic_arn)
         self.function = Function(
             self,
             "Portal",
-            ground=ground,
+            shared=shared,
             folder="portal",
             entry="handler",
             settings=settings,
@@ -64,7 +64,7 @@ class Portal(Construct):
         self.api = Api(
             self,
             "Api",
-            ground=ground,
+            shared=shared,
             function=self.function.function,
             name="Portal",
             description="portal",
@@ -100,19 +100,19 @@ def public_url(context: Context) -> str:
     return context.portal_url or own
 
 
-def _signing_secret(scope: Construct, ground: Ground) -> secretsmanager.Secret:
+def _signing_secret(scope: Construct, shared: SharedResources) -> secretsmanager.Secret:
     secret = secretsmanager.Secret(
         scope,
         "SigningKey",
         description=_SECRET,
-        encryption_key=ground.key,
+        encryption_key=shared.key,
         generate_secret_string=secretsmanager.SecretStringGenerator(
             secret_string_template=json.dumps({}),
             generate_string_key="key",
             password_length=64,
             exclude_punctuation=True,
         ),
-        removal_policy=ground.removal,
+        removal_policy=shared.removal,
     )
     accept(
         secret,
@@ -127,13 +127,13 @@ def _signing_secret(scope: Construct, ground: Ground) -> secretsmanager.Secret:
 def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
     """Read what the pages show; write the portal's own table, and what the actions need of others."""
     assert storage.portal is not None  # noqa: S101
-    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{names.PREFIX}*-alerts"
+    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.PREFIX}*-alerts"
     function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.broker, "GetItem", "Scan")
     function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
     function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem")
     function.use_table(storage.reputation, "GetItem", "Query")
-    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.send_to(deliveries)
     function.allow("secretsmanager:GetSecretValue", on=[secret.secret_arn])
     function.use_key_through("secretsmanager")
@@ -153,9 +153,9 @@ def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret:
 
 
 def _settings(
-    portal: Portal, ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
+    portal: Portal, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
 ) -> PortalSettings:
-    context = ground.context
+    context = shared.context
     assert storage.portal is not None  # noqa: S101
     return PortalSettings(
         sign_in=context.portal,
@@ -165,12 +165,12 @@ def _settings(
         webhooks_table=storage.webhooks.table_name,
         backlog_table=storage.backlog.table_name,
         reputation_table=storage.reputation.table_name,
-        rate_limiter_table=storage.pacer.table_name,
+        rate_limiter_table=storage.rate_limiter.table_name,
         deliveries_queue_url=deliveries.queue_url,
         replays_queue_url=portal.replays.queue.queue_url,
         signing_secret_arn=portal.secret.secret_arn,
         event_topic_arn=event_topic_arn,
-        key_arn=ground.key.key_arn,
+        key_arn=shared.key.key_arn,
         partition=Aws.PARTITION,
         region=Aws.REGION,
         account=Aws.ACCOUNT_ID,

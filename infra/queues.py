@@ -5,7 +5,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept
-from infra.function import Ground
+from infra.function import SharedResources
 
 KEPT = Duration.days(14)  # SQS's longest
 VISIBILITY_FACTOR = 6  # of the function's timeout: AWS's advice, so that a throttled poller does not receive twice
@@ -16,34 +16,34 @@ class QueuePair(Construct):
     """A `queue` for a function with *timeout*, and `dead`, where its messages go after as many receives as pass in a
     day: a message comes back after the visibility timeout, whether its function failed or was throttled."""
 
-    def __init__(self, scope: Construct, id: str, *, ground: Ground, timeout: Duration, because: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, shared: SharedResources, timeout: Duration, because: str) -> None:
         super().__init__(scope, id)
         visibility = VISIBILITY_FACTOR * int(timeout.to_seconds())
         receives = -(-int(THROTTLED_FOR.to_seconds()) // visibility)
-        self.dead = dead_letter_queue(self, "Dead", ground=ground, because=because)
+        self.dead = dead_letter_queue(self, "Dead", shared=shared, because=because)
         self.queue = sqs.Queue(
             self,
             "Queue",
             encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=ground.key,
+            encryption_master_key=shared.key,
             enforce_ssl=True,
             retention_period=KEPT,
             visibility_timeout=Duration.seconds(visibility),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=receives),
-            removal_policy=ground.removal,
+            removal_policy=shared.removal,
         )
 
 
-def dead_letter_queue(scope: Construct, id: str, *, ground: Ground, because: str) -> sqs.Queue:
+def dead_letter_queue(scope: Construct, id: str, *, shared: SharedResources, because: str) -> sqs.Queue:
     """A queue for what failed, watched by the operator's alarms."""
     queue = sqs.Queue(
         scope,
         id,
         encryption=sqs.QueueEncryption.KMS,
-        encryption_master_key=ground.key,
+        encryption_master_key=shared.key,
         enforce_ssl=True,
         retention_period=KEPT,
-        removal_policy=ground.removal,
+        removal_policy=shared.removal,
     )
     accept(
         queue,
@@ -51,5 +51,5 @@ def dead_letter_queue(scope: Construct, id: str, *, ground: Ground, because: str
         "Serverless-SQSRedrivePolicy",
         because="It is a dead-letter queue: the end of the line, watched by alarms.",
     )
-    ground.operator.watch_dead_letters(scope.node.id + id, queue, because=because)
+    shared.operator.watch_dead_letters(scope.node.id + id, queue, because=because)
     return queue

@@ -8,10 +8,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.function import Function, Ground
+from infra.function import Function, SharedResources
 from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 from lambdas.reputation.settings import ReputationSettings
 
 _TIMEOUT = Duration.seconds(120)
@@ -28,40 +28,46 @@ class Reputation(Construct):
         scope: Construct,
         id: str,
         *,
-        ground: Ground,
+        shared: SharedResources,
         storage: Storage,
         deliveries: sqs.IQueue,
         event_topic_arn: str,
     ) -> None:
         super().__init__(scope, id)
-        settings = _settings(ground, storage, deliveries, event_topic_arn)
+        settings = _settings(shared, storage, deliveries, event_topic_arn)
         self.function = self._function(
-            "Reputation", "handler", ground, settings, "Judges an instance whose counters changed.", _TIMEOUT
+            "Reputation", "handler", shared, settings, "Judges an instance whose counters changed.", _TIMEOUT
         )
         self.sweep = self._function(
-            "ReputationSweep", "sweep", ground, settings, "Finishes and checks verdicts.", _SWEEP_TIMEOUT
+            "ReputationSweep", "reconcile", shared, settings, "Finishes and checks verdicts.", _SWEEP_TIMEOUT
         )
         for function in (self.function, self.sweep):
-            _allow(function, ground, storage, deliveries)
+            _allow(function, shared, storage, deliveries)
         self.failures = dead_letter_queue(
-            self, "Failures", ground=ground, because="Changes of counters could not be judged."
+            self, "Failures", shared=shared, because="Changes of counters could not be judged."
         )
         self._follow(storage)
         self.sweep.run_every(_SWEEP)
-        ground.operator.watch_count(
-            "OverdueActions",
-            "OverdueActions",
+        shared.operator.watch_count(
+            "OverdueTransitions",
+            "OverdueTransitions",
             service="reputation",
             because="A warning, pause or recovery was decided 15 minutes ago and could not be acted on. It is retried.",
         )
 
     def _function(
-        self, id: str, entry: str, ground: Ground, settings: ReputationSettings, description: str, timeout: Duration
+        self,
+        id: str,
+        entry: str,
+        shared: SharedResources,
+        settings: ReputationSettings,
+        description: str,
+        timeout: Duration,
     ) -> Function:
         return Function(
             self,
             id,
-            ground=ground,
+            shared=shared,
             folder="reputation",
             entry=entry,
             settings=settings,
@@ -108,14 +114,16 @@ class _FailureQueue:
         return lambda_.DlqDestinationConfig(destination=self._queue.queue_arn)
 
 
-def _settings(ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str) -> ReputationSettings:
-    context = ground.context
+def _settings(
+    shared: SharedResources, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
+) -> ReputationSettings:
+    context = shared.context
     return ReputationSettings(
         reputation_table=storage.reputation.table_name,
         webhooks_table=storage.webhooks.table_name,
-        pacer_table=storage.pacer.table_name,
+        rate_limiter_table=storage.rate_limiter.table_name,
         deliveries_queue_url=deliveries.queue_url,
-        operator_topic_arn=ground.operator.topic.topic_arn,
+        operator_topic_arn=shared.operator.topic.topic_arn,
         event_topic_arn=event_topic_arn,
         partition=Aws.PARTITION,
         region=Aws.REGION,
@@ -133,22 +141,22 @@ def _settings(ground: Ground, storage: Storage, deliveries: sqs.IQueue, event_to
     )
 
 
-def _allow(function: Function, ground: Ground, storage: Storage, deliveries: sqs.IQueue) -> None:
+def _allow(function: Function, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue) -> None:
     of_this_account = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.webhooks, "Query", "Scan")
-    function.use_table(storage.pacer, "GetItem", "UpdateItem")
+    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.send_to(deliveries)
     function.allow(
         "ses:GetConfigurationSet",
         "ses:PutConfigurationSetSendingOptions",
-        on=[f"arn:{Aws.PARTITION}:ses:{of_this_account}:configuration-set/{names.PREFIX}*"],
+        on=[f"arn:{Aws.PARTITION}:ses:{of_this_account}:configuration-set/{aws_names.PREFIX}*"],
         wide="An instance's configuration set carries our prefix and the instance's id.",
     )
     function.allow("cloudwatch:GetMetricData", on=["*"], wide="CloudWatch knows no resources for it.")
     function.allow(
         "sns:Publish",
-        on=[ground.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{names.PREFIX}*"],
+        on=[shared.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{aws_names.PREFIX}*"],
         wide="An instance's alert topic carries our prefix and the instance's id.",
     )
     function.use_key_through("sns")

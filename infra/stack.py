@@ -16,7 +16,7 @@ from infra.dependencies import Target
 from infra.encryption import Encryption
 from infra.events import Events
 from infra.feedback import Feedback
-from infra.function import Ground
+from infra.function import SharedResources
 from infra.portal import Portal
 from infra.reputation import Reputation
 from infra.storage import Storage
@@ -52,7 +52,7 @@ class SesFeedbackStack(Stack):
         # RetainExceptOnCreate: kept when the stack is deleted, but not when the deployment that makes it is rolled back
         removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if context.production else RemovalPolicy.DESTROY
         key = Encryption(self, "Encryption", removal=removal).key
-        ground = Ground(
+        shared = SharedResources(
             key=key,
             operator=Operator(self, "Operator", key=key, email=context.operator_email),
             removal=removal,
@@ -60,38 +60,38 @@ class SesFeedbackStack(Stack):
             target=target,
             code=code,
         )
-        self.ground = ground
+        self.shared = shared
         self.storage = Storage(
             self, "Storage", key=key, removal=removal, protect=context.protect, portal=context.portal != "off"
         )
-        self.deliveries = Deliveries(self, "Deliveries", ground=ground)
-        self.events = Events(self, "Events", ground=ground, timeout=feedback.TIMEOUT)
+        self.deliveries = Deliveries(self, "Deliveries", shared=shared)
+        self.events = Events(self, "Events", shared=shared, timeout=feedback.TIMEOUT)
         queue, topic_arn = self.deliveries.queue, self.events.topic.topic_arn
         self.feedback = Feedback(
-            self, "Feedback", ground=ground, storage=self.storage, events=self.events, deliveries=queue
+            self, "Feedback", shared=shared, storage=self.storage, events=self.events, deliveries=queue
         )
-        self.delivery = Delivery(self, "Delivery", ground=ground, storage=self.storage, deliveries=self.deliveries)
+        self.delivery = Delivery(self, "Delivery", shared=shared, storage=self.storage, deliveries=self.deliveries)
         self.reputation = Reputation(
-            self, "Reputation", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
+            self, "Reputation", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
         )
         self.portal = (
-            Portal(self, "Portal", ground=ground, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
+            Portal(self, "Portal", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
             if self.storage.portal
             else None
         )
         self.broker = Broker(
             self,
             "Broker",
-            ground=ground,
+            shared=shared,
             storage=self.storage,
             deliveries=queue,
             event_topic_arn=topic_arn,
             portal_url=self.portal.url if self.portal else "",
         )
-        self.api = Api(self, "Api", ground=ground, function=self.broker.function.function)
-        self._say_where_things_are()
+        self.api = Api(self, "Api", shared=shared, function=self.broker.function.function)
+        self._add_outputs()
 
-    def _say_where_things_are(self) -> None:
+    def _add_outputs(self) -> None:
         """The outputs that operators, `ops` and the embedded AWS go by."""
         CfnOutput(self, "BrokerUrl", value=self.api.url)
         CfnOutput(self, "BrokerApiId", value=self.api.api.api_id)
@@ -100,8 +100,8 @@ class SesFeedbackStack(Stack):
             CfnOutput(self, "PortalApiId", value=self.portal.api.api.api_id)
         CfnOutput(self, "BrokerCredentialsSecretArn", value=self.broker.credentials.secret_arn)
         CfnOutput(self, "EventTopicArn", value=self.events.topic.topic_arn)
-        CfnOutput(self, "OperatorTopicArn", value=self.ground.operator.topic.topic_arn)
-        CfnOutput(self, "KeyArn", value=self.ground.key.key_arn)
+        CfnOutput(self, "OperatorTopicArn", value=self.shared.operator.topic.topic_arn)
+        CfnOutput(self, "KeyArn", value=self.shared.key.key_arn)
         CfnOutput(self, "Tables", value=self.to_json_string(self.storage.names()))
         CfnOutput(self, "Queues", value=self.to_json_string(self._queues()))
         CfnOutput(self, "Functions", value=self.to_json_string(self._functions()))

@@ -30,7 +30,7 @@ class Storage(Construct):
         )
         self.reputation = self._table("Reputation", "instance_id", "item", stream=True)
         self.broker = self._table("Broker", "pk", "sk")
-        self.pacer = self._table("Pacer", "bucket")
+        self.rate_limiter = self._table("RateLimiter", "bucket")
         self.portal = self._table("Portal", "pk", "sk") if portal else None
 
     def _table(self, id: str, partition: str, sort: str | None = None, *, stream: bool = False) -> dynamodb.Table:
@@ -65,7 +65,7 @@ class Storage(Construct):
             "backlog": self.backlog,
             "reputation": self.reputation,
             "broker": self.broker,
-            "pacer": self.pacer,
+            "rate_limiter": self.rate_limiter,
             **({"portal": self.portal} if self.portal else {}),
         }
         return {name: table.table_name for name, table in tables.items()}

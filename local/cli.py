@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lambdas.domain.names import configuration_set
+from lambdas.domain.tenants.aws_names import configuration_set
 from local.clients import Clients
 from local.counters import counters
 from local.demo import Demo, DemoFailed
 from local.deploy import NotDeployed
-from local.osb import Broker, BrokerRefused, OperationFailed
+from local.emulator.publishing import as_new, publish, told_of
 from local.portal_links import sign_in_link
 from local.process import NotStarted
-from local.publishing import as_new, publish, told_of
-from local.sender import NoSender, send_for
 from local.showing import deploying
 from local.stack import FOLDER, LocalStack, NotRunning
+from local.tenant.osb import Broker, BrokerRefused, OperationFailed
+from local.tenant.sender import NoSender, send_for
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())

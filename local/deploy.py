@@ -14,8 +14,8 @@ from typing import Any
 
 from local import process
 from local.clients import REGION, Clients
+from local.emulator.http_message import ACCOUNT
 from local.process import ROOT, tail
-from local.wire import ACCOUNT
 
 STACK = "ses-feedback"
 ZONE = "apps.example.net"  # the operator's zone: tenants without a domain get a subdomain of it
@@ -24,7 +24,7 @@ _LOOPBACK = "127.0.0.0/8,::1/128"
 _STEP = re.compile(rf"^{STACK} \| +(\d+)/(\d+) \|.*\| (AWS::\S+)")
 
 PERIODS = {  # an operator's hours, in seconds, so that a person can watch
-    "ladder_seconds": "1,2,4,8,15,30,60,120,300",
+    "retry_seconds": "1,2,4,8,15,30,60,120,300",
     "probe_seconds": "1,2,4,8",
     "failing_seconds": "2",
     "release_seconds": "2",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local.wire import Application, Caller, Receive, Request, Response, Scope, Send, call, write
+from local.emulator.http_message import Application, Caller, Receive, Request, Response, Scope, Send, call, write
 
 DESCRIPTION = ": portal"  # what the description of the portal's API ends in; see infra/portal.py
 _JSON = {"content-type": "application/json"}

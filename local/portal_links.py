@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.aws.portal_table import PortalTable
+from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.domain.portal import LONGEST, OPERATOR, Link, Right
 from local.clients import Clients
 

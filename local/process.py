@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.server import HOST
+from local.emulator.server import HOST
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 30.0  # s: under one alone, more on a busy machine
@@ -48,11 +48,11 @@ class Server:
         return f"http://{HOST}:{self.portal_port}"
 
 
-Tell = Callable[[Server], None]
+Progress = Callable[[Server], None]
 
 
 def start(
-    folder: Path, *, port: int = 0, smtp_port: int = 0, portal_port: int = 0, tell: Tell = lambda _: None
+    folder: Path, *, port: int = 0, smtp_port: int = 0, portal_port: int = 0, progress: Progress = lambda _: None
 ) -> Server:
     """Start the embedded AWS in the background, in a process group of its own, its log in *folder*.
 
@@ -64,19 +64,19 @@ def start(
             raise NotStarted(f"Port {number} is taken. Stop what listens there, or choose another: {variable}=...")
     for _ in range(_TRIES - 1):
         try:
-            return _start(folder, [number or free_port() for number in wanted], tell)
+            return _start(folder, [number or free_port() for number in wanted], progress)
         except NotStarted:
             if all(wanted):
                 raise  # else another program may have been quicker to take the free port
-    return _start(folder, [number or free_port() for number in wanted], tell)
+    return _start(folder, [number or free_port() for number in wanted], progress)
 
 
-def _start(folder: Path, ports: Sequence[int], tell: Tell) -> Server:
+def _start(folder: Path, ports: Sequence[int], progress: Progress) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "aws.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.server", *map(str, ports), str(folder)],
+            [sys.executable, "-m", "local.emulator.server", *map(str, ports), str(folder)],
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -87,7 +87,7 @@ def _start(folder: Path, ports: Sequence[int], tell: Tell) -> Server:
     _children[process.pid] = process
     port, smtp_port, portal_port = ports
     server = Server(pid=process.pid, port=port, smtp_port=smtp_port, portal_port=portal_port, log=log)
-    tell(server)
+    progress(server)
     await_health(server)
     return server
 
@@ -138,7 +138,7 @@ def is_ours(pid: int, folder: Path) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else _command(pid)
     except OSError:
         return False
-    return b"local.server" in command and command.rstrip(b"\0\n ").endswith(str(folder).encode())
+    return b"local.emulator.server" in command and command.rstrip(b"\0\n ").endswith(str(folder).encode())
 
 
 def tail(log: Path, lines: int = 20) -> str:

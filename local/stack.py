@@ -12,8 +12,8 @@ from typing import Any
 from local import process
 from local.clients import REGION, Clients
 from local.deploy import STACK, ZONE, Deployer, Watch
+from local.emulator.server import HOST
 from local.process import ROOT, Server
-from local.server import HOST
 
 FOLDER = ROOT / ".local"
 
@@ -84,7 +84,7 @@ class LocalStack:
             "smtp_port": _port(environment, "SES_FEEDBACK_SMTP_PORT"),
             "portal_port": _port(environment, "SES_FEEDBACK_PORTAL_PORT"),
         }
-        return process.start(self.folder, **ports, tell=self._remember)
+        return process.start(self.folder, **ports, progress=self._remember)
 
     def _remember(self, server: Server) -> None:
         _write(self._server, {**asdict(server), "log": str(server.log)})

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lambdas.aws.clients import client
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 from ops.console import STACK, Json, StackName, examples, fail, say, told
 from ops.directory import UnknownInstance
 from ops.tools import Tools, tools
@@ -60,7 +60,7 @@ def _binding(found: Tools, binding_id: str) -> tuple[str, str] | None:
     if binding is None or not email:
         return None
     owner = binding.email_webhook_id.removeprefix("email-") or binding.id  # the first binding of a rotation
-    return names.notification_topic(owner), email
+    return aws_names.notification_topic(owner), email
 
 
 def _instance(found: Tools, text: str) -> tuple[str, str]:
@@ -70,4 +70,4 @@ def _instance(found: Tools, text: str) -> tuple[str, str]:
         fail(f"{text} is not a binding with a notification_email, and {unknown}")
     if instance is None or not instance.made.alert_email:
         fail(f"instance {text} has no admin_email")
-    return names.alert_topic(instance.id), instance.made.alert_email
+    return aws_names.alert_topic(instance.id), instance.made.alert_email

@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from lambdas.aws.clients import client
-from lambdas.aws.credentials import KEPT_FOR
+from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR
 from ops.console import STACK, Json, StackName, examples, fail, say, show_one, told
 from ops.stack import Stack, find
 

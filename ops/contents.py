@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from lambdas.aws import delivery_queue, operations_queue
-from lambdas.domain.event import FeedbackEvent
-from lambdas.feedback.reading import read
+from lambdas.aws.sqs import delivery_queue, operations_queue
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.feedback.parse_message import parse_message
 
 Contents = Mapping[str, str]
 
@@ -22,7 +22,7 @@ def contents(queue: str, body: str) -> dict[str, str]:
 
 
 def _event(body: str) -> Contents:
-    readings = read(body)
+    readings = parse_message(body)
     events = [one for one in readings if isinstance(one, FeedbackEvent)]
     if not events:
         reasons = ", ".join(getattr(one, "reason", "") for one in readings)

@@ -127,28 +127,28 @@ class Redrive:
 
     def run(self, limit: int) -> int:
         """Move up to *limit* messages; how many were."""
-        letters = DeadLetters(self.source)
+        notifications = DeadLetters(self.source)
         moved = 0
-        for message in letters.take(limit, hidden=_VISIBILITY):
+        for message in notifications.take(limit, hidden=_VISIBILITY):
             group = message.get("Attributes", {}).get("MessageGroupId")
             client("sqs").send_message(
                 QueueUrl=self.home, MessageBody=message["Body"], **({"MessageGroupId": group} if group else {})
             )
-            letters.delete(message)
+            notifications.delete(message)
             moved += 1
         return moved
 
 
 def _reevaluated(found: Tools, source: str, limit: int) -> int:
     """Evaluate every instance, then delete the messages that were there before: a crash in between loses none."""
-    letters = DeadLetters(source)
-    messages = list(letters.take(limit, hidden=_VISIBILITY))
+    notifications = DeadLetters(source)
+    messages = list(notifications.take(limit, hidden=_VISIBILITY))
     if messages:
         failed = reevaluate(found, found.instances.part(0, of=1))
         if failed:
             fail(f"these instances could not be evaluated: {', '.join(failed)}; the messages are kept")
     for message in messages:
-        letters.delete(message)
+        notifications.delete(message)
     return len(messages)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from lambdas.domain.instance import Instance, InstanceState
+from lambdas.domain.tenants.instance import Instance, InstanceState
 
 _NAME, _ORGANIZATION, _SPACE = (
     f"ses-feedback:{name}" for name in ("instance-name", "organization-name", "space-name")
@@ -17,7 +17,7 @@ class UnknownInstance(Exception):
 
 
 class Instances(Protocol):
-    """The broker's records; lambdas.aws.broker_table keeps them."""
+    """The broker's records; lambdas.aws.dynamodb.broker.broker_table keeps them."""
 
     def instance(self, instance_id: str) -> Instance | None:
         """The instance of that id, tombstones included."""

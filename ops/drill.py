@@ -18,15 +18,15 @@ import typer
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client
-from lambdas.aws.items import to_item
-from lambdas.aws.webhook_table import instance_key
-from lambdas.domain import names
-from lambdas.domain.reputation import State
-from lambdas.reputation.handler import Parts
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.tenants import aws_names
+from lambdas.reputation.handler import Composition
 from lambdas.reputation.settings import ReputationSettings
 from ops.console import STACK, Json, Shown, StackName, fail, show, told
+from ops.sending_status import Operator, operator_of, reputation_composition
 from ops.stack import Stack, find
-from ops.standing import Operator, operator_of, reputation_parts
 
 PATIENCE = 60.0  # s: what the protection promises, from the event that crosses
 _POLL = 0.2  # s
@@ -53,11 +53,11 @@ class Drill:
     """A drill on *stack*. *report* hears of each expectation as it is decided."""
 
     stack: Stack
-    parts: Parts
+    composition: Composition
     settings: ReputationSettings
     operator: Operator
     sender: str | None
-    report: Callable[[Fired], None]
+    observer: Callable[[Fired], None]
     instance: str = field(default_factory=lambda: f"drill-{secrets.token_hex(6)}")
     undo: list[Callable[[], object]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
@@ -76,37 +76,37 @@ class Drill:
             self._clean()
 
     def _bounces(self) -> None:
-        rules = self.parts.judge.rules
+        rules = self.composition.evaluator.rules
         volume = 2 * max(rules.minimum_outcomes, 500)
         self._publish(self._deliveries(volume))
         self._await("a tenant with good mail is left alone", lambda: self._counted("deliveries") >= volume)
         warn = _crossing(rules.bounce_warning, volume)
         self._publish(self._bounced(warn))
-        self._expect_state("the bounce rate crosses the warning", State.WARNED, "warning")
+        self._expect_state("the bounce rate crosses the warning", SendingState.WARNED, "warning")
         self._publish(self._bounced(max(rules.minimum_bounces, _crossing(rules.bounce_pause, volume)) - warn))
-        self._expect_state("the bounce rate crosses the limit", State.PAUSED, "paused")
+        self._expect_state("the bounce rate crosses the limit", SendingState.PAUSED, "paused")
         self._expect_refusal()
 
     def _complaints(self) -> None:
-        rules = self.parts.judge.rules
+        rules = self.composition.evaluator.rules
         warn = rules.minimum_warning_complaints
         volume = max(rules.minimum_outcomes, 500)
         self._publish(self._deliveries(volume))
         self._await("after the resume, deliveries count anew", lambda: self._counted("deliveries") >= volume)
         self._publish(self._complained(warn))
-        self._expect_state("the complaint rate crosses the warning", State.WARNED, "warning")
+        self._expect_state("the complaint rate crosses the warning", SendingState.WARNED, "warning")
         limit = max(rules.minimum_complaints, round(rules.complaint_pause * volume) + 1)
         self._publish(self._complained(limit - warn))
-        self._expect_state("the complaint rate crosses the limit", State.PAUSED, "paused")
+        self._expect_state("the complaint rate crosses the limit", SendingState.PAUSED, "paused")
         self._expect_refusal()
 
-    def _expect_state(self, what: str, state: State, subject: str) -> None:
-        self._await(f"{what}: {state.value}", lambda: self._standing() == (state, True))
+    def _expect_state(self, what: str, state: SendingState, subject: str) -> None:
+        self._await(f"{what}: {state.value}", lambda: self._status() == (state, True))
         for who in ("admin", "operator"):
             self._await(f"{what}: the {who} is told", lambda who=who: self._was_told(who, subject))  # type: ignore[misc]
 
     def _expect_refusal(self) -> None:
-        self._await("sending is stopped in SES", lambda: self.parts.sending.enabled(self.instance) is False)
+        self._await("sending is stopped in SES", lambda: self.composition.sending.enabled(self.instance) is False)
         if self.sender:
             self._await("a mail is refused by SES", self._is_refused)
 
@@ -114,8 +114,8 @@ class Drill:
         self.heard.clear()
         past = datetime.now(UTC) - timedelta(minutes=1)
         self.operator.resume(self.instance, why=f"fire drill, {when}", now=datetime.now(UTC))
-        self._await(f"resumed {when}: healthy", lambda: self._standing() == (State.HEALTHY, True))
-        self._await(f"resumed {when}: SES sends again", lambda: self.parts.sending.enabled(self.instance) is True)
+        self._await(f"resumed {when}: healthy", lambda: self._status() == (SendingState.HEALTHY, True))
+        self._await(f"resumed {when}: SES sends again", lambda: self.composition.sending.enabled(self.instance) is True)
         before = self._counted("bounces")
         self._publish([self._event("bounce", 1, sent_at=past), self._event("delivery", 1)])
         self._await(f"resumed {when}: new mail counts", lambda: self._counted("deliveries") >= 1)
@@ -124,11 +124,11 @@ class Drill:
     def _prepare(self) -> None:
         """Make what an instance has, each with its way back."""
         sns, ses = client("sns"), client("sesv2")
-        name = names.configuration_set(self.instance)
+        name = aws_names.configuration_set(self.instance)
         self._leave_of_ses()
         ses.create_configuration_set(ConfigurationSetName=name)
         self.undo.append(lambda: ses.delete_configuration_set(ConfigurationSetName=name))
-        admin = sns.create_topic(Name=names.alert_topic(self.instance))["TopicArn"]
+        admin = sns.create_topic(Name=aws_names.alert_topic(self.instance))["TopicArn"]
         self.undo.append(lambda: sns.delete_topic(TopicArn=admin))
         self._hear(name, admin, self.settings.operator_topic_arn)
         item = to_item({**instance_key(self.instance), "notifications": True})
@@ -165,7 +165,7 @@ class Drill:
             try:
                 step()
             except ClientError as error:
-                self.report(Fired(what="cleaning up", ok=False, seconds=0.0, seen=str(error)))
+                self.observer(Fired(what="cleaning up", ok=False, seconds=0.0, seen=str(error)))
 
     def _forget_instance(self) -> None:
         key = to_item(instance_key(self.instance))
@@ -173,7 +173,7 @@ class Drill:
 
     def _forget_counts(self) -> None:
         """Counters, ledger, standing and history: nobody looks at a drill's again."""
-        self.parts.standings.forget(self.instance)
+        self.composition.statuses.forget(self.instance)
         table, dynamodb = self.settings.reputation_table, client("dynamodb")
         pages = dynamodb.get_paginator("query").paginate(
             TableName=table,
@@ -227,22 +227,24 @@ class Drill:
             "messageId": f"{self.instance}-{self.number}",
             "source": "drill@drill.example",
             "destination": addresses,
-            "tags": {"ses:configuration-set": [names.configuration_set(self.instance)]},
+            "tags": {"ses:configuration-set": [aws_names.configuration_set(self.instance)]},
         }
         return {"eventType": kind.title(), kind: own, "mail": mail}
 
     def _counted(self, what: str) -> int:
         """A count of the instance's rates, since its last resume."""
-        measured = self.parts.judge.measure(self.parts.standings.load(self.instance), now=datetime.now(UTC))
+        measured = self.composition.evaluator.measure(
+            self.composition.statuses.load(self.instance), now=datetime.now(UTC)
+        )
         return int(getattr(measured, what))
 
-    def _standing(self) -> tuple[State, bool]:
+    def _status(self) -> tuple[SendingState, bool]:
         """The state, and whether everything that follows from it is done."""
-        standing = self.parts.standings.load(self.instance)
-        return standing.state, standing.pending is None
+        status = self.composition.statuses.load(self.instance)
+        return status.state, status.pending is None
 
     def _was_told(self, who: str, subject: str) -> bool:
-        topic = self.settings.operator_topic_arn if who == "operator" else names.alert_topic(self.instance)
+        topic = self.settings.operator_topic_arn if who == "operator" else aws_names.alert_topic(self.instance)
         self._listen()
         return any(topic in told and subject in told and self.instance in told for told in self.heard)
 
@@ -259,7 +261,7 @@ class Drill:
                 FromEmailAddress=str(self.sender),
                 Destination={"ToAddresses": [_SIMULATOR]},
                 Content={"Simple": {"Subject": {"Data": "Drill"}, "Body": {"Text": {"Data": "Must not arrive."}}}},
-                ConfigurationSetName=names.configuration_set(self.instance),
+                ConfigurationSetName=aws_names.configuration_set(self.instance),
             )
         except ClientError as error:
             text = f"{error.response['Error']['Code']} {error.response['Error'].get('Message', '')}"
@@ -269,16 +271,16 @@ class Drill:
         return False
 
     def _leave_of_ses(self) -> None:
-        while wait := self.parts.pacer.acquire(now=datetime.now(UTC)):
+        while wait := self.composition.rate_limiter.acquire(now=datetime.now(UTC)):
             time.sleep(wait)
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         started = time.monotonic()
         while not (held := holds()) and time.monotonic() - started < PATIENCE:
             time.sleep(_POLL)
-        state, done = self._standing()
+        state, done = self._status()
         seen = f"{state.value}{'' if done else ', not acted on yet'}, {self._counted('outcomes')} outcomes"
-        self.report(Fired(what=what, ok=held, seconds=round(time.monotonic() - started, 1), seen=seen))
+        self.observer(Fired(what=what, ok=held, seconds=round(time.monotonic() - started, 1), seen=seen))
         if not held:
             raise Unfulfilled(f"{what}: not within {PATIENCE:.0f} s; seen: {seen}")
 
@@ -294,22 +296,22 @@ def drill(
     fired: list[Fired] = []
     failure = ""
 
-    def report(one: Fired) -> None:
+    def observer(one: Fired) -> None:
         fired.append(one)
         if not as_json:
             typer.echo(f"{'ok    ' if one.ok else 'failed'}  {one.what} ({one.seconds} s)")
 
     with told():
         found = find(stack)
-        parts, settings = reputation_parts(found)
+        composition, settings = reputation_composition(found)
         try:
             Drill(
                 stack=found,
-                parts=parts,
+                composition=composition,
                 settings=settings,
                 operator=operator_of(found),
                 sender=sender,
-                report=report,
+                observer=observer,
             ).run()
         except Unfulfilled as unfulfilled:
             failure = str(unfulfilled)

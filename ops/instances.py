@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lambdas.domain.instance import Binding, BindingState, Instance
+from lambdas.domain.tenants.instance import Binding, BindingState, Instance
 from ops.console import STACK, Json, StackName, examples, show, show_one, told
 from ops.directory import Named
 from ops.tools import Tools, tools

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from lambdas.domain.delivery import KEPT_FOR
+from lambdas.domain.webhooks.delivery import KEPT_FOR
 from ops.console import fail
 
 _AGO = re.compile(r"([1-9][0-9]{0,6})([mhd])")

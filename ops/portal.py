@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lambdas.aws.clients import client
-from lambdas.aws.portal_table import PortalTable
+from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.domain.portal import LONGEST, OPERATOR, Link, Right
 from ops.console import STACK, Json, StackName, fail, say, show_one, told
 from ops.tools import Tools, tools

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from lambdas.aws.backlog import Parked
-from lambdas.domain.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
-from lambdas.domain.webhook import WebhookId
+from lambdas.aws.dynamodb.backlog.backlog import Parked
+from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
+from lambdas.domain.webhooks.webhook import WebhookId
 from ops.console import STACK, Json, StackName, fail, say, told
 from ops.moments import moment
 from ops.tools import Tools, tools
 
-MAX_ITEMS = 10_000  # of a lane, up to 50 deliveries each, that are looked at
+MAX_ITEMS = 10_000  # of a partition, up to 50 deliveries each, that are looked at
 
 
 def replay(
@@ -66,8 +66,8 @@ def _parked(
     """
     chosen: list[Delivery] = []
     whole: list[Parked] = []
-    for lane in found.backlog.lanes(instance_id, webhook_id):
-        for parked in found.backlog.read(lane, limit=MAX_ITEMS):
+    for partition in found.backlog.partitions(instance_id, webhook_id):
+        for parked in found.backlog.read(partition, limit=MAX_ITEMS):
             deliveries = parked.batch.deliveries if parked.batch else ()
             fitting = [one for one in deliveries if (one.id == id_ if id_ else one.created_at >= start)]
             chosen += fitting

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.reputation import HourCounts, State, window_begin
-from lambdas.domain.risk import risk
-from lambdas.domain.standing import Standing, Transition
-from lambdas.reputation.handler import Parts
+from lambdas.domain.reputation.evaluation import HourCounts, SendingState, window_begin
+from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.reputation.risk import risk
+from lambdas.domain.reputation.sending_status import SendingStatus, Transition
+from lambdas.reputation.handler import Composition
 from ops.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
 from ops.directory import Directory
-from ops.standing import Refused, operator_of, reputation_parts
+from ops.sending_status import ActionRefused, operator_of, reputation_composition
 from ops.tools import tools
 
 
@@ -29,7 +29,7 @@ class Rate(float):
 _WHICH = "The service instance: its id, name or domain."
 InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help=_WHICH)]
 Why = Annotated[str, typer.Option("--reason", help="Why; recorded, and written in the mails.")]
-_STYLES = {State.HEALTHY: "green", State.WARNED: "yellow", State.PAUSED: "red"}
+_STYLES = {SendingState.HEALTHY: "green", SendingState.WARNED: "yellow", SendingState.PAUSED: "red"}
 _OVERVIEW = (
     "instance",
     "name",
@@ -56,7 +56,7 @@ def pause(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_
         who = found.instance(instance)
         try:
             done = operator_of(found.stack).pause(who.id, why=reason, now=datetime.now(UTC))
-        except Refused as refused:
+        except ActionRefused as refused:
             fail(str(refused))
     say(f"Instance {who} is paused.", _transition(done), as_json=as_json)
 
@@ -68,7 +68,7 @@ def resume(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as
         who = found.instance(instance)
         try:
             done = operator_of(found.stack).resume(who.id, why=reason, now=datetime.now(UTC))
-        except Refused as refused:
+        except ActionRefused as refused:
             fail(str(refused))
     say(f"Instance {who} may send again; its rates begin anew.", _transition(done), as_json=as_json)
 
@@ -87,26 +87,33 @@ def reputation(
     now = datetime.now(UTC)
     with told():
         found = tools(stack)
-        parts, _ = reputation_parts(found.stack)
+        composition, _ = reputation_composition(found.stack)
         if instance is None:
-            rows = sorted(_rows(parts, found.directory, now), key=lambda row: -row["risk"].value)
+            rows = sorted(_rows(composition, found.directory, now), key=lambda row: -row["risk"].value)
             shown = rows if as_json else [{name: row[name] for name in _OVERVIEW} for row in rows]
             show(shown, title="Reputation", empty="No instances.", as_json=as_json)
             return
         who = found.instance(instance)
-        if parts.webhooks.audience(who.id) is None:
+        if composition.webhooks.audience(who.id) is None:
             fail(f"instance {who} sends no mail")
-        _show(parts, found.directory, who.id, hours=hours, entries=entries, now=now, as_json=as_json)
+        _show(composition, found.directory, who.id, hours=hours, entries=entries, now=now, as_json=as_json)
 
 
 def _show(
-    parts: Parts, directory: Directory, instance: str, *, hours: int, entries: int, now: datetime, as_json: bool
+    composition: Composition,
+    directory: Directory,
+    instance: str,
+    *,
+    hours: int,
+    entries: int,
+    now: datetime,
+    as_json: bool,
 ) -> None:
-    row, standing = _row(parts, directory, instance, now)
-    since = window_begin(parts.judge.rules, baseline=standing.baseline, now=now)
-    newest = [hour for hour, _ in zip(parts.table.hours(instance, since=since), range(hours), strict=False)]
-    latest = parts.table.latest(instance, limit=entries)
-    history = parts.standings.history(instance)
+    row, status = _row(composition, directory, instance, now)
+    since = window_begin(composition.evaluator.rules, baseline=status.baseline, now=now)
+    newest = [hour for hour, _ in zip(composition.table.hours(instance, since=since), range(hours), strict=False)]
+    latest = composition.table.latest(instance, limit=entries)
+    history = composition.statuses.history(instance)
     if as_json:
         row |= {"hours": [asdict(hour) for hour in newest], "ledger": [_entry(entry) for entry in latest]}
         show_one(row | {"history": [_transition(one) for one in history]}, as_json=True)
@@ -129,37 +136,41 @@ def bars(newest_first: Sequence[HourCounts], *, colour: bool = False) -> Iterato
         length = -(-outcomes * _BAR // fullest) if fullest else 0
         bad = min(length, -(-hour.bounces * _BAR // fullest)) if fullest else 0
         rate = hour.bounces / outcomes if outcomes else 0.0
-        parts = (("▒" * bad, "red"), ("█" * (length - bad), "green"))
-        bar = "".join(typer.style(text, fg=style) if colour else text for text, style in parts) + " " * (_BAR - length)
+        composition = (("▒" * bad, "red"), ("█" * (length - bad), "green"))
+        bar = "".join(typer.style(text, fg=style) if colour else text for text, style in composition) + " " * (
+            _BAR - length
+        )
         yield f"{hour.bucket:<19} {bar} {outcomes:>7,}  {rate:>6.1%} bounced  {hour.complaints} complaints"
 
 
-def _rows(parts: Parts, directory: Directory, now: datetime) -> Iterable[dict[str, Any]]:
-    for instance in parts.instances.part(0, of=1):
-        yield _row(parts, directory, instance, now)[0]
+def _rows(composition: Composition, directory: Directory, now: datetime) -> Iterable[dict[str, Any]]:
+    for instance in composition.instances.part(0, of=1):
+        yield _row(composition, directory, instance, now)[0]
 
 
-def _row(parts: Parts, directory: Directory, instance: str, now: datetime) -> tuple[dict[str, Any], Standing]:
-    standing = parts.standings.load(instance)
-    counts = parts.judge.measure(standing, now=now)
-    rules = parts.judge.rules
+def _row(
+    composition: Composition, directory: Directory, instance: str, now: datetime
+) -> tuple[dict[str, Any], SendingStatus]:
+    status = composition.statuses.load(instance)
+    counts = composition.evaluator.measure(status, now=now)
+    rules = composition.evaluator.rules
     who = directory.of(instance)
     row = {
         **who.columns(),
         "admin_email": who.admin_email,
-        "state": Shown(standing.state.value, _STYLES[standing.state]),
-        "since": standing.since,
-        "risk": Shown(risk(counts, rules, standing.state), "bold"),
+        "state": Shown(status.state.value, _STYLES[status.state]),
+        "since": status.since,
+        "risk": Shown(risk(counts, rules, status.state), "bold"),
         "bounce_rate": _rate(counts.bounce_rate, rules.bounce_warning, rules.bounce_pause),
         "complaint_rate": _rate(counts.complaint_rate, rules.complaint_warning, rules.complaint_pause),
         "bounces": counts.bounces,
         "complaints": counts.complaints,
         "deliveries": counts.deliveries,
         "window_since": counts.since,
-        "baseline": standing.baseline,
-        "undone": [step.value for step in standing.pending.left] if standing.pending else [],
+        "baseline": status.baseline,
+        "undone": [step.value for step in status.pending.left] if status.pending else [],
     }
-    return row, standing
+    return row, status
 
 
 def _rate(rate: float, warning: float, limit: float) -> Shown:

@@ -7,20 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from lambdas.aws.binding_seal import BindingVault
-from lambdas.aws.broker_table import VersionConflict
 from lambdas.aws.clients import client
-from lambdas.aws.items import to_item
-from lambdas.aws.seal import seal, unseal
-from lambdas.aws.webhook_table import webhook_key
-from lambdas.domain.signature import WebhookSecret, new_secret
-from lambdas.domain.target import Target
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
+from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
+from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
+from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
+from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
+from lambdas.domain.webhooks.target import Target
 from ops.console import STACK, Json, StackName, fail, say, told, when
 from ops.tools import Tools, tools
 
 OVERLAP = timedelta(hours=24)  # in which both secrets sign
-_PARTED = "SET sealed = :new, sealed_previous = :old, sealed_previous_until = :until"
-_AT_ONCE = "SET sealed = :new REMOVE sealed_previous, sealed_previous_until"
+_PARTED = "SET ciphertext = :new, previous_ciphertext = :old, previous_expires_at = :until"
+_AT_ONCE = "SET ciphertext = :new REMOVE previous_ciphertext, previous_expires_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def rotate(
     with told():
         found = tools(stack)
         target, item = found.webhook(webhook)
-        if not target.sealed:
+        if not target.ciphertext:
             fail(f"webhook {webhook} has no secret: it sends digests by e-mail")
         try:
             done = Rotation(found, target, item).run(now=now, at_once=at_once)
@@ -89,9 +89,9 @@ class Rotation:
 
     def run(self, *, now: datetime, at_once: bool) -> Rotated:
         """Rotate, or complete a rotation of the last 24 hours. Raises VersionConflict; then run it again."""
-        secret = unseal(client("kms"), self.target.webhook_id, self.target.sealed)
-        under_way = len(self.target.seals(now=now)) > 1
-        until = self.target.sealed_previous_until if under_way else now + OVERLAP
+        secret = decrypt(client("kms"), self.target.webhook_id, self.target.ciphertext)
+        under_way = len(self.target.ciphertexts(now=now)) > 1
+        until = self.target.previous_expires_at if under_way else now + OVERLAP
         replaced = at_once or not under_way
         if replaced:
             until = None if at_once else until
@@ -103,15 +103,15 @@ class Rotation:
         fresh = replace(old, secret=new_secret())
         dynamodb = client("dynamodb")
         values: dict[str, object] = {
-            ":new": seal(client("kms"), self.found.stack.outputs["KeyArn"], self.target.webhook_id, fresh),
-            ":old": self.target.sealed,
+            ":new": encrypt(client("kms"), self.found.stack.outputs["KeyArn"], self.target.webhook_id, fresh),
+            ":old": self.target.ciphertext,
         }
         try:
             dynamodb.update_item(
                 TableName=self.found.stack.tables["webhooks"],
                 Key=to_item(webhook_key(self.target.instance_id, self.target.webhook_id)),
                 UpdateExpression=_PARTED if until else _AT_ONCE,
-                ConditionExpression="sealed = :old",
+                ConditionExpression="ciphertext = :old",
                 ExpressionAttributeValues=to_item({**values, ":until": until.isoformat()} if until else values),
             )
         except dynamodb.exceptions.ConditionalCheckFailedException:
@@ -124,13 +124,13 @@ class Rotation:
         return tuple(binding for binding in bindings if self._show_in(binding, secret))
 
     def _show_in(self, binding_id: str, secret: str) -> bool:
-        vault = BindingVault(client("kms"), self.found.stack.outputs["KeyArn"])
+        secret_encryption = BindingSecretEncryption(client("kms"), self.found.stack.outputs["KeyArn"])
         binding = self.found.broker.binding(self.target.instance_id, binding_id)
-        if binding is None or not binding.sealed:
+        if binding is None or not binding.ciphertext:
             return False
-        kept = vault.open(binding_id, binding.sealed)
+        kept = secret_encryption.decrypt(binding_id, binding.ciphertext)
         if kept.webhook_secret == secret:
             return False
-        sealed = vault.seal(binding_id, replace(kept, webhook_secret=secret))
-        self.found.broker.save_binding(replace(binding, sealed=sealed))
+        ciphertext = secret_encryption.encrypt(binding_id, replace(kept, webhook_secret=secret))
+        self.found.broker.save_binding(replace(binding, ciphertext=ciphertext))
         return True

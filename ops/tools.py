@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lambdas.aws.archive import Archive
-from lambdas.aws.backlog import Backlog
-from lambdas.aws.broker_table import BrokerTable
 from lambdas.aws.clients import client
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.instance_list import InstanceList
-from lambdas.aws.topics import Topics
-from lambdas.aws.webhook_state import WebhookStates
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import EventKind, Scope, Webhook
+from lambdas.aws.dynamodb.backlog.archive import Archive
+from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
+from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
+from lambdas.aws.sns.topics import Topics
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook
 from ops.console import fail
 from ops.directory import Directory, Named, UnknownInstance
 from ops.stack import Stack, find

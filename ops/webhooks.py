@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.health import Health, State, current, disabled_by_operator, enabled
-from lambdas.domain.payload import render_notice, test_notice
-from lambdas.domain.target import Target
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.health import Health, HealthState, current, disabled_by_operator, enabled
+from lambdas.domain.webhooks.payload import render_notice, test_notice
+from lambdas.domain.webhooks.target import Target
 from ops.console import STACK, Json, Shown, StackName, examples, fail, say, show, show_one, told
 from ops.directory import Named
 from ops.rotation import rotate
@@ -26,7 +26,7 @@ app.command(epilog=examples("webhooks rotate WEBHOOK", "webhooks rotate WEBHOOK 
 
 WebhookArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 InstanceOption = Annotated[str | None, typer.Option(help="Only this instance's: its id, name or domain.")]
-_STYLES = {State.HEALTHY: "green", State.FAILING: "yellow", State.DISABLED: "red"}
+_STYLES = {HealthState.HEALTHY: "green", HealthState.FAILING: "yellow", HealthState.DISABLED: "red"}
 _POLL = 0.5  # s between looks at a test's result
 
 
@@ -45,7 +45,7 @@ def list_(
         rows = [
             _row(found, target, item, notifications)
             for target, item in found.states.every(instance_id)
-            if not unwell or _health(target).state is not State.HEALTHY
+            if not unwell or _health(target).state is not HealthState.HEALTHY
         ]
     rows.sort(key=lambda row: (row["instance"], row["webhook"]))
     show(rows, title="Webhooks", empty="No webhooks.", as_json=as_json)
@@ -70,7 +70,7 @@ def show_webhook(webhook: WebhookArgument, stack: StackName = STACK, as_json: Js
             "last_failure_at": health.last_failure,
             "next_probe": health.probe_at,
             "last_test": item.get("test_result"),
-            "old_secret_signs_until": target.sealed_previous_until if len(target.seals(now=now)) > 1 else None,
+            "old_secret_signs_until": target.previous_expires_at if len(target.ciphertexts(now=now)) > 1 else None,
             "version": target.version,
         }
     show_one(row, as_json=as_json)
@@ -121,7 +121,7 @@ def disable(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = 
         )
     if changed is None:
         fail(f"webhook {webhook} was removed in the meantime")
-    say(f"Webhook {webhook} is disabled.", {"webhook": webhook, "health": State.DISABLED}, as_json=as_json)
+    say(f"Webhook {webhook} is disabled.", {"webhook": webhook, "health": HealthState.DISABLED}, as_json=as_json)
 
 
 @app.command(epilog=examples("webhooks enable WEBHOOK"))
@@ -136,7 +136,7 @@ def enable(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = F
     if changed is None:
         fail(f"webhook {webhook} was removed in the meantime")
     health = changed[1].state
-    text = "healthy already" if health is State.HEALTHY else "tried with the next delivery, within a minute"
+    text = "healthy already" if health is HealthState.HEALTHY else "tried with the next delivery, within a minute"
     say(f"Webhook {webhook} is {text}.", {"webhook": webhook, "health": health}, as_json=as_json)
 
 
@@ -197,7 +197,7 @@ def _row(found: Tools, target: Target, item: Mapping[str, Any], notifications: M
         "health": _shown(health, notifications=on),
         "notifications": on,
         "since": health.since,
-        "last_failure": health.last_reason if health.failures or health.state is not State.HEALTHY else None,
+        "last_failure": health.last_reason if health.failures or health.state is not HealthState.HEALTHY else None,
         "waiting": found.backlog.waiting(target.instance_id, target.webhook_id),
         "last_test": f"{test['status']} at {test['at']}" if test else None,
     }
@@ -205,7 +205,7 @@ def _row(found: Tools, target: Target, item: Mapping[str, Any], notifications: M
 
 def _shown(health: Health, *, notifications: bool) -> Shown:
     """A webhook is not called healthy while its instance sends it nothing."""
-    if health.state is State.HEALTHY and not notifications:
+    if health.state is HealthState.HEALTHY and not notifications:
         return Shown(NOTIFICATIONS_OFF, "yellow")
     return Shown(health.state, _STYLES[health.state])
 

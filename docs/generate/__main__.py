@@ -13,7 +13,7 @@ from docs.generate.bodies import EVENT_TYPES, schemas
 from docs.generate.catalogue import catalogue
 from docs.generate.openapi import openapi
 from docs.generate.typescript import typescript
-from lambdas.domain import webhook_body
+from lambdas.domain.webhooks import webhook_body
 
 DOCS = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from docs.generate.json_schema import DRAFT, Schema, schema_of
-from lambdas.domain.webhook_body import DATA, Timestamp
+from lambdas.domain.webhooks.webhook_body import DATA, Timestamp
 
 VERSION = "1"  # of the contract: the major version of the project
 EVENT_TYPES = tuple(DATA)

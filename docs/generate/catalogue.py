@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from docs.generate.json_schema import Schema
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.payload import render_event, render_notice, test_notice
-from lambdas.domain.webhook import WEBHOOK_FORMATS, NotificationFormat, Webhook, WebhookId
-from lambdas.feedback.reading import read
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.payload import render_event, render_notice, test_notice
+from lambdas.domain.webhooks.webhook import WEBHOOK_FORMATS, NotificationFormat, Webhook, WebhookId
+from lambdas.feedback.parse_message import parse_message
 
 SES_EVENTS = Path(__file__).parent / "ses_events"
 INSTANCE = "0b6f3c52-8d3e-4a51-9a44-2f7d1c9e5b10"
@@ -102,7 +102,7 @@ def catalogue(schemas: dict[str, Schema]) -> str:
 def examples(source: str) -> dict[NotificationFormat, Delivery]:
     """The SES event *source*, one of ses_events, as a webhook of each format gets it."""
     text = json.dumps(json.loads((SES_EVENTS / f"{source}.json").read_text()))  # SES writes no indentation
-    (event,) = read(text)
+    (event,) = parse_message(text)
     if not isinstance(event, FeedbackEvent):
         raise TypeError(f"{source}.json is not an SES event: {event}")
     return {

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of the TypedDicts in lambdas/domain/webhook_body.py."""
+"""JSON Schema 2020-12 of the TypedDicts in lambdas/domain/webhooks/webhook_body.py."""
 
 import types
 from typing import (
@@ -14,7 +14,7 @@ from typing import (
     is_typeddict,
 )
 
-from lambdas.domain.webhook_body import Timestamp
+from lambdas.domain.webhooks.webhook_body import Timestamp
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]

@@ -73,7 +73,7 @@ def client(service: str) -> "BaseClient":
 
 
 @cache
-def hasty_dynamodb() -> "DynamoDBClient":
+def impatient_dynamodb() -> "DynamoDBClient":
     """A DynamoDB for what may fail rather than hold others up: it tries once, and not for long."""
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
     made: Any = session().create_client("dynamodb", config=config)

@@ -1,4 +1,4 @@
-"""The broker's three functions: `handler` answers the platform, `worker` works operations off, `sweep` tidies up."""
+"""The broker's three functions: `handler` answers the platform, `worker` works operations off, `cleanup` tidies up."""
 
 import base64
 import json
@@ -10,14 +10,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.operations_queue import decode
-from lambdas.broker.api import Api
-from lambdas.broker.operations import Engine
-from lambdas.broker.requests import Answer, Request
+from lambdas.aws.sqs.operations_queue import decode
+from lambdas.broker.composition import Composition, clock
+from lambdas.broker.observability import Observability
+from lambdas.broker.operations.cleanup import Cleanup
+from lambdas.broker.operations.engine import Engine
+from lambdas.broker.osb.api import Api
+from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
-from lambdas.broker.sweeping import Sweep
-from lambdas.broker.telling import Telling
-from lambdas.broker.wiring import Wiring, clock
 
 logger = Logger(service="broker")
 metrics = Metrics(namespace="SesFeedback", service="broker")
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Give each operation in the batch a turn; a turn that died comes again."""
     failed = []
-    metrics.add_metric(name="Turns", unit=MetricUnit.Count, value=len(event["Records"]))
+    metrics.add_metric(name="StepRuns", unit=MetricUnit.Count, value=len(event["Records"]))
     for number, record in enumerate(event["Records"]):
         try:
             message = decode(record["body"])
@@ -44,19 +44,19 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             metrics.add_metric(name="OperationMessagesDropped", unit=MetricUnit.Count, value=1)
             continue
         try:
-            _engine().turn(message, owner=f"{context.aws_request_id}/{number}")
+            _engine().run_step(message, owner=f"{context.aws_request_id}/{number}")
         except Exception:  # this one comes again, the others need not
-            logger.exception("turn failed", extra={"instance_id": message.instance_id})
+            logger.exception("step run failed", extra={"instance_id": message.instance_id})
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
-def sweep(_: dict[str, Any], __: LambdaContext) -> None:
+def cleanup(_: dict[str, Any], __: LambdaContext) -> None:
     """Remove what binds and unbinds left that died, and wake operations that stalled."""
-    metrics.add_metric(name="Sweeps", unit=MetricUnit.Count, value=1)
-    _sweep().run(now=clock())
+    metrics.add_metric(name="CleanupRuns", unit=MetricUnit.Count, value=1)
+    _cleanup().run(now=clock())
 
 
 def _request(event: dict[str, Any]) -> Request:
@@ -72,32 +72,37 @@ def _request(event: dict[str, Any]) -> Request:
     )
 
 
-def _written(answer: Answer) -> dict[str, Any]:
+def _written(answer: Response) -> dict[str, Any]:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **answer.headers}
     return {"statusCode": answer.status, "headers": headers, "body": json.dumps(answer.body)}
 
 
 @cache
-def _wiring() -> Wiring:
-    return Wiring(BrokerSettings.from_environment())
+def _composition() -> Composition:
+    return Composition(BrokerSettings.from_environment())
 
 
 @cache
-def _telling() -> Telling:
-    return Telling(logger, metrics)
+def _observability() -> Observability:
+    return Observability(logger, metrics)
 
 
 @cache
 def _api() -> Api:
-    return _wiring().api(_telling().answered)
+    return _composition().api(_observability().answered)
 
 
 @cache
 def _engine() -> Engine:
-    return _wiring().engine(_telling().operation)
+    return _composition().engine(_observability().operation)
 
 
 @cache
-def _sweep() -> Sweep:
-    wiring = _wiring()
-    return Sweep(store=wiring.table, instances=wiring.reading, bindings=wiring.unbinding, tell=_telling().swept)
+def _cleanup() -> Cleanup:
+    wiring = _composition()
+    return Cleanup(
+        store=wiring.table,
+        instances=wiring.instance_queries,
+        bindings=wiring.unbinding,
+        log_answer=_observability().cleaned_up,
+    )

@@ -11,7 +11,7 @@ class BrokerSettings(Settings):
 
     broker_table: str
     webhooks_table: str
-    pacer_table: str
+    rate_limiter_table: str
     reputation_table: str
     operations_queue_url: str
     deliveries_queue_url: str

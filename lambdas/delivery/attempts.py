@@ -16,10 +16,10 @@ from lambdas.delivery.concurrency import ConcurrencyLimit, ConnectionSlots
 from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import Unreachable
 from lambdas.delivery.ports import Clock
-from lambdas.domain.attempt import TIMED_OUT, Answer, Attempt, Delivered, Failed, NoAnswer, judge
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.signature import signed_headers
-from lambdas.domain.target import Target
+from lambdas.domain.webhooks.attempt import TIMED_OUT, Attempt, Delivered, Failed, NoResponse, Response, classify
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.signature import signed_headers
+from lambdas.domain.webhooks.target import Target
 
 PATIENCE = 4  # failures in a row before no more begin: the first concurrency limit, gone
 USER_AGENT = "ses-feedback"
@@ -34,7 +34,7 @@ class Client(Protocol):
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         """Post *body* within *deadline*, s; never raises for what the receiver does."""
         ...
 
@@ -60,21 +60,21 @@ class AttemptSeries:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     pending: deque[PendingAttempt]
     most: int
-    patience: int = PATIENCE
+    failure_limit: int = PATIENCE
     made: list[tuple[PendingAttempt, Attempt]] = field(default_factory=list)
     failures: int = 0
     under_way: int = 0
     error: Exception | None = None  # of our own: what was attempted is not known
 
     @property
-    def patient(self) -> bool:
+    def below_failure_limit(self) -> bool:
         """Whether the webhook did not fail too often in a row."""
-        return self.failures < self.patience
+        return self.failures < self.failure_limit
 
     def next(self) -> PendingAttempt | None:
         """The next that may begin. After a failure, what is under way counts as if it had failed too."""
         doubtful = self.failures + self.under_way if self.failures else 0
-        if not self.pending or doubtful >= self.patience:
+        if not self.pending or doubtful >= self.failure_limit:
             return None
         self.under_way += 1
         return self.pending.popleft()
@@ -89,9 +89,9 @@ class AttemptSeries:
         self.made.append((pending, attempt))
         match attempt.outcome:
             case Delivered():
-                self.failures, self.patience = 0, PATIENCE
+                self.failures, self.failure_limit = 0, PATIENCE
             case Failed(reason=reason, wait=wait) if reason == TIMED_OUT or wait:
-                self.failures = self.patience
+                self.failures = self.failure_limit
             case _:
                 self.failures += 1
 
@@ -137,7 +137,7 @@ class AttemptRunner:
         for _ in range(min(series.most, len(series.pending))):
             if pending := series.next():
                 now = self.clock()
-                failed = judge(NoAnswer(reason=reason), now=now)
+                failed = classify(NoResponse(reason=reason), now=now)
                 series.note(pending, Attempt(delivery=pending.delivery, began=now, ended=now, outcome=failed))
 
     async def attempt(self, series: AttemptSeries, endpoint: Endpoint, pending: PendingAttempt) -> Attempt:
@@ -153,7 +153,7 @@ class AttemptRunner:
         }
         answer = await self.client.post(endpoint, headers, body, deadline=self.deadline)
         ended = self.clock()
-        return Attempt(delivery=pending.delivery, began=began, ended=ended, outcome=judge(answer, now=ended))
+        return Attempt(delivery=pending.delivery, began=began, ended=ended, outcome=classify(answer, now=ended))
 
 
 @dataclass(slots=True)

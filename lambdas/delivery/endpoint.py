@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lambdas.domain.address import AddressRules
+from lambdas.domain.webhooks.address_rules import AddressRules
 
 _PORTS = {"https": 443, "http": 80}
 _PRINTABLE = "!#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\""  # what a URL's path and query may hold as it stands

@@ -18,24 +18,24 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.aws.announcer import Announcer
-from lambdas.aws.archive import Archive
-from lambdas.aws.backlog import Backlog
-from lambdas.aws.clients import client, hasty_dynamodb
-from lambdas.aws.delivery_queue import DeliveryQueue, decode
-from lambdas.aws.seal import Unsealer
-from lambdas.aws.webhook_state import WebhookStates
-from lambdas.delivery.ports import Rules
+from lambdas.aws.clients import client, impatient_dynamodb
+from lambdas.aws.dynamodb.backlog.archive import Archive
+from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
+from lambdas.aws.kms.webhook_secrets import SecretDecrypter
+from lambdas.aws.sns.notifier import Notifier
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue, decode
+from lambdas.delivery.health_transitions import HealthTransitions
+from lambdas.delivery.ports import DeliveryRules
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.delivery.transitions import Transitions
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.health import HealthRules
-from lambdas.domain.ladder import Ladder
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.health import HealthRules
+from lambdas.domain.webhooks.retry_schedule import RetrySchedule
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from lambdas.delivery.deliverer import Deliverer
+    from lambdas.delivery.dispatch import Dispatcher
     from lambdas.delivery.release import Releaser
 
 SETTLING = timedelta(seconds=10)  # before the function's end, for what is left after the last attempt
@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     attempt = timedelta(seconds=_settings().attempt_seconds)
     deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - attempt - SETTLING
     try:
-        failed = _loop().run(_deliverer().deliver(batches, deadline=deadline))
+        failed = _loop().run(_dispatcher().deliver(batches, deadline=deadline))
     finally:
         _flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
@@ -110,28 +110,28 @@ def _loop() -> asyncio.Runner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
+class _Composition:
     """What both functions are made of."""
 
     queue: DeliveryQueue
     states: WebhookStates
     backlog: Backlog
-    announcer: Announcer
-    transitions: Transitions
+    notifier: Notifier
+    transitions: HealthTransitions
 
 
 @cache
-def _parts() -> _Parts:
+def _composition() -> _Composition:
     settings = _settings()
     states = WebhookStates(client("dynamodb"), settings.webhooks_table)
     backlog = Backlog(client("dynamodb"), settings.backlog_table)
-    announcer = Announcer(client("sns"), partition=settings.partition, region=settings.region, account=settings.account)
-    return _Parts(
+    notifier = Notifier(client("sns"), partition=settings.partition, region=settings.region, account=settings.account)
+    return _Composition(
         queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
         states=states,
         backlog=backlog,
-        announcer=announcer,
-        transitions=Transitions(states=states, backlog=backlog, teller=announcer, logger=logger, count=_count),
+        notifier=notifier,
+        transitions=HealthTransitions(states=states, backlog=backlog, notifier=notifier, logger=logger, count=_count),
     )
 
 
@@ -146,47 +146,47 @@ def _without_collector() -> Iterator[None]:
 
 
 @cache
-def _deliverer() -> "Deliverer":
+def _dispatcher() -> "Dispatcher":
     with _without_collector():
         from lambdas.delivery.certificates import ca_file
         from lambdas.delivery.concurrency import CONNECTIONS
-        from lambdas.delivery.deliverer import Deliverer
+        from lambdas.delivery.dispatch import Dispatcher
         from lambdas.delivery.name_resolver import NameResolver
         from lambdas.delivery.observability import DeliveryLog
         from lambdas.delivery.webhook_client import WebhookClient
-    from lambdas.domain.address import AddressRules
+    from lambdas.domain.webhooks.address_rules import AddressRules
 
-    settings, parts = _settings(), _parts()
+    settings, parts = _settings(), _composition()
     addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
-    return Deliverer(
+    return Dispatcher(
         queue=parts.queue,
         states=parts.states,
         tests=parts.states,
         backlog=parts.backlog,
-        archive=Archive(hasty_dynamodb(), settings.backlog_table),
+        archive=Archive(impatient_dynamodb(), settings.backlog_table),
         transitions=parts.transitions,
-        unseal=Unsealer(client("kms")),
+        decrypt=SecretDecrypter(client("kms")),
         client=WebhookClient(
             addresses, NameResolver(addresses), ca_file(settings.private_ca_file), connections=CONNECTIONS
         ),
         rules=_rules(settings),
         clock=_now,
-        spread=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
+        jitter=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
         log=DeliveryLog(logger=logger, count=_count),
     )
 
 
 @cache
 def _releaser() -> "Releaser":
-    from lambdas.delivery.digest import Digests
+    from lambdas.delivery.digests import Digests
     from lambdas.delivery.release import Releaser
 
-    parts = _parts()
+    parts = _composition()
     return Releaser(
         queue=parts.queue,
         states=parts.states,
-        lanes=parts.backlog,
-        digests=Digests(topics=parts.announcer, states=parts.states, logger=logger, count=_count),
+        partitions=parts.backlog,
+        digests=Digests(topics=parts.notifier, states=parts.states, logger=logger, count=_count),
         transitions=parts.transitions,
         clock=_now,
         logger=logger,
@@ -194,9 +194,9 @@ def _releaser() -> "Releaser":
     )
 
 
-def _rules(settings: DeliverySettings) -> Rules:
-    return Rules(
-        ladder=Ladder.parse(settings.ladder_seconds),
+def _rules(settings: DeliverySettings) -> DeliveryRules:
+    return DeliveryRules(
+        retry_schedule=RetrySchedule.parse(settings.retry_seconds),
         health=HealthRules(
             failing_after=timedelta(seconds=settings.failing_seconds),
             disabled_after=timedelta(seconds=settings.disabled_seconds),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
-from lambdas.domain.address import AddressRules
+from lambdas.domain.webhooks.address_rules import AddressRules
 
 LOOKUPS = 128  # threads, and sockets, at a time
 LOOKUPS_PER_INSTANCE = 2

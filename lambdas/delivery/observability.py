@@ -7,8 +7,8 @@ from aws_lambda_powertools import Logger
 from lambdas.delivery.attempts import PendingAttempt
 from lambdas.delivery.ports import Count
 from lambdas.delivery.webhook_deliveries import WebhookDeliveries
-from lambdas.domain.attempt import Attempt, Delivered, Failed, Refused
-from lambdas.domain.delivery import DeliveryBatch
+from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
+from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class DeliveryLog:
     def webhook_gone(self, batch: DeliveryBatch) -> None:
         """The webhook went with its last binding."""
         ids = {"instance_id": batch.instance_id, "webhook_id": batch.webhook_id}
-        self.logger.info("webhook gone", extra={**ids, "deliveries": [one.id for one in batch.deliveries]})
-        self.count("DeliveriesWebhookGone", len(batch.deliveries))
+        self.logger.info("webhook deleted", extra={**ids, "deliveries": [one.id for one in batch.deliveries]})
+        self.count("DeliveriesWebhookDeleted", len(batch.deliveries))
 
     def tested(self, one: WebhookDeliveries, pending: PendingAttempt, attempt: Attempt) -> None:
         """A webhook test was attempted."""
@@ -60,7 +60,7 @@ class DeliveryLog:
 
     def faulted(self, one: WebhookDeliveries) -> None:
         """An exception of our own is being handled; the webhook's messages come back."""
-        self.logger.exception("deliveries not settled", extra={**one.ids, "messages": one.messages})
+        self.logger.exception("deliveries not rescheduled", extra={**one.ids, "messages": one.messages})
         self.count("DeliveryFaults", 1)
 
 
@@ -69,7 +69,7 @@ def status_of(attempt: Attempt) -> str:
     match attempt.outcome:
         case Delivered(status=status):
             return str(status)
-        case Failed(reason=reason) | Refused(reason=reason):
+        case Failed(reason=reason) | ReceiverGone(reason=reason):
             return reason
 
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.health import Health, HealthRules
-from lambdas.domain.ladder import Ladder
-from lambdas.domain.signature import WebhookSecret
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import WebhookId
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.health import Health, HealthRules
+from lambdas.domain.webhooks.retry_schedule import RetrySchedule
+from lambdas.domain.webhooks.signature import WebhookSecret
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import WebhookId
 
 Key = tuple[str, WebhookId]  # instance id, webhook id
 Clock = Callable[[], datetime]
-Spread = Callable[[], float]  # a number from -1 to 1: the place in a wait's jitter
+Jitter = Callable[[], float]  # a number from -1 to 1: the place in a wait's jitter
 Count = Callable[[str, int], None]  # a metric's name, and by how much
-Unseal = Callable[[WebhookId, bytes], WebhookSecret]
+Decrypt = Callable[[WebhookId, bytes], WebhookSecret]
 
 
 class Queue(Protocol):
@@ -27,7 +27,7 @@ class Queue(Protocol):
         ...
 
 
-class States(Protocol):
+class WebhookHealthStore(Protocol):
     """Webhooks and their health."""
 
     def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
@@ -71,19 +71,19 @@ class Archive(Protocol):
         ...
 
 
-class Teller(Protocol):
+class Notifier(Protocol):
     """Publishes to SNS topics."""
 
-    def tell(self, topic: str, *, subject: str, text: str) -> bool:
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
         """Publish to a topic, a name or an ARN; False when there is no such topic."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class DeliveryRules:
     """The periods of delivery, s: `release_every`, and what an attempt may take."""
 
-    ladder: Ladder
+    retry_schedule: RetrySchedule
     health: HealthRules
     release_every: float
     attempt_seconds: float

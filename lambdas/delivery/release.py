@@ -12,37 +12,39 @@ from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
-from lambdas.aws.backlog import Lane, Parked
-from lambdas.delivery.digest import Digests
-from lambdas.delivery.ports import Clock, Count, Key, Queue, States
-from lambdas.delivery.transitions import Transitions
-from lambdas.domain.delivery import expires_at
-from lambdas.domain.health import MAX_DRAIN, Health, State, current, next_drain
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import NotificationFormat
+from lambdas.aws.dynamodb.backlog.backlog import Parked, Partition
+from lambdas.delivery.digests import Digests
+from lambdas.delivery.health_transitions import HealthTransitions
+from lambdas.delivery.ports import Clock, Count, Key, Queue, WebhookHealthStore
+from lambdas.domain.webhooks.delivery import expires_at
+from lambdas.domain.webhooks.health import MAX_DRAIN, Health, HealthState, current, next_drain
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import NotificationFormat
 
 
-class Lanes(Protocol):
+class ParkedDeliveries(Protocol):
     """The backlog, from the side that empties it."""
 
-    def due(self, *, now: datetime) -> Iterator[Lane]:
-        """The lanes with something due."""
+    def due(self, *, now: datetime) -> Iterator[Partition]:
+        """The partitions with something due."""
         ...
 
-    def read(self, lane: Lane, *, until: datetime | None = None, after: str = "", limit: int = 1000) -> list[Parked]:
-        """A lane's parked items, soonest due first."""
+    def read(
+        self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
+    ) -> list[Parked]:
+        """A partition's parked items, soonest due first."""
         ...
 
     def remove(self, parked: Iterable[Parked]) -> None:
         """Take items out that were not parked again since."""
         ...
 
-    def set_aside(self, parked: Parked) -> None:
+    def quarantine(self, parked: Parked) -> None:
         """Move an unreadable item out of the way."""
         ...
 
-    def rest(self, lane: Lane, *, until: datetime | None) -> bool:
-        """Clear or move the lane's mark unless something was parked since."""
+    def rest(self, partition: Partition, *, until: datetime | None) -> bool:
+        """Clear or move the partition's mark unless something was parked since."""
         ...
 
 
@@ -51,10 +53,10 @@ class Releaser:
     """Releases what is due."""
 
     queue: Queue
-    states: States
-    lanes: Lanes
+    states: WebhookHealthStore
+    partitions: ParkedDeliveries
     digests: Digests
-    transitions: Transitions
+    transitions: HealthTransitions
     clock: Clock
     logger: Logger
     count: Count
@@ -62,117 +64,124 @@ class Releaser:
     def release(self, *, deadline: datetime) -> None:
         """One round over all webhooks with something due, begun no later than *deadline*."""
         now = self.clock()
-        due: dict[Key, list[Lane]] = {}
-        for lane in self.lanes.due(now=now):
-            due.setdefault((lane.instance_id, lane.webhook_id), []).append(lane)
-        targets = self.states.load(due, now=now, fresh=True)  # after the lanes: whoever wakes one changed health first
-        for key, lanes in due.items():
+        due: dict[Key, list[Partition]] = {}
+        for partition in self.partitions.due(now=now):
+            due.setdefault((partition.instance_id, partition.webhook_id), []).append(partition)
+        # after the partitions: whoever wakes one changed health first
+        targets = self.states.load(due, now=now, fresh=True)
+        for key, partitions in due.items():
             if self.clock() >= deadline:
-                self.logger.warning("release cut short", extra={"webhooks": len(due)})
+                self.logger.warning("release stopped at its deadline", extra={"webhooks": len(due)})
                 return
             try:
-                self._release(targets.get(key), lanes)
+                self._release(targets.get(key), partitions)
             except Exception:
                 self.logger.exception("webhook not released", extra={"instance_id": key[0], "webhook_id": key[1]})
                 self.count("ReleaseFaults", 1)
 
-    def _release(self, target: Target | None, lanes: Sequence[Lane]) -> None:
+    def _release(self, target: Target | None, partitions: Sequence[Partition]) -> None:
         now = self.clock()
         if target is None:
-            self._forget(lanes)
+            self._forget(partitions)
             return
         health = current(target.health, target.version, now=now)
-        self.transitions.tell_again(target, now=now)
+        self.transitions.notify_again(target, now=now)
         if target.format is NotificationFormat.EMAIL:
-            self._digest(target, lanes, now)
-        elif health.state is State.DISABLED:
-            self._await_expiry(lanes, now)
-        elif health.state is State.FAILING:
+            self._digest(target, partitions, now)
+        elif health.state is HealthState.DISABLED:
+            self._await_expiry(partitions, now)
+        elif health.state is HealthState.FAILING:
             if health.may_probe(now=now):
-                first = health.probes % len(lanes)
-                self._probe([*lanes[first:], *lanes[:first]], now)
+                first = health.probes % len(partitions)
+                self._probe([*partitions[first:], *partitions[:first]], now)
         elif health.drain:
-            self._drain(target, health, lanes, now)
+            self._drain(target, health, partitions, now)
         else:
-            self._send_due(lanes, MAX_DRAIN, now)
+            self._send_due(partitions, MAX_DRAIN, now)
 
-    def _forget(self, lanes: Sequence[Lane]) -> None:
-        """The webhook is gone: nobody looks at its lanes any more, and the table forgets what they hold."""
-        for lane in lanes:
-            if self.lanes.rest(lane, until=None):
-                ids = {"instance_id": lane.instance_id, "webhook_id": lane.webhook_id}
-                self.logger.info("webhook gone", extra={**ids, "waiting": lane.waiting})
-                self.count("DeliveriesWebhookGone", lane.waiting)
+    def _forget(self, partitions: Sequence[Partition]) -> None:
+        """The webhook is gone: nobody looks at its partitions any more, and the table forgets what they hold."""
+        for partition in partitions:
+            if self.partitions.rest(partition, until=None):
+                ids = {"instance_id": partition.instance_id, "webhook_id": partition.webhook_id}
+                self.logger.info("webhook deleted", extra={**ids, "waiting": partition.waiting})
+                self.count("DeliveriesWebhookDeleted", partition.waiting)
 
-    def _await_expiry(self, lanes: Sequence[Lane], now: datetime) -> None:
+    def _await_expiry(self, partitions: Sequence[Partition], now: datetime) -> None:
         """A disabled webhook's deliveries stay until they expire."""
-        for lane in lanes:
-            self._live(self.lanes.read(lane, until=now), now)
-            left = self._live(self.lanes.read(lane, limit=1), now)
-            self.lanes.rest(lane, until=expires_at(left[0].batch) if left and left[0].batch else None)
+        for partition in partitions:
+            self._live(self.partitions.read(partition, until=now), now)
+            left = self._live(self.partitions.read(partition, limit=1), now)
+            self.partitions.rest(partition, until=expires_at(left[0].batch) if left and left[0].batch else None)
 
-    def _probe(self, lanes: Sequence[Lane], now: datetime) -> None:
+    def _probe(self, partitions: Sequence[Partition], now: datetime) -> None:
         """Send one parked message to a failing webhook: whoever delivers it claims the probe and tries the first.
 
-        Each probe begins with another lane, so that a delivery that alone is refused does not keep the webhook failing.
+        Each probe begins with another partition, so that a delivery that alone is refused does not keep the webhook
+        failing.
         """
-        for lane in lanes:
-            if found := self._live(self.lanes.read(lane, limit=1), now):
+        for partition in partitions:
+            if found := self._live(self.partitions.read(partition, limit=1), now):
                 self._send(found)
                 return
-            self._rest(lane)
+            self._rest(partition)
 
-    def _drain(self, target: Target, health: Health, lanes: Sequence[Lane], now: datetime) -> None:
+    def _drain(self, target: Target, health: Health, partitions: Sequence[Partition], now: datetime) -> None:
         """After a recovery: all that was parked before it, oldest first, at the rate that health allows."""
-        each = -(-health.drain // len(lanes)) + 1
-        waiting = [list(islice(self._parked_before(lane, health.since or now, now), each)) for lane in lanes]
+        each = -(-health.drain // len(partitions)) + 1
+        waiting = [
+            list(islice(self._parked_before(partition, health.since or now, now), each)) for partition in partitions
+        ]
         chosen = sorted((parked for some in waiting for parked in some), key=lambda parked: parked.due)[: health.drain]
         self._send(chosen)
         left = sum(map(len, waiting)) > len(chosen) or any(len(some) == each for some in waiting)
         self.states.change(target, lambda latest: next_drain(latest, left=left) if latest.drain else latest)
         if not left:
-            for lane in lanes:
-                self._rest(lane)
+            for partition in partitions:
+                self._rest(partition)
 
-    def _parked_before(self, lane: Lane, moment: datetime, now: datetime) -> Iterator[Parked]:
-        """A lane's items that were parked before *moment*, or are due: what is refused after it climbs its ladder."""
+    def _parked_before(self, partition: Partition, moment: datetime, now: datetime) -> Iterator[Parked]:
+        """A partition's items that were parked before *moment*, or are due: what is refused after it climbs its retry
+        schedule."""
         after = ""
-        while page := self.lanes.read(lane, after=after, limit=50):
+        while page := self.partitions.read(partition, after=after, limit=50):
             yield from (one for one in self._live(page, now) if one.parked_at <= moment or one.due <= now)
             after = page[-1].sk
 
-    def _send_due(self, lanes: Sequence[Lane], budget: int, now: datetime) -> None:
+    def _send_due(self, partitions: Sequence[Partition], budget: int, now: datetime) -> None:
         """A healthy webhook's deliveries that are due."""
-        for lane in lanes:
-            page = self.lanes.read(lane, until=now, limit=budget + 1)
+        for partition in partitions:
+            page = self.partitions.read(partition, until=now, limit=budget + 1)
             live = self._live(page, now)
             self._send(live[:budget])
             if len(page) <= budget:
-                self._rest(lane)
+                self._rest(partition)
             budget = max(1, budget - len(live))
 
-    def _digest(self, target: Target, lanes: Sequence[Lane], now: datetime) -> None:
+    def _digest(self, target: Target, partitions: Sequence[Partition], now: datetime) -> None:
         """A notification_email's deliveries, gathered: at most one digest a minute, and only once someone hears."""
         if not self.digests.may_send(target, now=now):
             return
-        gathered = self._live([one for lane in lanes for one in self.lanes.read(lane, limit=20)], now)
+        gathered = self._live(
+            [one for partition in partitions for one in self.partitions.read(partition, limit=20)], now
+        )
         if gathered:
             self.digests.send(target, [one.batch for one in gathered if one.batch])
-            self.lanes.remove(gathered)
-        for lane in lanes:
-            self._rest(lane)
+            self.partitions.remove(gathered)
+        for partition in partitions:
+            self._rest(partition)
 
     def _live(self, items: Iterable[Parked], now: datetime) -> list[Parked]:
         """The items that are still to be delivered; what expired goes, what cannot be read goes aside. Both alarm."""
         live = []
         for parked in items:
-            ids = {"instance_id": parked.lane.instance_id, "webhook_id": parked.lane.webhook_id}
+            ids = {"instance_id": parked.partition.instance_id, "webhook_id": parked.partition.webhook_id}
             if parked.batch is None:
-                self.lanes.set_aside(parked)
+                self.partitions.quarantine(parked)
                 self.logger.error("parked deliveries unreadable", extra={**ids, "item": parked.sk})
                 self.count("DeliveriesUnreadable", max(1, parked.count))
             elif expires_at(parked.batch) <= now:
-                self.lanes.remove([parked])
+                self.partitions.remove([parked])
                 expired = [delivery.id for delivery in parked.batch.deliveries]
                 self.logger.error("deliveries expired", extra={**ids, "deliveries": expired})
                 self.count("DeliveriesExpired", len(expired))
@@ -184,13 +193,13 @@ class Releaser:
         if not items:
             return
         self.queue.send_later([(parked.batch, 0) for parked in items if parked.batch])
-        self.lanes.remove(items)
-        ids = {"instance_id": items[0].lane.instance_id, "webhook_id": items[0].lane.webhook_id}
+        self.partitions.remove(items)
+        ids = {"instance_id": items[0].partition.instance_id, "webhook_id": items[0].partition.webhook_id}
         released = sum(parked.count for parked in items)
         self.logger.info("deliveries released", extra={**ids, "count": released, "messages": len(items)})
         self.count("DeliveriesReleased", released)
 
-    def _rest(self, lane: Lane) -> None:
-        """Let a lane rest until its next item is due, or for good when it has none."""
-        following = self.lanes.read(lane, limit=1)
-        self.lanes.rest(lane, until=following[0].due if following else None)
+    def _rest(self, partition: Partition) -> None:
+        """Let a partition rest until its next item is due, or for good when it has none."""
+        following = self.partitions.read(partition, limit=1)
+        self.partitions.rest(partition, until=following[0].due if following else None)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lambdas.delivery.attempts import PendingAttempt
-from lambdas.delivery.ports import Rules, Spread
-from lambdas.domain.attempt import Attempt, Failed
-from lambdas.domain.delivery import Delivery, DeliveryBatch, batched, created_at, expires_at
-from lambdas.domain.health import State
-from lambdas.domain.ladder import JITTER
-from lambdas.domain.target import Target
+from lambdas.delivery.ports import DeliveryRules, Jitter
+from lambdas.domain.webhooks.attempt import Attempt, Failed
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, created_at, expires_at
+from lambdas.domain.webhooks.health import HealthState
+from lambdas.domain.webhooks.retry_schedule import JITTER
+from lambdas.domain.webhooks.target import Target
 
 MAX_DELAY = 900.0  # s: SQS's longest; longer waits are parked
 PAUSE = 5.0  # s before what was put off behind a failure is looked at again: the retry schedule's first wait
@@ -39,9 +39,9 @@ def park_all(target: Target, pending: Iterable[PendingAttempt]) -> Reschedule:
     return Reschedule(parked=[(batch, created_at(batch)) for batch in _batches(target, pending)])
 
 
-def put_off(target: Target, pending: Iterable[PendingAttempt], *, delay: float, spread: Spread) -> Reschedule:
+def put_off(target: Target, pending: Iterable[PendingAttempt], *, delay: float, jitter: Jitter) -> Reschedule:
     """Send what was not begun again after *delay*, s, with the attempt number it had."""
-    jittered = min(MAX_DELAY, delay * (1 + JITTER * spread()))
+    jittered = min(MAX_DELAY, delay * (1 + JITTER * jitter()))
     return Reschedule(later=[(batch, jittered) for batch in _batches(target, pending)])
 
 
@@ -50,9 +50,9 @@ def after_attempts(
     failed: Sequence[tuple[PendingAttempt, Attempt]],
     not_begun: Sequence[PendingAttempt],
     *,
-    rules: Rules,
-    spread: Spread,
-    patient: bool,
+    rules: DeliveryRules,
+    jitter: Jitter,
+    below_failure_limit: bool,
     now: datetime,
 ) -> Reschedule:
     """Where failed and not begun deliveries go, by the webhook's health after the attempts (in *target*).
@@ -61,12 +61,12 @@ def after_attempts(
     too often (*patient* is False). A failing webhook's deliveries are parked, but for the next probe if it is due
     before release would look.
     """
-    if target.health.state is not State.HEALTHY:
+    if target.health.state is not HealthState.HEALTHY:
         return _park_but_for_the_probe(target, failed, not_begun, rules.release_every, now)
     asked = _asked_wait(attempt for _, attempt in failed)
-    rescheduled = _retry(target, failed, asked, rules=rules, spread=spread, now=now)
-    delay = 0.0 if patient else max(PAUSE, asked or 0.0)
-    rescheduled.add(put_off(target, not_begun, delay=delay, spread=spread))
+    rescheduled = _retry(target, failed, asked, rules=rules, jitter=jitter, now=now)
+    delay = 0.0 if below_failure_limit else max(PAUSE, asked or 0.0)
+    rescheduled.add(put_off(target, not_begun, delay=delay, jitter=jitter))
     return rescheduled
 
 
@@ -79,7 +79,7 @@ def _park_but_for_the_probe(
 ) -> Reschedule:
     rescheduled = park_all(target, [pending for pending, _ in failed] + list(not_begun))
     health = target.health
-    soon = (health.probe_at - now).total_seconds() if health.state is State.FAILING and health.probe_at else None
+    soon = (health.probe_at - now).total_seconds() if health.state is HealthState.FAILING and health.probe_at else None
     if failed and rescheduled.parked and soon is not None and soon < release_every:
         probe, _ = rescheduled.parked.pop(0)
         rescheduled.later.append((probe, max(0.0, soon) + 1))  # a second late, so that it is due
@@ -91,15 +91,15 @@ def _retry(
     failed: Sequence[tuple[PendingAttempt, Attempt]],
     asked: float | None,
     *,
-    rules: Rules,
-    spread: Spread,
+    rules: DeliveryRules,
+    jitter: Jitter,
     now: datetime,
 ) -> Reschedule:
     """Each failed delivery by its place in the retry schedule; those at its end are parked until they expire."""
     rescheduled = Reschedule()
     following = (PendingAttempt(delivery=pending.delivery, number=pending.number + 1) for pending, _ in failed)
     for batch in _batches(target, following):
-        wait = rules.ladder.wait(batch.attempt - 1, retry_after=asked, spread=spread())
+        wait = rules.retry_schedule.wait(batch.attempt - 1, retry_after=asked, jitter=jitter())
         if wait is None:
             rescheduled.exhausted += len(batch.deliveries)
             rescheduled.parked.append((batch, expires_at(batch)))

@@ -21,7 +21,7 @@ class DeliverySettings(Settings):
     private_ca_file: str  # PEM file in the bundle, relative to its root, trusted beside the public ones; empty: none
 
     attempt_seconds: int  # that an attempt may take in all, s; 15 in production
-    ladder_seconds: str  # comma-separated waits after each failed attempt, s
+    retry_seconds: str  # comma-separated waits after each failed attempt, s
     probe_seconds: str  # comma-separated waits between probes of a failing webhook, s; the last repeats
     failing_seconds: int  # how long failures must go on before a webhook counts as failing, s; 30 in production
     disabled_seconds: int  # how long a webhook may be failing before it is disabled, s; five days in production

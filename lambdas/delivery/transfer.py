@@ -8,8 +8,8 @@ from typing import Any
 
 import pycurl
 
-from lambdas.domain.address import AddressRules
-from lambdas.domain.attempt import BODY_READ, TIMED_OUT, Answer, NoAnswer
+from lambdas.domain.webhooks.address_rules import AddressRules
+from lambdas.domain.webhooks.attempt import BODY_READ, TIMED_OUT, NoResponse, Response
 
 KEEP_ALIVE = 60  # s: most servers close an idle connection after 60 to 75
 MAX_AGE = 300  # s: a receiver that moves to other addresses is followed by then, however busy its connection
@@ -89,11 +89,11 @@ class Transfer:
         """Cancel *future*, the transfer's, *after* seconds from the end of its headers."""
         self._future, self._body_deadline = future, after
 
-    def outcome(self, failure: pycurl.error | None) -> Answer | NoAnswer:
+    def outcome(self, failure: pycurl.error | None) -> Response | NoResponse:
         """The answer as far as it came, or why there is none. A status decides, whatever became of the body."""
         if not self._complete:
-            return NoAnswer(reason=self._reason(failure))
-        return Answer(status=self._status, retry_after=self._retry_after(), body=bytes(self._body[:BODY_READ]))
+            return NoResponse(reason=self._reason(failure))
+        return Response(status=self._status, retry_after=self._retry_after(), body=bytes(self._body[:BODY_READ]))
 
     def _reason(self, failure: pycurl.error | None) -> str:
         """In words for the tenant; never the URL, which may hold a password in its query."""

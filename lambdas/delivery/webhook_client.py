@@ -16,8 +16,8 @@ import pycurl
 from lambdas.delivery.endpoint import Endpoint, read_url
 from lambdas.delivery.name_resolver import NameResolver, Unreachable
 from lambdas.delivery.transfer import Transfer
-from lambdas.domain.address import AddressRules, BadUrl
-from lambdas.domain.attempt import Answer, NoAnswer
+from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl
+from lambdas.domain.webhooks.attempt import NoResponse, Response
 
 DEADLINE = 15.0  # s for an attempt, connect to last byte: Standard Webhooks asks for 15 to 30
 BODY_DEADLINE = 3.0  # s for the body: the status is already known, and decides
@@ -64,7 +64,7 @@ class WebhookClient:
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float = DEADLINE
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         """Post *body* within *deadline*, s. Never raises for what the receiver does.
 
         If the receiver closed a kept connection without an answer, libcurl sends the request again over a new one.

@@ -9,10 +9,10 @@ from lambdas.delivery.attempts import PATIENCE, AttemptSeries, PendingAttempt
 from lambdas.delivery.concurrency import FIRST
 from lambdas.delivery.ports import Key
 from lambdas.delivery.reschedule import Reschedule
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.health import FAILURES, Health, State
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import NotificationFormat
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.health import FAILURES, Health, HealthState
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import NotificationFormat
 
 TEST = "webhook.test"  # the type of a delivery that never touches health
 SUSPECT_PAUSE = timedelta(seconds=4)  # after the last of many failures: below the first retry's wait, jitter included
@@ -69,15 +69,15 @@ def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Targe
 
 def is_parked(target: Target, *, now: datetime) -> bool:
     """Whether a webhook's deliveries are parked without an attempt. Digests gather in the backlog, too."""
-    if target.format is NotificationFormat.EMAIL or target.health.state is State.DISABLED:
+    if target.format is NotificationFormat.EMAIL or target.health.state is HealthState.DISABLED:
         return True
-    return target.health.state is State.FAILING and not target.health.may_probe(now=now)
+    return target.health.state is HealthState.FAILING and not target.health.may_probe(now=now)
 
 
 def is_suspect(health: Health, *, now: datetime) -> bool:
     """Whether a healthy webhook failed so often and so lately that its deliveries are better put off."""
     return (
-        health.state is State.HEALTHY
+        health.state is HealthState.HEALTHY
         and health.failures >= FAILURES
         and health.last_failure is not None
         and now - health.last_failure < SUSPECT_PAUSE
@@ -86,14 +86,14 @@ def is_suspect(health: Health, *, now: datetime) -> bool:
 
 def series_of(target: Target, credentials: Credentials, pending: list[PendingAttempt]) -> AttemptSeries:
     """What an invocation attempts of a webhook: one attempt if it is failing, few at once if it failed lately."""
-    most, patience = FIRST, PATIENCE
-    if target.health.state is not State.HEALTHY:
-        most, patience = 1, 1
+    most, failure_limit = FIRST, PATIENCE
+    if target.health.state is not HealthState.HEALTHY:
+        most, failure_limit = 1, 1
     elif target.health.failures:
-        most, patience = 1, 2
+        most, failure_limit = 1, 2
     keys, headers = credentials
     return AttemptSeries(
-        target=target, keys=keys, headers=headers, pending=deque(pending), most=most, patience=patience
+        target=target, keys=keys, headers=headers, pending=deque(pending), most=most, failure_limit=failure_limit
     )
 
 
@@ -101,5 +101,5 @@ def series_of_tests(target: Target, credentials: Credentials, tests: list[Pendin
     """Tests are attempted whatever the health, and all of them."""
     keys, headers = credentials
     return AttemptSeries(
-        target=target, keys=keys, headers=headers, pending=deque(tests), most=1, patience=len(tests) + 1
+        target=target, keys=keys, headers=headers, pending=deque(tests), most=1, failure_limit=len(tests) + 1
     )

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.event import FeedbackEvent
-from lambdas.feedback.feeding import Fed
-from lambdas.feedback.reading import NotAnEvent, read
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.feedback.parse_message import NotAnEvent, parse_message
+from lambdas.feedback.record import Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class QueueMessage:
     """A message of the events queue."""
 
     id: str
@@ -25,34 +25,34 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class InstanceGone:
     """There is no such instance (any more): nobody's reputation, nobody to tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """Feeding an instance's events broke; they must come again."""
+class RecordingFailed:
+    """EventRecorder an instance's events broke; they must come again."""
 
     error: Exception
 
 
-Outcome = Fed | Gone | Failed
+RecordingOutcome = Recorded | InstanceGone | RecordingFailed
 
 
-class Feeding(Protocol):
+class EventRecorder(Protocol):
     """What a batch is fed to."""
 
     def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
         """Who is told of each instance's events; None when it is gone."""
 
-    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Fed:
+    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:
         """Count one instance's events."""
 
     def send(self, batches: Iterable[DeliveryBatch]) -> None:
         """Fan out."""
 
 
-class Report(Protocol):
+class Observer(Protocol):
     """Who is told what became of a batch: log and metrics."""
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
@@ -61,79 +61,84 @@ class Report(Protocol):
     def unattributed(self, event: FeedbackEvent) -> None:
         """An event whose configuration set is missing or not ours."""
 
-    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:
+    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
         """What became of an instance's events."""
 
 
-Runner = Callable[[Callable[[str], Outcome], Iterable[str]], Iterable[Outcome]]
+Runner = Callable[[Callable[[str], RecordingOutcome], Iterable[str]], Iterable[RecordingOutcome]]
 
 
 def process(
-    messages: Sequence[Message], feeding: Feeding, report: Report, *, now: datetime, run: Runner = map
+    messages: Sequence[QueueMessage], recorder: EventRecorder, observer: Observer, *, now: datetime, run: Runner = map
 ) -> list[str]:
     """Process *messages*; the ids of those that must come again. *run* maps over instances, in order."""
     senders: dict[str, list[str]] = {}
     events: dict[str, list[FeedbackEvent]] = {}
     for message in messages:
-        for event in _events(message, report):
+        for event in _events(message, observer):
             if event.instance_id is None:
-                report.unattributed(event)
+                observer.unattributed(event)
                 continue
             senders.setdefault(event.instance_id, []).append(message.id)
             events.setdefault(event.instance_id, []).append(event)
 
-    recorded = _recorded(events, feeding, now, run)
+    recorded = _recorded(events, recorder, now, run)
     failed: dict[str, None] = {}
-    for instance_id, outcome in _fanned_out(recorded, feeding).items():
-        report.outcome(instance_id, events[instance_id], outcome)
-        if isinstance(outcome, Failed):
+    for instance_id, outcome in _fanned_out(recorded, recorder).items():
+        observer.outcome(instance_id, events[instance_id], outcome)
+        if isinstance(outcome, RecordingFailed):
             failed.update(dict.fromkeys(senders[instance_id]))
     return list(failed)
 
 
 def _recorded(
-    events: Mapping[str, Sequence[FeedbackEvent]], feeding: Feeding, now: datetime, run: Runner
-) -> Mapping[str, Outcome]:
+    events: Mapping[str, Sequence[FeedbackEvent]], recorder: EventRecorder, now: datetime, run: Runner
+) -> Mapping[str, RecordingOutcome]:
     try:
-        audience_of = feeding.audiences_of(list(events))
+        audience_of = recorder.audiences_of(list(events))
     except Exception as error:  # noqa: BLE001  # the table does not answer: all of them come again
-        return dict.fromkeys(events, Failed(error=error))
+        return dict.fromkeys(events, RecordingFailed(error=error))
 
-    def record(instance_id: str) -> Outcome:
+    def record(instance_id: str) -> RecordingOutcome:
         try:
             audience = audience_of(instance_id)
-            return Gone() if audience is None else feeding.record(audience, events[instance_id], now=now)
+            return InstanceGone() if audience is None else recorder.record(audience, events[instance_id], now=now)
         except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
-            return Failed(error=error)
+            return RecordingFailed(error=error)
 
     return dict(zip(events, run(record, events), strict=True))
 
 
-def _fanned_out(recorded: Mapping[str, Outcome], feeding: Feeding) -> Mapping[str, Outcome]:
+def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: EventRecorder) -> Mapping[str, RecordingOutcome]:
     """Send all instances' deliveries in as few calls as they fit; if that fails, one instance after the other.
 
     The smallest go first, so that nobody waits for a neighbour's flood.
     """
-    fed = {instance_id: outcome for instance_id, outcome in recorded.items() if isinstance(outcome, Fed)}
-    smallest_first = sorted(fed, key=lambda instance_id: len(fed[instance_id].fan_out))
+    recorded_events = {
+        instance_id: outcome for instance_id, outcome in recorded.items() if isinstance(outcome, Recorded)
+    }
+    smallest_first = sorted(recorded_events, key=lambda instance_id: len(recorded_events[instance_id].fan_out))
     try:
-        feeding.send(batch for instance_id in smallest_first for batch in fed[instance_id].fan_out)
+        recorder.send(batch for instance_id in smallest_first for batch in recorded_events[instance_id].fan_out)
     except Exception:  # noqa: BLE001  # found out one by one
-        return {**recorded, **{instance_id: _sent_alone(fed[instance_id], feeding) for instance_id in smallest_first}}
+        return {
+            **recorded,
+            **{instance_id: _sent_alone(recorded_events[instance_id], recorder) for instance_id in smallest_first},
+        }
     return recorded
 
 
-def _sent_alone(outcome: Fed, feeding: Feeding) -> Outcome:
+def _sent_alone(outcome: Recorded, recorder: EventRecorder) -> RecordingOutcome:
     try:
-        feeding.send(outcome.fan_out)
+        recorder.send(outcome.fan_out)
     except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
-        return Failed(error=error)
+        return RecordingFailed(error=error)
     return outcome
 
 
-def _events(message: Message, report: Report) -> Iterable[FeedbackEvent]:
-    for reading in read(message.body):
+def _events(message: QueueMessage, observer: Observer) -> Iterable[FeedbackEvent]:
+    for reading in parse_message(message.body):
         if isinstance(reading, NotAnEvent):
-            report.not_an_event(message.id, reading)
+            observer.not_an_event(message.id, reading)
         else:
             yield reading

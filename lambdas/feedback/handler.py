@@ -10,14 +10,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.audiences import Audiences
 from lambdas.aws.clients import client
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.ledger import Ledger
-from lambdas.feedback.batch import Message, process
-from lambdas.feedback.feeding import Feeder
+from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.aws.dynamodb.webhooks.audiences import Audiences
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.feedback.batch import QueueMessage, process
+from lambdas.feedback.observability import Observability
+from lambdas.feedback.record import Recorder
 from lambdas.feedback.settings import FeedbackSettings
-from lambdas.feedback.telling import Telling
 
 logger = Logger(service="feedback")
 metrics = Metrics(namespace="SesFeedback", service="feedback")
@@ -31,22 +31,24 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Feed a batch of the events queue; see `lambdas.feedback.batch`."""
     messages = list(_messages(event))
     metrics.add_metric(name="MessagesRead", unit=MetricUnit.Count, value=len(messages))
-    failed = process(messages, _feeder(), Telling(logger, metrics), now=datetime.now(UTC), run=_side_by_side.map)
+    failed = process(
+        messages, _recorder(), Observability(logger, metrics), now=datetime.now(UTC), run=_side_by_side.map
+    )
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def _messages(event: dict[str, Any]) -> Iterator[Message]:
+def _messages(event: dict[str, Any]) -> Iterator[QueueMessage]:
     for record in event["Records"]:
-        yield Message(id=record["messageId"], body=record["body"])
+        yield QueueMessage(id=record["messageId"], body=record["body"])
 
 
 @cache
-def _feeder() -> Feeder:
+def _recorder() -> Recorder:
     settings = FeedbackSettings.from_environment()
     dynamodb = client("dynamodb")
-    return Feeder(
+    return Recorder(
         audiences=Audiences(dynamodb, settings.webhooks_table),
         ledger=Ledger(dynamodb, settings.reputation_table),
-        outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        delivery_queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
         topic_arn=settings.event_topic_arn,
     )

@@ -5,26 +5,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from lambdas.aws.archive import Archive
-from lambdas.aws.backlog import SHARDS, Backlog
-from lambdas.aws.broker_table import BrokerTable
 from lambdas.aws.clients import client
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.iam import Iam
-from lambdas.aws.identity_status import IdentityStatuses
-from lambdas.aws.pace import Pace
-from lambdas.aws.pacer import Pacer
-from lambdas.aws.portal_table import PortalTable
-from lambdas.aws.reputation_table import ReputationTable
+from lambdas.aws.dynamodb.backlog.archive import Archive
+from lambdas.aws.dynamodb.backlog.backlog import SHARDS, Backlog
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.portal_table import PortalTable
+from lambdas.aws.dynamodb.rate_limiter import RateLimiter
+from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
+from lambdas.aws.iam.users import IamUsers
+from lambdas.aws.ses.identity_status import IdentityStatuses
+from lambdas.aws.ses.rate_limit import RateLimit
 from lambdas.aws.signing_key import SigningKeys
-from lambdas.aws.standing_table import StandingTable
-from lambdas.aws.topics import Topics
-from lambdas.aws.webhook_state import WebhookStates
-from lambdas.domain.dns_records import DnsRecord
-from lambdas.domain.instance import Instance, InstanceState
-from lambdas.domain.instance_dns import InstanceDns
+from lambdas.aws.sns.topics import Topics
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.domain.portal import Session
-from lambdas.domain.reputation import Rules
+from lambdas.domain.reputation.evaluation import ReputationRules
+from lambdas.domain.tenants.dns_records import DnsRecord
+from lambdas.domain.tenants.instance import Instance, InstanceState
+from lambdas.domain.tenants.instance_dns import InstanceDns
 from lambdas.portal.app import Log, Portal
 from lambdas.portal.finding import Finder
 from lambdas.portal.pages.mail import MailPages
@@ -72,8 +72,8 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
     webhooks = WebhookStates(dynamodb, settings.webhooks_table)
     backlog = Backlog(dynamodb, settings.backlog_table)
     ledger = ReputationTable(dynamodb, settings.reputation_table)
-    statuses = StandingTable(dynamodb, settings.reputation_table)
-    rules = Rules(**{field.name: getattr(settings, field.name) for field in fields(Rules)})
+    statuses = SendingStatusTable(dynamodb, settings.reputation_table)
+    rules = ReputationRules(**{field.name: getattr(settings, field.name) for field in fields(ReputationRules)})
 
     def find(instance_id: str) -> Instance | None:
         found = broker.instance(instance_id)
@@ -142,8 +142,8 @@ def _look_up(records: Sequence[DnsRecord]) -> Sequence[LookedUp]:
 
 
 def _identities(settings: PortalSettings) -> Callable[[str], IdentityStatus | None]:
-    limiter = Pacer(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
-    pace = Pace(limiter, patience=_SES_PATIENCE, clock=lambda: datetime.now(UTC), sleep=time.sleep)
+    limiter = RateLimiter(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
+    pace = RateLimit(limiter, max_wait=_SES_PATIENCE, clock=lambda: datetime.now(UTC), sleep=time.sleep)
     statuses = IdentityStatuses(client("sesv2"), pace)
 
     def identity(domain: str) -> IdentityStatus | None:
@@ -154,7 +154,7 @@ def _identities(settings: PortalSettings) -> Callable[[str], IdentityStatus | No
 
 
 def _users() -> Quota:
-    quota = Iam(client("iam"), boundary_arn="").quota()
+    quota = IamUsers(client("iam"), boundary_arn="").quota()
     return Quota(name="IAM users (bindings)", used=quota.users, limit=quota.limit)
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.reputation.ledger import LedgerEntry
 
 _RUN = ("=", "+", "-", "@", "\t", "\r", "\n")
 _COLUMNS = ("time", "kind", "reason", "counted", "recipients", "message id", "sent at", "feedback id")

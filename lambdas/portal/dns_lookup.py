@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import dns.exception
 import dns.resolver
 
-from lambdas.domain.dns_records import DnsRecord, RecordType
+from lambdas.domain.tenants.dns_records import DnsRecord, RecordType
 from lambdas.portal.pages.setup import LookedUp, RecordState
 
 PATIENCE = 3.0  # s for one record, every server and retry included

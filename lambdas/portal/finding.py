@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from lambdas.domain.delivery import KEPT_FOR, Delivery, DeliveryBatch
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import WebhookId
+from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import WebhookId
 
 BUDGET = 8.0  # s of a request, after which no further slice is begun
 FIRST_SLICE = timedelta(hours=1)
@@ -47,10 +47,10 @@ class Archive(Protocol):
 class Backlog(Protocol):
     """What waits."""
 
-    def lanes(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
+    def partitions(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
         """The partitions that hold something."""
 
-    def read(self, lane: Any, *, limit: int = 1000) -> Sequence[Any]:
+    def read(self, partition: Any, *, limit: int = 1000) -> Sequence[Any]:
         """Soonest due first."""
 
 
@@ -151,8 +151,8 @@ class Finder:
         cut = False
         for target, host in targets:
             failed = {attempt.delivery: attempt for attempt in target.health.attempts}
-            for lane in self.backlog.lanes(target.instance_id, target.webhook_id):
-                parked = self.backlog.read(lane, limit=MAX_WAITING)
+            for partition in self.backlog.partitions(target.instance_id, target.webhook_id):
+                parked = self.backlog.read(partition, limit=MAX_WAITING)
                 cut = cut or len(parked) == MAX_WAITING
                 for one in parked:
                     for delivery in one.batch.deliveries if one.batch else ():

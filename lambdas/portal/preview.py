@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lambdas.domain.event import Bounce, BounceClass, EventType, FeedbackEvent, Mail, Recipient
-from lambdas.domain.payload import render_event
-from lambdas.domain.webhook import WEBHOOK_FORMATS, Webhook
+from lambdas.domain.events.feedback_event import Bounce, BounceClass, EventType, FeedbackEvent, Mail, Recipient
+from lambdas.domain.webhooks.payload import render_event
+from lambdas.domain.webhooks.webhook import WEBHOOK_FORMATS, Webhook
 
 _MESSAGE_ID = "0100019a0b1c2d3e-EXAMPLE-000000"
 

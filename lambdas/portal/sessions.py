@@ -107,7 +107,7 @@ class Sessions:
         """*value*, signed, for a cookie or a form: readable by the browser, not changeable."""
         return self._serializer(salt, now).dumps([int(now.timestamp()), value])
 
-    def unseal(self, text: str, *, salt: str, age: timedelta, now: datetime) -> Any:
+    def decrypt(self, text: str, *, salt: str, age: timedelta, now: datetime) -> Any:
         """What `seal` was given, if that was no longer than *age* ago; else None."""
         try:
             signed_at, value = self._serializer(salt, now).loads(text)

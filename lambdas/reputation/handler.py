@@ -11,23 +11,23 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.alerts import Alerts
 from lambdas.aws.clients import client
-from lambdas.aws.delivery_queue import DeliveryQueue
-from lambdas.aws.instance_list import InstanceList
-from lambdas.aws.pacer import Pacer
-from lambdas.aws.reputation_table import ReputationTable
-from lambdas.aws.sending import Sending
-from lambdas.aws.ses_rates import SesRateMetrics
-from lambdas.aws.standing_table import StandingTable
-from lambdas.aws.webhook_table import WebhookTable
-from lambdas.reputation.acting import Actor
-from lambdas.reputation.judging import Judge
+from lambdas.aws.dynamodb.rate_limiter import RateLimiter
+from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
+from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable
+from lambdas.aws.ses.reputation_metrics import SesRateMetrics
+from lambdas.aws.ses.sending_options import SendingOptions
+from lambdas.aws.sns.alerts import Alerts
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.reputation.enforce import Enforcer
+from lambdas.reputation.evaluate import Evaluator
+from lambdas.reputation.observability import Observability
+from lambdas.reputation.reconcile import Reconciler
 from lambdas.reputation.rules import rules_of
 from lambdas.reputation.settings import ReputationSettings
-from lambdas.reputation.streaming import Change, judge_all
-from lambdas.reputation.sweeping import Sweeper
-from lambdas.reputation.telling import Telling
+from lambdas.reputation.stream import Change, evaluate_all
 
 logger = Logger(service="reputation")
 metrics = Metrics(namespace="SesFeedback", service="reputation")
@@ -37,99 +37,102 @@ _RESERVE = 20.0  # s of a sweep's time that are kept for the check under way and
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Judge the instances of a batch of the table's stream; see `lambdas.reputation.judging`."""
-    parts = _parts()
+    """Judge the instances of a batch of the table's stream; see `lambdas.reputation.evaluate`."""
+    composition = _composition()
     changes = list(_changes(event))
     metrics.add_metric(name="CountersChanged", unit=MetricUnit.Count, value=len(changes))
 
-    def judge(instance_id: str, claimers: frozenset[str]) -> None:
-        if parts.webhooks.audience(instance_id) is None:
-            logger.warning("counters of an instance that is gone changed", extra={"instance_id": instance_id})
+    def evaluate(instance_id: str, claimers: frozenset[str]) -> None:
+        if composition.webhooks.audience(instance_id) is None:
+            logger.warning("counters of a deleted instance changed", extra={"instance_id": instance_id})
             return
-        parts.telling.judged(parts.judge.judge(instance_id, claimers=claimers, now=datetime.now(UTC)))
+        composition.observability.evaluated(
+            composition.evaluator.evaluate(instance_id, claimers=claimers, now=datetime.now(UTC))
+        )
 
-    again = judge_all(changes, judge, parts.telling.failed)
+    again = evaluate_all(changes, evaluate, composition.observability.failed)
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
 
 
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
-def sweep(_event: dict[str, Any], context: LambdaContext) -> None:
-    """Finish what was left undone, and compare a slice of the instances with SES; see `lambdas.reputation.sweeping`."""
-    parts = _parts()
-    sweeper = parts.sweeper(lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE)
-    parts.telling.swept(sweeper.sweep(now=datetime.now(UTC)))
+def reconcile(_event: dict[str, Any], context: LambdaContext) -> None:
+    """Finish what was left undone, and compare a slice of the instances with SES; see
+    `lambdas.reputation.reconcile`."""
+    composition = _composition()
+    reconciler = composition.reconciler(lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE)
+    composition.observability.reconciled(reconciler.reconcile(now=datetime.now(UTC)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Composition:
     """The functions' parts, put together; the operator's commands use them too."""
 
     webhooks: WebhookTable
     table: ReputationTable
-    standings: StandingTable
-    sending: Sending
-    pacer: Pacer
+    statuses: SendingStatusTable
+    sending: SendingOptions
+    rate_limiter: RateLimiter
     instances: InstanceList
     rates: SesRateMetrics
-    actor: Actor
-    judge: Judge
-    telling: Telling
+    enforcer: Enforcer
+    evaluator: Evaluator
+    observability: Observability
 
-    def sweeper(self, time_left: Callable[[], float]) -> Sweeper:
-        """A sweeper that waits for the pacer as long as there are *time_left* seconds."""
-        return Sweeper(
-            judge=self.judge,
-            standings=self.standings,
+    def reconciler(self, time_left: Callable[[], float]) -> Reconciler:
+        """A sweeper that waits for the rate limiter as long as there are *time_left* seconds."""
+        return Reconciler(
+            evaluator=self.evaluator,
+            statuses=self.statuses,
             counters=self.table,
             sending=self.sending,
             rates=self.rates,
             instances=self.instances,
-            report=self.telling,
+            observer=self.observability,
             exists=lambda instance_id: self.webhooks.audience(instance_id) is not None,
-            leave=lambda: _leave(self.pacer, time_left),
+            may_call_ses=lambda: _may_call_ses(self.rate_limiter, time_left),
         )
 
 
-def compose(settings: ReputationSettings) -> Parts:
+def compose(settings: ReputationSettings) -> Composition:
     """The parts as *settings* say."""
     dynamodb = client("dynamodb")
     table = ReputationTable(dynamodb, settings.reputation_table)
-    standings = StandingTable(dynamodb, settings.reputation_table)
+    statuses = SendingStatusTable(dynamodb, settings.reputation_table)
     webhooks = WebhookTable(dynamodb, settings.webhooks_table)
-    sending = Sending(client("sesv2"))
-    pacer = Pacer(dynamodb, settings.pacer_table)
+    sending = SendingOptions(client("sesv2"))
+    rate_limiter = RateLimiter(dynamodb, settings.rate_limiter_table)
     alerts = Alerts(client("sns"))
     rules = rules_of(settings)
-    actor = Actor(
+    enforcer = Enforcer(
         sending=sending,
-        pacer=pacer,
+        rate_limiter=rate_limiter,
         alerts=alerts,
-        outbox=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        delivery_queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
         evidence=table,
-        standings=standings,
+        statuses=statuses,
         audience=webhooks.audience,
         rules=rules,
         alert_topic_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
         operator_topic_arn=settings.operator_topic_arn,
         event_topic_arn=settings.event_topic_arn,
     )
-    return Parts(
+    return Composition(
         webhooks=webhooks,
         table=table,
-        standings=standings,
+        statuses=statuses,
         sending=sending,
-        pacer=pacer,
+        rate_limiter=rate_limiter,
         instances=InstanceList(dynamodb, settings.webhooks_table),
         rates=SesRateMetrics(client("cloudwatch")),
-        actor=actor,
-        judge=Judge(counters=table, standings=standings, actor=actor, rules=rules),
-        telling=Telling(logger, metrics, alerts, settings.operator_topic_arn),
+        enforcer=enforcer,
+        evaluator=Evaluator(counters=table, statuses=statuses, enforcer=enforcer, rules=rules),
+        observability=Observability(logger, metrics, alerts, settings.operator_topic_arn),
     )
 
 
 @cache
-def _parts() -> Parts:
+def _composition() -> Composition:
     return compose(ReputationSettings.from_environment())
 
 
@@ -142,8 +145,8 @@ def _changes(event: dict[str, Any]) -> Iterator[Change]:
         )
 
 
-def _leave(pacer: Pacer, time_left: Callable[[], float]) -> bool:
-    while wait := pacer.acquire(now=datetime.now(UTC)):
+def _may_call_ses(rate_limiter: RateLimiter, time_left: Callable[[], float]) -> bool:
+    while wait := rate_limiter.acquire(now=datetime.now(UTC)):
         if wait >= time_left():
             return False
         time.sleep(wait)

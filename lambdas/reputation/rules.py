@@ -2,10 +2,10 @@
 
 from dataclasses import fields
 
-from lambdas.domain.reputation import Rules
+from lambdas.domain.reputation.evaluation import ReputationRules
 from lambdas.reputation.settings import ReputationSettings
 
 
-def rules_of(settings: ReputationSettings) -> Rules:
+def rules_of(settings: ReputationSettings) -> ReputationRules:
     """The thresholds and floors that the operator set."""
-    return Rules(**{field.name: getattr(settings, field.name) for field in fields(Rules)})
+    return ReputationRules(**{field.name: getattr(settings, field.name) for field in fields(ReputationRules)})

@@ -15,7 +15,7 @@ class ReputationSettings(Settings):
 
     reputation_table: str
     webhooks_table: str
-    pacer_table: str
+    rate_limiter_table: str
     deliveries_queue_url: str
     operator_topic_arn: str
     event_topic_arn: str  # stands as TopicArn in the envelope of the `sns` format

@@ -7,12 +7,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.broker_table import BrokerTable
-from lambdas.aws.instance_list import InstanceList
-from lambdas.aws.standing_table import StandingTable
-from lambdas.domain.instance import Instance, InstanceState
-from lambdas.domain.names import configuration_set
-from lambdas.domain.reputation import State
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.tenants.aws_names import configuration_set
+from lambdas.domain.tenants.instance import Instance, InstanceState
 from ops.doctor.account import Account, code_of
 from ops.doctor.findings import Finding, ok, problem, warning
 
@@ -59,9 +59,9 @@ def compared(account: Account, instance: Instance) -> Iterator[Finding]:
         yield problem("instances", f"{instance.id}: no event destination publishes to the event topic", runbook)
     if identity.get("ConfigurationSetName") != name:
         yield problem("instances", f"{instance.id}: {instance.domain} has not {name} as its default", runbook)
-    status = StandingTable(account.client("dynamodb"), account.deployed.tables["reputation"]).load(instance.id)
+    status = SendingStatusTable(account.client("dynamodb"), account.deployed.tables["reputation"]).load(instance.id)
     enabled = options.get("SendingOptions", {}).get("SendingEnabled", True)
-    if enabled is (status.state is State.PAUSED):
+    if enabled is (status.state is SendingState.PAUSED):
         recorded = "paused" if enabled else "not paused"
         yield warning(
             "instances",

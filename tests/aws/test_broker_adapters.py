@@ -11,14 +11,14 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.aws.binding_seal import BindingVault
-from lambdas.aws.credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
-from lambdas.aws.iam import Iam, sending_policy
-from lambdas.aws.operations_queue import OperationMessage, OperationsQueue, decode
-from lambdas.aws.topics import Topics
-from lambdas.aws.zone import Zone
-from lambdas.domain.dns_records import Dkim, Dmarc, required_records
-from lambdas.domain.instance import BindingSecret
+from lambdas.aws.iam.users import IamUsers, sending_policy
+from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
+from lambdas.aws.route53.hosted_zone import HostedZone
+from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
+from lambdas.aws.sns.topics import Topics
+from lambdas.aws.sqs.operations_queue import OperationMessage, OperationsQueue, decode
+from lambdas.domain.tenants.dns_records import Dkim, Dmarc, required_records
+from lambdas.domain.tenants.instance import BindingSecret
 
 NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
@@ -54,7 +54,7 @@ def iam() -> Any:
 def test_a_user_has_its_path_boundary_policy_and_tags(iam: Any) -> None:
     """Made twice it is one."""
     spy = Mock(wraps=iam)
-    users = Iam(spy, boundary_arn=BOUNDARY)
+    users = IamUsers(spy, boundary_arn=BOUNDARY)
     policy = sending_policy([IDENTITY, SET], ["198.51.100.0/24"])
     for _ in range(2):
         users.ensure_user("u", policy, {"k": "v"})
@@ -75,7 +75,7 @@ def test_a_policy_allows_sending_alone_and_only_from_where_it_may() -> None:
 
 def test_a_user_has_one_key(iam: Any) -> None:
     """Earlier ones go: nobody has their secret."""
-    users = Iam(iam, boundary_arn=BOUNDARY)
+    users = IamUsers(iam, boundary_arn=BOUNDARY)
     users.ensure_user("u", SENDING, {})
     keys = [users.replace_key("u") for _ in range(3)]
     listed = iam.list_access_keys(UserName="u")["AccessKeyMetadata"]
@@ -95,7 +95,7 @@ def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for(code: str) -
     iam.put_user_policy.side_effect = [unknown, unknown, {}]
     iam.list_access_keys.return_value = {"AccessKeyMetadata": []}
     iam.create_access_key.side_effect = [unknown, {"AccessKey": {"AccessKeyId": "k", "SecretAccessKey": "s"}}]
-    users = Iam(iam, boundary_arn=BOUNDARY, sleep=slept.append)
+    users = IamUsers(iam, boundary_arn=BOUNDARY, sleep=slept.append)
     users.ensure_user("u", SENDING, {})
     assert users.replace_key("u").id == "k"
     assert len(slept) == 3
@@ -107,7 +107,7 @@ def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for(code: str) -
 @pytest.mark.parametrize("half", ["all", "no key", "no policy", "nothing"])
 def test_a_user_goes_however_much_of_it_is_there(iam: Any, half: str) -> None:
     """Twice is once."""
-    users = Iam(iam, boundary_arn=BOUNDARY)
+    users = IamUsers(iam, boundary_arn=BOUNDARY)
     if half != "nothing":
         users.ensure_user("u", SENDING, {})
         if half != "no key":
@@ -122,9 +122,9 @@ def test_a_user_goes_however_much_of_it_is_there(iam: Any, half: str) -> None:
 def test_the_quota_is_the_accounts() -> None:
     """What the summary says."""
     summary = Mock(get_account_summary=lambda: {"SummaryMap": {"Users": 5000, "UsersQuota": 5000}})
-    assert Iam(summary, boundary_arn=BOUNDARY).quota().exhausted
+    assert IamUsers(summary, boundary_arn=BOUNDARY).quota().exhausted
     summary = Mock(get_account_summary=lambda: {"SummaryMap": {"Users": 4999, "UsersQuota": 5000}})
-    assert not Iam(summary, boundary_arn=BOUNDARY).quota().exhausted
+    assert not IamUsers(summary, boundary_arn=BOUNDARY).quota().exhausted
 
 
 # -- SNS -----------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_a_domains_records_are_made_changed_and_removed() -> None:
     """Nothing else in the zone is touched; long texts are cut into strings of 255."""
     route53 = client("route53")
     zone_id = route53.create_hosted_zone(Name="mail.example.net", CallerReference="x")["HostedZone"]["Id"]
-    zone = Zone(lambda: route53, zone_id=zone_id)
+    zone = HostedZone(lambda: route53, zone_id=zone_id)
     domain, other = "ses-1.mail.example.net", "ses-2.mail.example.net"
     for _ in range(2):
         zone.upsert(records(domain, f"bounce.{domain}"))
@@ -230,13 +230,13 @@ def test_a_domains_records_are_made_changed_and_removed() -> None:
 def test_a_bindings_secret_opens_for_that_binding_alone() -> None:
     """The encryption context holds its id and its purpose."""
     kms = client("kms")
-    vault = BindingVault(kms, kms.create_key()["KeyMetadata"]["Arn"])
+    secret_encryption = BindingSecretEncryption(kms, kms.create_key()["KeyMetadata"]["Arn"])
     secret = BindingSecret(access_key_id="AKIA", secret_access_key="s", webhook_secret="w", webhook_userinfo="u:p")
-    sealed = vault.seal("b1", secret)
-    assert vault.open("b1", sealed) == secret
-    assert b"AKIA" not in sealed
+    ciphertext = secret_encryption.encrypt("b1", secret)
+    assert secret_encryption.decrypt("b1", ciphertext) == secret
+    assert b"AKIA" not in ciphertext
     with pytest.raises(ClientError):
-        vault.open("b2", sealed)
+        secret_encryption.decrypt("b2", ciphertext)
 
 
 # -- SQS -----------------------------------------------------------------------------------------------------------

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.audiences import Audiences
-from lambdas.aws.backlog import Backlog
-from lambdas.aws.broker_table import BrokerTable
-from lambdas.aws.items import to_item
-from lambdas.aws.reputation_table import ReputationTable
-from lambdas.aws.standing_table import StandingTable
-from lambdas.aws.webhook_items import WebhookItems
-from lambdas.aws.webhook_table import WebhookTable
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.webhook import NotificationFormat, WebhookId
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.audiences import Audiences
+from lambdas.aws.dynamodb.webhooks.webhook_items import WebhookItems
+from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from tests.aws.refusing import asked
 from tests.aws.tables import create_backlog, dynamodb_with
 
@@ -32,13 +32,13 @@ def read_backlog(client: Any) -> None:
     backlog.park(
         [(DeliveryBatch(instance_id="i1", webhook_id=WEBHOOK, attempt=1, deliveries=(delivery,)), NOW)], now=NOW
     )
-    (lane,) = backlog.lanes("i1", WEBHOOK)
-    backlog.set_aside(backlog.read(lane)[0])
+    (partition,) = backlog.partitions("i1", WEBHOOK)
+    backlog.quarantine(backlog.read(partition)[0])
 
 
 def read_standing(client: Any) -> None:
     """Standing, watched, history."""
-    table = StandingTable(client, "items")
+    table = SendingStatusTable(client, "items")
     table.load("i1")
     table.watched()
     table.history("i1")

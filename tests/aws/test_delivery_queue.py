@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from lambdas.aws.delivery_queue import DeliveryQueue, QueueRefused, decode, encode
-from tests.aws.test_backlog import batch
+from lambdas.aws.sqs.delivery_queue import DeliveryQueue, QueueRefused, decode, encode
+from tests.aws.dynamodb.test_backlog import batch
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lambdas.aws.organization_table import OrganizationTable
-from lambdas.domain.ledger import COUNTERS_KEPT
+from lambdas.aws.dynamodb.organization_table import OrganizationTable
+from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from tests.aws.tables import dynamodb_with
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)

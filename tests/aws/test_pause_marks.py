@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.aws.pause_marks import PauseMarks
-from lambdas.aws.standing_table import StandingTable
-from lambdas.domain.reputation import Reason, Reputation, State
-from lambdas.domain.standing import MARK_KEPT, Cause, Mark, Standing, Transition, mark_of, resumption, transition_of
+from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.domain.reputation.evaluation import Reason, Reputation, SendingState
+from lambdas.domain.reputation.sending_status import (
+    MARK_KEPT,
+    Cause,
+    Mark,
+    SendingStatus,
+    Transition,
+    mark_of,
+    resumption,
+    transition_of,
+)
 from tests.aws.tables import dynamodb_with
 
 if TYPE_CHECKING:
@@ -34,32 +43,34 @@ def marks(dynamodb: "DynamoDBClient") -> PauseMarks:
 
 
 @pytest.fixture
-def standings(dynamodb: "DynamoDBClient") -> StandingTable:
+def sending_statuses(dynamodb: "DynamoDBClient") -> SendingStatusTable:
     """What writes marks, too."""
-    return StandingTable(dynamodb, "reputation")
+    return SendingStatusTable(dynamodb, "reputation")
 
 
-def pause(domain: str = "agency.gov", standing: Standing | None = None, **changes: Any) -> Transition:
+def pause(domain: str = "agency.gov", sending_status: SendingStatus | None = None, **changes: Any) -> Transition:
     """A pause for bounces."""
-    standing = standing or Standing(instance_id="i1")
-    paused = transition_of(standing, State.PAUSED, COUNTS, cause=Cause.RATES, now=NOW, domain=domain)
+    sending_status = sending_status or SendingStatus(instance_id="i1")
+    paused = transition_of(sending_status, SendingState.PAUSED, COUNTS, cause=Cause.RATES, now=NOW, domain=domain)
     return replace(paused, reasons=(Reason.BOUNCES,), **changes)
 
 
-def claimed(standings: StandingTable, transition: Transition) -> None:
+def claimed(sending_statuses: SendingStatusTable, transition: Transition) -> None:
     """Claim *transition* of i1."""
-    standing = standings.load("i1")
-    assert standings.claim(standing, transition, claimer="record-1", baseline=None, now=NOW)
+    sending_status = sending_statuses.load("i1")
+    assert sending_statuses.claim(sending_status, transition, claimer="record-1", baseline=None, now=NOW)
 
 
-def test_a_pause_is_marked_in_the_transaction_that_claims_it(standings: StandingTable, marks: PauseMarks) -> None:
+def test_a_pause_is_marked_in_the_transaction_that_claims_it(
+    sending_statuses: SendingStatusTable, marks: PauseMarks
+) -> None:
     """With its evidence, for 90 days; one that is lost leaves no mark."""
-    claimed(standings, pause())
+    claimed(sending_statuses, pause())
     mark = Mark(domain="agency.gov", transition=pause(), until=NOW + MARK_KEPT)
     assert marks.on("agency.gov", now=NOW) == mark
     assert list(marks.all(now=NOW)) == [mark]
-    lost = pause("other.gov", Standing(instance_id="i1"))
-    assert not standings.claim(Standing(instance_id="i1"), lost, claimer="x", baseline=None, now=NOW)
+    lost = pause("other.gov", SendingStatus(instance_id="i1"))
+    assert not sending_statuses.claim(SendingStatus(instance_id="i1"), lost, claimer="x", baseline=None, now=NOW)
     assert marks.on("other.gov", now=NOW) is None
 
 
@@ -68,30 +79,30 @@ def test_a_pause_is_marked_in_the_transaction_that_claims_it(standings: Standing
     [
         pause(""),
         pause(until=NOW + timedelta(hours=1)),
-        pause(after=State.WARNED),
+        pause(after=SendingState.WARNED),
     ],
 )
-def test_what_leaves_no_mark(standings: StandingTable, marks: PauseMarks, unmarked: Transition) -> None:
+def test_what_leaves_no_mark(sending_statuses: SendingStatusTable, marks: PauseMarks, unmarked: Transition) -> None:
     """An unknown domain, a pause that ends by itself, a warning."""
-    claimed(standings, unmarked)
+    claimed(sending_statuses, unmarked)
     assert list(marks.all(now=NOW)) == []
 
 
 def test_a_resume_lifts_the_mark_and_the_end_of_a_days_cap_does_not(
-    standings: StandingTable, marks: PauseMarks
+    sending_statuses: SendingStatusTable, marks: PauseMarks
 ) -> None:
     """What the mark stands for is forgiven by people alone."""
-    claimed(standings, pause())
+    claimed(sending_statuses, pause())
     over = transition_of(
-        standings.load("i1"), State.HEALTHY, COUNTS, cause=Cause.DAILY_CAP, now=NOW, domain="agency.gov"
+        sending_statuses.load("i1"), SendingState.HEALTHY, COUNTS, cause=Cause.DAILY_CAP, now=NOW, domain="agency.gov"
     )
-    claimed(standings, over)
+    claimed(sending_statuses, over)
     assert marks.on("agency.gov", now=NOW) is not None
-    claimed(standings, pause(standing=standings.load("i1")))
+    claimed(sending_statuses, pause(sending_status=sending_statuses.load("i1")))
     resumed = resumption(
-        standings.load("i1"), COUNTS, cause=Cause.OPERATOR, by="arn", why="cleaned", now=NOW, domain="agency.gov"
+        sending_statuses.load("i1"), COUNTS, cause=Cause.OPERATOR, by="arn", why="cleaned", now=NOW, domain="agency.gov"
     )
-    claimed(standings, resumed)
+    claimed(sending_statuses, resumed)
     assert marks.on("agency.gov", now=NOW) is None
 
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lambdas.aws.broker_table import Claim, DomainTaken, VersionConflict
-from lambdas.aws.faults import NotOurs, Throttled
-from lambdas.aws.iam import AccessKey, Quota
-from lambdas.aws.operations_queue import OperationMessage
-from lambdas.aws.ses import INSTANCE_TAG, Identity
-from lambdas.aws.vpc_endpoint import Endpoint
-from lambdas.aws.webhook_items import KeptWebhook
-from lambdas.domain.delivery import DeliveryBatch
-from lambdas.domain.dns_records import Dkim, DnsRecord
-from lambdas.domain.domain_names import is_under, parents
-from lambdas.domain.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
-from lambdas.domain.names import id_in_tag
-from lambdas.domain.standing import Mark, Pending, Standing, Transition, mark_of
+from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, VersionConflict
+from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
+from lambdas.aws.ec2.vpc_endpoints import Endpoint
+from lambdas.aws.errors import NotOurs, Throttled
+from lambdas.aws.iam.users import AccessKey, Quota
+from lambdas.aws.ses.control_plane import INSTANCE_TAG, Identity
+from lambdas.aws.sqs.operations_queue import OperationMessage
+from lambdas.domain.reputation.sending_status import Mark, Pending, SendingStatus, Transition, mark_of
+from lambdas.domain.tenants.aws_names import id_in_tag
+from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
+from lambdas.domain.tenants.domain_names import is_under, parents
+from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
+from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 
 class Died(BaseException):
@@ -77,7 +77,7 @@ class Gated:
 
 @dataclass
 class FakeTable:
-    """lambdas.aws.broker_table."""
+    """lambdas.aws.dynamodb.broker.broker_table."""
 
     instances: dict[str, Instance] = field(default_factory=dict)
     bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
@@ -154,7 +154,8 @@ class FakeTable:
 
 @dataclass
 class FakeSes:
-    """lambdas.aws.ses. `foreign` are identities that somebody else made; `verifies` says whether DKIM is found."""
+    """lambdas.aws.ses.control_plane. `foreign` are identities that somebody else made; `verifies` says whether DKIM is
+    found."""
 
     sets: dict[str, dict[str, str]] = field(default_factory=dict)
     sends: dict[str, bool] = field(default_factory=dict)
@@ -163,29 +164,29 @@ class FakeSes:
     verifies: bool = True
     throttled: int = 0
 
-    def _pace(self) -> None:
+    def _rate_limit(self) -> None:
         if self.throttled:
             self.throttled -= 1
             raise Throttled(3.0)
 
     def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
-        self._pace()
+        self._rate_limit()
         self.sets.setdefault(name, dict(tags))
         self.sends.setdefault(name, sending)
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
-        self._pace()
+        self._rate_limit()
         assert name in self.sets
         self.destinations[name] = topic_arn
 
     def remove_configuration_set(self, name: str) -> None:
-        self._pace()
+        self._rate_limit()
         self.sets.pop(name, None)
         self.sends.pop(name, None)
         self.destinations.pop(name, None)
 
     def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
-        self._pace()
+        self._rate_limit()
         assert configuration_set in self.sets
         found = self.identities.get(domain)
         if found is not None and found.owner != id_in_tag(tags[INSTANCE_TAG]):
@@ -202,23 +203,23 @@ class FakeSes:
         return dkim
 
     def identity(self, domain: str) -> Identity | None:
-        self._pace()
+        self._rate_limit()
         found = self.identities.get(domain)
         return replace(found, verified=True) if found and self.verifies else found
 
     def set_mail_from(self, domain: str, mail_from: str) -> None:
-        self._pace()
+        self._rate_limit()
         self.identities[domain] = replace(self.identities[domain], mail_from=mail_from)
 
     def remove_identity(self, domain: str, owner: str) -> None:
-        self._pace()
+        self._rate_limit()
         if domain in self.identities and self.identities[domain].owner == owner:
             del self.identities[domain]
 
 
 @dataclass
 class FakeUsers:
-    """lambdas.aws.iam."""
+    """lambdas.aws.iam.users."""
 
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     limit: int = 5000
@@ -243,7 +244,7 @@ class FakeUsers:
 
 @dataclass
 class FakeTopics:
-    """lambdas.aws.topics."""
+    """lambdas.aws.sns.topics."""
 
     topics: dict[str, set[str]] = field(default_factory=dict)
 
@@ -264,7 +265,7 @@ class FakeTopics:
 
 @dataclass
 class FakeZone:
-    """lambdas.aws.zone."""
+    """lambdas.aws.route53.hosted_zone."""
 
     records: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -280,7 +281,7 @@ class FakeZone:
 
 @dataclass
 class FakeWebhooks:
-    """lambdas.aws.webhook_items."""
+    """lambdas.aws.dynamodb.webhooks.webhook_items."""
 
     instances: dict[str, bool] = field(default_factory=dict)
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)  # domain and organization, of deleted ones too
@@ -332,10 +333,11 @@ class FakeWebhooks:
 
 @dataclass
 class FakePauses:
-    """lambdas.aws.pause_marks and lambdas.aws.standing_table, with what they share: a pause writes its mark."""
+    """lambdas.aws.dynamodb.reputation.pause_marks and lambdas.aws.dynamodb.reputation.sending_status_table, with what
+    they share: a pause writes its mark."""
 
     marks: dict[str, Mark] = field(default_factory=dict)
-    standings: dict[str, Standing] = field(default_factory=dict)
+    sending_statuses: dict[str, SendingStatus] = field(default_factory=dict)
     moves: list[Transition] = field(default_factory=list)
     rivals: int = 0  # claims that another is quicker at
 
@@ -349,23 +351,29 @@ class FakePauses:
     def keep(self, mark: Mark) -> None:
         self.marks[mark.domain] = mark
 
-    def load(self, instance_id: str) -> Standing:
-        return self.standings.get(instance_id, Standing(instance_id=instance_id))
+    def load(self, instance_id: str) -> SendingStatus:
+        return self.sending_statuses.get(instance_id, SendingStatus(instance_id=instance_id))
 
     def history(self, instance_id: str) -> Sequence[Transition]:
         return [move for move in reversed(self.moves) if move.instance_id == instance_id]
 
     def claim(
-        self, standing: Standing, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+        self,
+        identity_status: SendingStatus,
+        transition: Transition,
+        *,
+        claimer: str,
+        baseline: datetime | None,
+        now: datetime,
     ) -> bool:
         if self.rivals:
             self.rivals -= 1
             return False
-        assert self.load(standing.instance_id).version == standing.version
-        self.standings[standing.instance_id] = replace(
-            standing,
+        assert self.load(identity_status.instance_id).version == identity_status.version
+        self.sending_statuses[identity_status.instance_id] = replace(
+            identity_status,
             state=transition.after,
-            version=standing.version + 1,
+            version=identity_status.version + 1,
             cause=transition.cause,
             until=transition.until,
             pending=Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=now),
@@ -378,7 +386,7 @@ class FakePauses:
 
 @dataclass
 class FakeEndpoints:
-    """lambdas.aws.vpc_endpoint. An endpoint is available, and gone, after it was looked at `takes` times."""
+    """lambdas.aws.ec2.vpc_endpoints. An endpoint is available, and gone, after it was looked at `takes` times."""
 
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     endpoints: dict[str, list[Any]] = field(default_factory=dict)  # state and looks, by instance
@@ -432,35 +440,35 @@ class FakeEndpoints:
 
 
 @dataclass
-class FakeVault:
-    """lambdas.aws.binding_seal: the ciphertext is an index that only this vault reads."""
+class FakeSecretEncryption:
+    """lambdas.aws.kms.binding_secrets: the ciphertext is an index that only this vault reads."""
 
-    sealed: list[tuple[str, BindingSecret]] = field(default_factory=list)
+    ciphertext: list[tuple[str, BindingSecret]] = field(default_factory=list)
 
-    def seal(self, binding_id: str, secret: BindingSecret) -> bytes:
-        self.sealed.append((binding_id, secret))
-        return f"sealed-{len(self.sealed) - 1}".encode()
+    def encrypt(self, binding_id: str, secret: BindingSecret) -> bytes:
+        self.ciphertext.append((binding_id, secret))
+        return f"ciphertext-{len(self.ciphertext) - 1}".encode()
 
-    def open(self, binding_id: str, sealed: bytes) -> BindingSecret:
-        owner, secret = self.sealed[int(sealed.removeprefix(b"sealed-"))]
+    def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret:
+        owner, secret = self.ciphertext[int(ciphertext.removeprefix(b"ciphertext-"))]
         assert owner == binding_id
         return secret
 
 
 @dataclass
 class FakeWebhookSeal:
-    """lambdas.aws.seal, as wired."""
+    """lambdas.aws.kms.webhook_secrets, as wired."""
 
-    sealed: list[tuple[str, str, str | None]] = field(default_factory=list)
+    ciphertext: list[tuple[str, str, str | None]] = field(default_factory=list)
 
     def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
-        self.sealed.append((webhook_id, secret, userinfo))
-        return f"webhook-{len(self.sealed) - 1}".encode()
+        self.ciphertext.append((webhook_id, secret, userinfo))
+        return f"webhook-{len(self.ciphertext) - 1}".encode()
 
 
 @dataclass
 class FakeTurns:
-    """lambdas.aws.operations_queue."""
+    """lambdas.aws.sqs.operations_queue."""
 
     messages: list[tuple[OperationMessage, float]] = field(default_factory=list)
 
@@ -470,7 +478,7 @@ class FakeTurns:
 
 @dataclass
 class FakeDeliveries:
-    """lambdas.aws.delivery_queue."""
+    """lambdas.aws.sqs.delivery_queue."""
 
     batches: list[DeliveryBatch] = field(default_factory=list)
 
@@ -479,7 +487,7 @@ class FakeDeliveries:
 
 
 class AnyCredentials:
-    """lambdas.aws.credentials: one pair."""
+    """lambdas.aws.secrets_manager.broker_credentials: one pair."""
 
     def accept(self, username: str, password: str, *, now: datetime) -> bool:
         return (username, password) == ("broker", "secret")

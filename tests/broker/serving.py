@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from lambdas.broker.requests import Request
+from lambdas.broker.osb.requests import Request
 from tests.broker.world import World
 
 

@@ -9,9 +9,9 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE
-from lambdas.broker.requests import Answer
-from lambdas.domain.instance import BindingState, InstanceState
+from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE
+from lambdas.broker.osb.requests import Response
+from lambdas.domain.tenants.instance import BindingState, InstanceState
 from tests.broker.world import LINK, World
 from tests.broker.world import settings as world_settings
 
@@ -54,9 +54,9 @@ class Platform(RuleBasedStateMachine):
         self.world = World(settings=world_settings(privatelink_vpc_id="vpc-1"))
         self.died = False
 
-    def call(self, action: Any, codes: set[int]) -> Answer | None:
+    def call(self, action: Any, codes: set[int]) -> Response | None:
         """One call; None when the broker died in it, which a platform sees as a time-out."""
-        answers: list[Answer] = []
+        answers: list[Response] = []
         alive = self.world.surviving(lambda: answers.append(action()))
         self.died |= not alive
         self.world.gate.die_at = None
@@ -200,7 +200,7 @@ class Platform(RuleBasedStateMachine):
         for _ in range(2):
             self.world.later(minutes=20)
             self.world.sweep.run(now=self.world.now)
-            self.world.work(turns=300)
+            self.world.work(tasks=300)
         for instance in ("i1", "i2", "i3"):
             for binding in ("b1", "b2", "b3"):
                 assert self.world.unbind(binding, instance).status in (200, 410)
@@ -209,7 +209,7 @@ class Platform(RuleBasedStateMachine):
         assert self.world.unbind("b4", "p1", **names).status in (200, 410)
         link = self.world.deprovision("p1", service=PRIVATELINK_SERVICE, plan=PRIVATELINK_PLAN)
         assert link.status in (202, 410)
-        self.world.work(turns=300)
+        self.world.work(tasks=300)
         assert self.world.left() == {}
 
 

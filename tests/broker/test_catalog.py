@@ -7,11 +7,11 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from lambdas.broker.catalog import catalog
-from lambdas.broker.errors import BadParameter
-from lambdas.broker.parameters import WebhookRules, bind_ses, provision_ses
-from lambdas.domain.address import AddressRules
-from lambdas.domain.instance import BindRequest
+from lambdas.broker.osb.catalog import catalog
+from lambdas.broker.osb.errors import BadParameter
+from lambdas.broker.osb.parameters import WebhookRules, bind_ses, provision_ses
+from lambdas.domain.tenants.instance import BindRequest
+from lambdas.domain.webhooks.address_rules import AddressRules
 from tests.broker.world import settings
 
 OFFERED = catalog(settings(privatelink_vpc_id="vpc-1"))["services"]

@@ -7,17 +7,17 @@ from unittest.mock import ANY
 
 import pytest
 
-from lambdas.aws.broker_table import VersionConflict
-from lambdas.aws.iam import AccessKey
-from lambdas.broker.api import Call
-from lambdas.broker.bound import WORKING
-from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
-from lambdas.broker.parameters import BindParameters
-from lambdas.broker.requests import Answer, Body, Request
-from lambdas.broker.sharing import Inherited
-from lambdas.domain import names as aws_names
-from lambdas.domain.instance import BindRequest, WebhookSettings
-from lambdas.domain.webhook import NotificationFormat, Scope
+from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
+from lambdas.aws.iam.users import AccessKey
+from lambdas.broker.bindings.ports import WORKING
+from lambdas.broker.bindings.predecessor import FromPredecessor
+from lambdas.broker.osb.api import Call
+from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
+from lambdas.broker.osb.parameters import BindParameters
+from lambdas.broker.osb.requests import Body, Request, Response
+from lambdas.domain.tenants import aws_names as aws_names
+from lambdas.domain.tenants.instance import BindRequest, WebhookSettings
+from lambdas.domain.webhooks.webhook import NotificationFormat, Scope
 from tests.broker.fakes import FakeSes
 from tests.broker.world import WEBHOOK, World, provision_body, settings
 
@@ -31,7 +31,7 @@ def world() -> World:
     return World()
 
 
-def refused(answer: Answer, status: int, *words: str) -> None:
+def refused(answer: Response, status: int, *words: str) -> None:
     """The answer is a refusal in OSB's form that says *words*."""
     assert answer.status == status, answer.body
     assert set(answer.body) == {"error", "description"}
@@ -406,8 +406,8 @@ def test_deleting_halts_a_provision(world: World) -> None:
     """Its own operation failed, and nothing is left of it."""
     world.ses.verifies = False
     provision = world.provision(parameters={"admin_email": "admin@agency.gov"}).body["operation"]
-    message, _ = world.turns.messages.pop()
-    world.engine.turn(message, owner="w")
+    message, _ = world.tasks.messages.pop()
+    world.engine.run_step(message, owner="w")
     assert world.ses.identities
     deprovision = world.deprovision().body["operation"]
     assert deprovision != provision
@@ -479,7 +479,9 @@ def test_a_bind_beyond_iams_quota_is_refused(world: World) -> None:
     assert "binding claims" not in world.left()
 
 
-@pytest.mark.parametrize("call", ["FakeUsers.replace_key", "FakeWebhooks.put", "FakeDeliveries.send", "FakeVault.seal"])
+@pytest.mark.parametrize(
+    "call", ["FakeUsers.replace_key", "FakeWebhooks.put", "FakeDeliveries.send", "FakeSecretEncryption.encrypt"]
+)
 def test_a_bind_that_fails_leaves_nothing(world: World, call: str) -> None:
     """500 without details; the platform may try again."""
     world.ready()
@@ -509,7 +511,7 @@ def test_an_unbind_that_fails_can_be_repeated_at_once(world: World) -> None:
 def test_two_binds_at_once(world: World) -> None:
     """One wins; the other is told to come back."""
     world.ready()
-    answers: list[Answer] = []
+    answers: list[Response] = []
 
     def meanwhile(*_: Any, **__: Any) -> Any:
         answers.append(world.bind())
@@ -539,7 +541,7 @@ def _foreign(ses: FakeSes) -> Any:
 def test_two_provisions_at_once_are_one(world: World) -> None:
     """The second read before the first wrote: it gets the first's operation."""
     read = world.table.instance
-    answers: list[Answer] = []
+    answers: list[Response] = []
 
     def raced(instance_id: str) -> Any:
         found = read(instance_id)
@@ -628,7 +630,7 @@ def test_malformed_bindings_in_an_update_are_400(world: World, value: Any) -> No
     answer = world.update(parameters={"bindings": value})
     assert answer.status == 400, answer.body
     assert answer.body["description"].startswith("bindings")
-    assert not world.turns.messages
+    assert not world.tasks.messages
 
 
 def test_a_repeated_bind_holds_the_binding_as_long_as_the_first(world: World) -> None:
@@ -658,12 +660,12 @@ def test_a_failing_step_waits_longer_each_time(world: World) -> None:
     world.gate.failing["FakeTopics.ensure"] = RuntimeError("AWS has a bad day")
     world.provision()
     waits = []
-    while world.turns.messages:
-        [(message, delay)] = world.turns.messages
-        world.turns.messages.clear()
+    while world.tasks.messages:
+        [(message, delay)] = world.tasks.messages
+        world.tasks.messages.clear()
         waits.append(delay)
         world.later(seconds=delay)
-        world.engine.turn(message, owner="worker")
+        world.engine.run_step(message, owner="worker")
     assert waits == [0, 2, 4, 8, 16, 32]
 
 
@@ -672,17 +674,17 @@ def test_no_secret_is_shown_by_repr(world: World) -> None:
     world.ready()
     answer = world.bind(parameters={"notification_webhook": "https://user:pw-canary@app.example.gov/"})
     secrets = ("pw-canary", answer.body["credentials"]["webhook_secret"], "secret1")
-    [(_, secret)] = [entry for entry in world.vault.sealed if entry[1].secret_access_key]
+    [(_, secret)] = [entry for entry in world.secret_encryption.ciphertext if entry[1].secret_access_key]
     shown = [secret, answer, world.table, world.webhooks, AccessKey(id="a", secret="secret1")]
     call = Call(body=b"pw-canary", query={}, now=world.now)
     request = Request(method="PUT", path="/", query={}, headers={"authorization": "pw-canary"}, body=b"pw-canary")
     body = Body(values={"x": "pw-canary"})
     asked = BindParameters(request=BindRequest(service_id="s", plan_id="p"), userinfo="pw-canary")
-    inherited = Inherited(request=asked.request, webhook_secret="pw-canary", userinfo="pw-canary")
+    taken_over = FromPredecessor(request=asked.request, webhook_secret="pw-canary", userinfo="pw-canary")
     settings = WebhookSettings(
-        url="u", events=(), format=NotificationFormat.SNS, scope=Scope.INSTANCE, sealed=b"pw-canary"
+        url="u", events=(), format=NotificationFormat.SNS, scope=Scope.INSTANCE, ciphertext=b"pw-canary"
     )
-    for value in (*shown, call, request, body, asked, inherited, settings):
+    for value in (*shown, call, request, body, asked, taken_over, settings):
         assert not any(word in repr(value) for word in secrets), type(value)
 
 

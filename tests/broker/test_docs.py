@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from infra.context import table
-from lambdas.broker.parameters import BIND_FIELDS, UPDATE_FIELDS
+from lambdas.broker.osb.parameters import BIND_FIELDS, UPDATE_FIELDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.ses import Identity
-from lambdas.broker.operations import LEASE_CHECK, MAX_FAILURES
-from lambdas.domain.dns_records import Dkim
+from lambdas.aws.ses.control_plane import Identity
+from lambdas.broker.operations.engine import LEASE_CHECK, MAX_FAILURES
+from lambdas.domain.tenants.dns_records import Dkim
 from tests.broker.world import World, settings
 
 ADMIN = {"admin_email": "admin@agency.gov"}
@@ -126,8 +126,8 @@ def test_a_generated_domain_comes_with_its_records(world: World) -> None:
     world.ses.verifies = False
     world.provision(parameters={**ADMIN, "mail_from_subdomain": "bounce"})
     for _ in range(20):
-        message, _ = world.turns.messages.pop()
-        world.engine.turn(message, owner="w")
+        message, _ = world.tasks.messages.pop()
+        world.engine.run_step(message, owner="w")
         world.later(seconds=15)
     assert world.poll().body["state"] == "in progress"
     assert "verify" in world.poll().body["description"]
@@ -148,7 +148,7 @@ def test_a_generated_domain_that_never_verifies_ends_the_operation(world: World)
     """After three hours; nothing is left."""
     world.ses.verifies = False
     world.provision(parameters=ADMIN)
-    world.work(turns=2000)
+    world.work(tasks=2000)
     answer = world.poll().body
     assert (answer["state"], "too long" in answer["description"]) == ("failed", True)
     assert world.left() == {}
@@ -220,10 +220,10 @@ def test_throttling_is_waited_out(world: World) -> None:
     """However long it takes; the tenant is told meanwhile."""
     world.provision()
     world.ses.throttled = 40
-    message, _ = world.turns.messages[0]
-    world.engine.turn(message, owner="w")
+    message, _ = world.tasks.messages[0]
+    world.engine.run_step(message, owner="w")
     assert "one call a second" in world.poll().body["description"]
-    world.work(turns=100)
+    world.work(tasks=100)
     assert world.poll().body["state"] == "succeeded"
 
 
@@ -265,13 +265,13 @@ def test_a_failed_update_leaves_things_as_they_were(world: World) -> None:
     world.gate.failing["FakeTopics.subscribe"] = RuntimeError("AWS has a bad day")
     world.update(parameters={"mail_from_subdomain": "bounce", "enable_feedback_notifications": True})
     for _ in range(8):
-        [(message, delay)] = world.turns.messages
-        world.turns.messages.clear()
+        [(message, delay)] = world.tasks.messages
+        world.tasks.messages.clear()
         world.later(seconds=delay)
         if world.table.instances["i1"].operation.phase == "undo":
             world.gate.failing.clear()
-        world.engine.turn(message, owner="w")
-        if not world.turns.messages:
+        world.engine.run_step(message, owner="w")
+        if not world.tasks.messages:
             break
     answer = world.poll().body
     assert (answer["state"], answer["instance_usable"], answer["update_repeatable"]) == ("failed", True, True)
@@ -301,19 +301,19 @@ def test_a_deletion_that_halts_a_provision_does_not_wait_for_the_lease(world: Wo
     def delete_meanwhile(name: str, tags: Any, *, sending: bool = True) -> None:
         world.ses.ensure_configuration_set = ensure  # type: ignore[method-assign]
         assert world.deprovision().status == 202
-        message, _ = world.turns.messages[-1]
-        world.engine.turn(message, owner="another worker")  # finds the lease taken, looks again later
+        message, _ = world.tasks.messages[-1]
+        world.engine.run_step(message, owner="another worker")  # finds the lease taken, looks again later
         ensure(name, tags)
 
     world.ses.ensure_configuration_set = delete_meanwhile  # type: ignore[method-assign]
     world.provision()
-    [(message, _)] = world.turns.messages
+    [(message, _)] = world.tasks.messages
     began = world.now
-    world.engine.turn(message, owner="worker")
-    delays = [delay for sent, delay in world.turns.messages if sent.operation_id != message.operation_id]
+    world.engine.run_step(message, owner="worker")
+    delays = [delay for sent, delay in world.tasks.messages if sent.operation_id != message.operation_id]
     assert min(delays[1:]) == 0
     assert max(delays) <= LEASE_CHECK
-    world.turns.messages.sort(key=lambda entry: entry[1])
+    world.tasks.messages.sort(key=lambda entry: entry[1])
     world.work()
     assert world.poll().status == 410
     assert world.left() == {}

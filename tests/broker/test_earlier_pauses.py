@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.names import configuration_set
-from lambdas.domain.reputation import Reason, Reputation, State
-from lambdas.domain.standing import HANDED_OVER, MARK_KEPT, Cause, transition_of
+from lambdas.domain.reputation.evaluation import Reason, Reputation, SendingState
+from lambdas.domain.reputation.sending_status import HANDED_OVER, MARK_KEPT, Cause, transition_of
+from lambdas.domain.tenants.aws_names import configuration_set
 from tests.broker.world import World
 
 COUNTS = Reputation(bounces=40, complaints=0, deliveries=600, since="2026-11-21T04")
@@ -16,11 +16,11 @@ COUNTS = Reputation(bounces=40, complaints=0, deliveries=600, since="2026-11-21T
 
 def paused(world: World, instance_id: str = "i1", domain: str = "agency.gov", cause: Cause = Cause.RATES) -> None:
     """Pause an instance, as the reputation function does."""
-    standing = world.pauses.load(instance_id)
-    pause = transition_of(standing, State.PAUSED, COUNTS, cause=cause, now=world.now, domain=domain)
+    identity_status = world.pauses.load(instance_id)
+    pause = transition_of(identity_status, SendingState.PAUSED, COUNTS, cause=cause, now=world.now, domain=domain)
     reasons = (Reason.BOUNCES,) if cause is Cause.RATES else ()
     pause = replace(pause, reasons=reasons, why="spam, see ticket 4711")
-    assert world.pauses.claim(standing, pause, claimer="record-1", baseline=None, now=world.now)
+    assert world.pauses.claim(identity_status, pause, claimer="record-1", baseline=None, now=world.now)
 
 
 def shed(world: World) -> None:
@@ -41,11 +41,11 @@ def test_an_instance_made_anew_under_a_mark_starts_paused_and_says_why(domain: s
     world = World()
     shed(world)
     world.ready("i2", organization_guid=organization, parameters={"admin_email": "a@agency.gov", "domain": domain})
-    standing = world.pauses.load("i2")
-    assert (standing.state, standing.cause) == (State.PAUSED, Cause.EARLIER_PAUSE)
-    assert standing.until == world.pauses.marks["agency.gov"].until
-    assert standing.pending is not None
-    assert (standing.pending.claimed_by, standing.pending.transition.domain) == (HANDED_OVER, domain)
+    identity_status = world.pauses.load("i2")
+    assert (identity_status.state, identity_status.cause) == (SendingState.PAUSED, Cause.EARLIER_PAUSE)
+    assert identity_status.until == world.pauses.marks["agency.gov"].until
+    assert identity_status.pending is not None
+    assert (identity_status.pending.claimed_by, identity_status.pending.transition.domain) == (HANDED_OVER, domain)
     assert world.ses.sends[configuration_set("i2")] is False
     told = world.poll("i2").body["description"]
     assert "an earlier service instance of agency.gov was paused on 2026-11-21" in told
@@ -59,7 +59,7 @@ def test_what_is_not_under_the_mark_starts_healthy(domain: str) -> None:
     world = World()
     shed(world)
     world.ready("i2", parameters={"admin_email": "a@agency.gov", "domain": domain})
-    assert world.pauses.load("i2").state is State.HEALTHY
+    assert world.pauses.load("i2").state is SendingState.HEALTHY
     assert world.ses.sends[configuration_set("i2")] is True
     assert "paused" not in world.poll("i2").body["description"]
 
@@ -73,7 +73,7 @@ def test_a_parent_that_nobody_holds_is_not_marked() -> None:
     world.work()
     assert list(world.pauses.marks) == ["mail.agency.gov"]
     world.ready("i2", parameters={"admin_email": "a@agency.gov", "domain": "agency.gov"})
-    assert world.pauses.load("i2").state is State.HEALTHY
+    assert world.pauses.load("i2").state is SendingState.HEALTHY
 
 
 def test_a_generated_domain_marks_itself_and_never_the_operators_zone() -> None:
@@ -87,7 +87,7 @@ def test_a_generated_domain_marks_itself_and_never_the_operators_zone() -> None:
     world.work()
     assert list(world.pauses.marks) == [domain]
     world.ready("i2", **generated)
-    assert world.pauses.load("i2").state is State.HEALTHY
+    assert world.pauses.load("i2").state is SendingState.HEALTHY
     world.ready("i1", **generated)
     assert world.ses.sends[configuration_set("i1")] is False
     assert "is verified" in world.poll("i1").body["description"]
@@ -107,7 +107,7 @@ def test_a_mark_lasts_ninety_days_from_the_deletion_on() -> None:
     assert mark.transition.reasons == (Reason.BOUNCES,)
     world.later(days=91)
     world.ready("i2")
-    assert world.pauses.load("i2").state is State.HEALTHY
+    assert world.pauses.load("i2").state is SendingState.HEALTHY
 
 
 def test_an_instance_of_an_earlier_version_is_marked_at_its_deletion() -> None:
@@ -150,7 +150,7 @@ def test_a_claim_that_another_was_quicker_at_is_tried_again() -> None:
     shed(world)
     world.pauses.rivals = 2
     world.ready("i2")
-    assert world.pauses.load("i2").state is State.PAUSED
+    assert world.pauses.load("i2").state is SendingState.PAUSED
     assert len([move for move in world.pauses.moves if move.instance_id == "i2"]) == 1
 
 
@@ -171,7 +171,7 @@ def test_a_crash_anywhere_in_a_deletion_loses_no_mark(after: bool) -> None:
         world.sweep.run(now=world.now)
         world.work()
         world.ready("i2")
-        assert world.pauses.load("i2").state is State.PAUSED, at
+        assert world.pauses.load("i2").state is SendingState.PAUSED, at
         assert world.ses.sends[configuration_set("i2")] is False
 
 

@@ -142,7 +142,7 @@ def test_the_sweep_wakes_an_operation_whose_message_was_lost(name: str) -> None:
     """The request was recorded, and the process died before its message was sent."""
     for at, after in gaps(name):
         world, _ = run(SCENARIOS[name], die_at=at, after=after)
-        world.turns.messages.clear()
+        world.tasks.messages.clear()
         world.later(minutes=6)
         world.sweep.run(now=world.now)
         world.work()

@@ -69,7 +69,7 @@ def test_a_malformed_turn_is_dropped_and_a_failing_one_comes_again(monkeypatch: 
     """One does not keep the others."""
 
     class Failing:
-        def turn(self, message: Any, *, owner: str) -> None:
+        def run_step(self, message: Any, *, owner: str) -> None:
             if message.instance_id == "bad":
                 raise RuntimeError
 

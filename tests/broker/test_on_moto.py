@@ -23,8 +23,8 @@ from moto import mock_aws
 from moto.sqs.models import sqs_backends
 
 from lambdas.aws import clients
-from lambdas.broker import handler, wiring
-from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
+from lambdas.broker import composition, handler
+from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from tests.aws.sesv2 import FakeSesV2
 from tests.aws.tables import create
 from tests.broker.fakes import Died
@@ -58,9 +58,9 @@ class Platform:
         self.ses = FakeSesV2(lambda after: self._cross(after=after))
         environment = settings(**self._make_stack()).to_environment()
         self._patches: list[Any] = [
-            patch.object(wiring, "client", lambda name: self.ses if name == "sesv2" else clients.client(name)),
+            patch.object(composition, "client", lambda name: self.ses if name == "sesv2" else clients.client(name)),
             patch.dict(os.environ, environment),
-            patch.object(wiring, "clock", lambda: self.now),
+            patch.object(composition, "clock", lambda: self.now),
             patch.object(handler, "clock", lambda: self.now),
             patch.object(time, "sleep", self._sleep),
         ]
@@ -78,7 +78,7 @@ class Platform:
 
     def _make_stack(self) -> dict[str, Any]:
         dynamodb, sqs = self.client("dynamodb"), self.client("sqs")
-        for table, keys in (("broker", ("pk", "sk")), ("pacer", ("bucket",))):
+        for table, keys in (("broker", ("pk", "sk")), ("rate_limiter", ("bucket",))):
             dynamodb.create_table(
                 TableName=table,
                 BillingMode="PAY_PER_REQUEST",
@@ -166,7 +166,7 @@ class Platform:
 
     def sweep(self) -> None:
         """The schedule strikes."""
-        handler.sweep({}, Context())
+        handler.cleanup({}, Context())
 
     def left(self) -> dict[str, Any]:
         """All that is in the account beside the stack, tombstones aside."""
@@ -205,7 +205,7 @@ def platform() -> Iterator[Platform]:
 
 def _forget() -> None:
     clients.client.cache_clear()  # type: ignore[attr-defined]
-    for cached in (handler._wiring, handler._telling, handler._api, handler._engine, handler._sweep):
+    for cached in (handler._composition, handler._observability, handler._api, handler._engine, handler._cleanup):
         cached.cache_clear()
 
 

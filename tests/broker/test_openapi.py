@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lambdas.broker.catalog import SES_PLAN, SES_SERVICE
+from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from tests.broker.serving import serving
 from tests.broker.world import World
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.broker.parameters import provision_ses
+from lambdas.broker.osb.parameters import provision_ses
 from tests.broker.world import WEBHOOK, World, settings
 
 WRONG: list[Any] = [None, "", 5, True, [], {}, ["x", 5], "a\r\nBcc: x@y.zz", "x" * 3000, "\x00", " ", "\u0085x@y.zz"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, catalog
+from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, catalog
 from tests.broker.world import LINK, World, settings
 
 NAMES = {"service_id": PRIVATELINK_SERVICE, "plan_id": PRIVATELINK_PLAN}
@@ -53,8 +53,8 @@ def test_the_service_name_is_the_regions_smtp(world: World, parameters: dict[str
 def test_an_endpoint_is_followed_until_it_is_available(world: World) -> None:
     """last_operation tells its state; then bindings have its host, and the port SAP's sample takes."""
     world.provision("p1", **LINK)
-    message, _ = world.turns.messages.pop()
-    world.engine.turn(message, owner="w")
+    message, _ = world.tasks.messages.pop()
+    world.engine.run_step(message, owner="w")
     assert "pending" in world.poll("p1").body["description"]
     world.work()
     assert world.poll("p1", operation=message.operation_id).body["state"] == "succeeded"

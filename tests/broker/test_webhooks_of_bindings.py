@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.webhook import EventKind, NotificationFormat, Scope
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 from tests.broker.world import WEBHOOK, World
 
 HOOKED = {"notification_webhook": WEBHOOK}
@@ -42,7 +42,7 @@ def test_the_webhook_is_kept_as_asked_for(world: World) -> None:
     assert kept.settings.url == credentials["notification_webhook"] == WEBHOOK
     assert kept.settings.events == (EventKind.BOUNCE, EventKind.REJECT)
     assert (kept.settings.format, kept.settings.scope) == (NotificationFormat.CLOUDEVENTS, Scope.BINDING)
-    assert world.seal.sealed == [(webhook_id, credentials["webhook_secret"], "user:pw")]
+    assert world.encrypt_webhook_secret.ciphertext == [(webhook_id, credentials["webhook_secret"], "user:pw")]
     assert credentials["webhook_secret"] not in repr(world.table)
     assert "pw" not in repr(world.table)
 
@@ -102,7 +102,7 @@ def test_an_update_changes_a_webhook_and_leaves_the_credentials(world: World) ->
     assert after["parameters"]["notification_events"] == ["complaint"]
     for name in ("aws_access_key_id", "smtp_password", "webhook_secret"):
         assert after["credentials"][name] == before[name]
-    assert world.seal.sealed[-1][1:] == (before["webhook_secret"], "u:p")
+    assert world.encrypt_webhook_secret.ciphertext[-1][1:] == (before["webhook_secret"], "u:p")
     assert len({batch.deliveries[0].id for batch in world.deliveries.batches}) == 2  # the new URL is tested too
     assert world.bind(parameters=HOOKED).status == 200  # what was asked for at the bind is still what it was
 

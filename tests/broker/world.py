@@ -8,42 +8,42 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambdas.broker.api import Api
-from lambdas.broker.binding import Binder, BindingReading
-from lambdas.broker.bound import Maker
-from lambdas.broker.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
-from lambdas.broker.deprovisioning import Deprovisioning
-from lambdas.broker.dns import Dns
-from lambdas.broker.earlier_pauses import EarlierPauses
-from lambdas.broker.operations import Engine
-from lambdas.broker.outbox import SendTest
-from lambdas.broker.parameters import WebhookRules
-from lambdas.broker.privatelink import PrivateLinkBindings, PrivateLinkSteps
-from lambdas.broker.provisioning import Provisioning
-from lambdas.broker.reading import Reading
-from lambdas.broker.rendering import Renderer
-from lambdas.broker.requests import Answer, Request
-from lambdas.broker.ses_bindings import SesBindings
-from lambdas.broker.ses_steps import SesSteps
+from lambdas.broker.bindings.binding import Binder, BindingQueries
+from lambdas.broker.bindings.ports import Maker
+from lambdas.broker.bindings.ses_bindings import SesBindings
+from lambdas.broker.bindings.unbinding import Unbinding
+from lambdas.broker.bindings.webhook_test import SendTest
+from lambdas.broker.instances.deprovisioning import Deprovisioning
+from lambdas.broker.instances.earlier_pauses import EarlierPauses
+from lambdas.broker.instances.operator_dns import OperatorDns
+from lambdas.broker.instances.privatelink import PrivateLinkBindings, PrivateLinkSteps
+from lambdas.broker.instances.provisioning import Provisioning
+from lambdas.broker.instances.queries import InstanceQueries
+from lambdas.broker.instances.ses_steps import SesSteps
+from lambdas.broker.instances.updating import Updating
+from lambdas.broker.instances.webhook_changes import WebhookChanges
+from lambdas.broker.operations.cleanup import Cleanup
+from lambdas.broker.operations.engine import Engine
+from lambdas.broker.operations.requests import Operations
+from lambdas.broker.osb.api import Api
+from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
+from lambdas.broker.osb.parameters import WebhookRules
+from lambdas.broker.osb.rendering import Renderer
+from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
-from lambdas.broker.starting import Operations
-from lambdas.broker.sweeping import Sweep
-from lambdas.broker.unbinding import Unbinding
-from lambdas.broker.updating import Updating
-from lambdas.broker.webhook_changes import WebhookChanges
-from lambdas.domain.address import AddressRules
+from lambdas.domain.webhooks.address_rules import AddressRules
 from tests.broker.fakes import (
     AnyCredentials,
     Died,
     FakeDeliveries,
     FakeEndpoints,
     FakePauses,
+    FakeSecretEncryption,
     FakeSes,
     FakeTable,
     FakeTopics,
     FakeTurns,
     FakeUsers,
-    FakeVault,
     FakeWebhooks,
     FakeWebhookSeal,
     FakeZone,
@@ -62,7 +62,7 @@ def settings(**changes: Any) -> BrokerSettings:
     known: dict[str, Any] = {
         "broker_table": "broker",
         "webhooks_table": "webhooks",
-        "pacer_table": "pacer",
+        "rate_limiter_table": "rate_limiter",
         "reputation_table": "reputation",
         "operations_queue_url": "https://sqs/operations",
         "deliveries_queue_url": "https://sqs/deliveries",
@@ -108,9 +108,9 @@ class World:
     zone: FakeZone = field(default_factory=FakeZone)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
     pauses: FakePauses = field(default_factory=FakePauses)
-    vault: FakeVault = field(default_factory=FakeVault)
-    seal: FakeWebhookSeal = field(default_factory=FakeWebhookSeal)
-    turns: FakeTurns = field(default_factory=FakeTurns)
+    secret_encryption: FakeSecretEncryption = field(default_factory=FakeSecretEncryption)
+    encrypt_webhook_secret: FakeWebhookSeal = field(default_factory=FakeWebhookSeal)
+    tasks: FakeTurns = field(default_factory=FakeTurns)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -121,12 +121,12 @@ class World:
             addresses=AddressRules.parse(self.settings.allowed_cidrs, allow_http=self.settings.allow_http),
             private_names=bool(self.settings.allowed_cidrs),
         )
-        dns = Dns.of(self.settings)
+        dns = OperatorDns.of(self.settings)
         renderer = Renderer(settings=self.settings, dns=dns)
         gated = self._gated
         ses_steps = SesSteps(
             claims=gated(self.table),
-            pauses=EarlierPauses(marks=gated(self.pauses), standings=gated(self.pauses), clock=lambda: self.now),
+            pauses=EarlierPauses(marks=gated(self.pauses), sending_statuses=gated(self.pauses), clock=lambda: self.now),
             ses=gated(self.ses),
             topics=gated(self.topics),
             zone=gated(self.zone),
@@ -139,19 +139,19 @@ class World:
         privatelink_steps = PrivateLinkSteps(endpoints=gated(self.endpoints), subnet_ids=(), cidrs=())
         self.engine = Engine(
             instances=gated(self.table),
-            turns=gated(self.turns),
+            tasks=gated(self.tasks),
             steps_of=lambda instance: (privatelink_steps if instance.privatelink else ses_steps)(instance),
             succeeded=renderer.succeeded,
             updated=renderer.updated,
             clock=lambda: self.now,
-            report=lambda *what: self.told.append(what),
+            log_step=lambda *what: self.told.append(what),
         )
         bindings = SesBindings(
             users=gated(self.users),
             webhooks=gated(self.webhooks),
             topics=gated(self.topics),
-            vault=gated(self.vault),
-            seal=gated(self.seal),
+            secret_encryption=gated(self.secret_encryption),
+            encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
             test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
             identities=gated(self.ses),
             renderer=renderer,
@@ -161,7 +161,7 @@ class World:
         unbinding = Unbinding(store=gated(self.table), makers=makers, settings=self.settings)
         binder = Binder(
             store=gated(self.table),
-            vault=gated(self.vault),
+            secret_encryption=gated(self.secret_encryption),
             webhooks=gated(self.webhooks),
             makers=makers,
             unbinding=unbinding,
@@ -170,17 +170,17 @@ class World:
             new_id=lambda: next(self._ids),
             new_secret=lambda: f"whsec_{next(self._ids)}",
         )
-        operations = Operations(turns=gated(self.turns), new_id=lambda: next(self._ids))
+        operations = Operations(tasks=gated(self.tasks), new_id=lambda: next(self._ids))
         changes = WebhookChanges(
             store=gated(self.table),
             webhooks=gated(self.webhooks),
-            vault=gated(self.vault),
-            seal=gated(self.seal),
+            secret_encryption=gated(self.secret_encryption),
+            encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
             rules=rules,
         )
-        table, reading = (
+        table, instance_queries = (
             gated(self.table),
-            Reading(store=gated(self.table), operations=operations, portal_url=self.settings.portal_url),
+            InstanceQueries(store=gated(self.table), operations=operations, portal_url=self.settings.portal_url),
         )
         self.api = Api(
             accept=AnyCredentials(),
@@ -189,18 +189,18 @@ class World:
             ),
             updating=Updating(store=table, operations=operations, webhooks=changes, settings=self.settings),
             deprovisioning=Deprovisioning(store=table, operations=operations, settings=self.settings),
-            reading=reading,
+            instance_queries=instance_queries,
             binder=binder,
             unbinding=unbinding,
-            binding_reading=BindingReading(store=table, makers=makers),
+            binding_queries=BindingQueries(store=table, makers=makers),
             catalog=catalog(self.settings),
-            tell=lambda *what: self.told.append(what),
+            log_answer=lambda *what: self.told.append(what),
         )
-        self.sweep = Sweep(
+        self.sweep = Cleanup(
             store=gated(self.table),
-            instances=reading,
+            instances=instance_queries,
             bindings=unbinding,
-            tell=lambda *what: self.told.append(what),
+            log_answer=lambda *what: self.told.append(what),
         )
 
     def _gated(self, target: Any) -> Any:
@@ -216,7 +216,7 @@ class World:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """One request, with credentials and version unless *headers* say otherwise (an empty one is left out)."""
         basic = base64.b64encode(b"broker:secret").decode()
         known = {"authorization": f"Basic {basic}", "x-broker-api-version": "2.17", **(headers or {})}
@@ -232,36 +232,36 @@ class World:
             now=self.now,
         )
 
-    def provision(self, instance_id: str = "i1", *, incomplete: bool = True, **changes: Any) -> Answer:
+    def provision(self, instance_id: str = "i1", *, incomplete: bool = True, **changes: Any) -> Response:
         """PUT of an instance; *changes* are fields of the body, `parameters` those given."""
         path = f"/v2/service_instances/{instance_id}"
         return self.call("PUT", path, provision_body(**changes), query=_incomplete(incomplete))
 
-    def update(self, instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Answer:
+    def update(self, instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Response:
         """PATCH of an instance."""
         body = {"service_id": SES_SERVICE, "plan_id": SES_PLAN, "parameters": parameters or {}, **changes}
         return self.call("PATCH", f"/v2/service_instances/{instance_id}", body, query=_incomplete(True))
 
-    def deprovision(self, instance_id: str = "i1", *, service: str = SES_SERVICE, plan: str = SES_PLAN) -> Answer:
+    def deprovision(self, instance_id: str = "i1", *, service: str = SES_SERVICE, plan: str = SES_PLAN) -> Response:
         """DELETE of an instance."""
         query = {"service_id": service, "plan_id": plan, **_incomplete(True)}
         return self.call("DELETE", f"/v2/service_instances/{instance_id}", query=query)
 
-    def bind(self, binding_id: str = "b1", instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Answer:
+    def bind(self, binding_id: str = "b1", instance_id: str = "i1", parameters: Any = None, **changes: Any) -> Response:
         """PUT of a binding."""
         body = {"service_id": SES_SERVICE, "plan_id": SES_PLAN, "parameters": parameters or {}, **changes}
         return self.call("PUT", f"/v2/service_instances/{instance_id}/service_bindings/{binding_id}", body)
 
-    def unbind(self, binding_id: str = "b1", instance_id: str = "i1", **query: str) -> Answer:
+    def unbind(self, binding_id: str = "b1", instance_id: str = "i1", **query: str) -> Response:
         """DELETE of a binding."""
         path = f"/v2/service_instances/{instance_id}/service_bindings/{binding_id}"
         return self.call("DELETE", path, query={"service_id": SES_SERVICE, "plan_id": SES_PLAN, **query})
 
-    def fetch(self, path: str = "i1", **query: str) -> Answer:
+    def fetch(self, path: str = "i1", **query: str) -> Response:
         """GET below /v2/service_instances."""
         return self.call("GET", f"/v2/service_instances/{path}", query=query)
 
-    def poll(self, instance_id: str = "i1", **query: str) -> Answer:
+    def poll(self, instance_id: str = "i1", **query: str) -> Response:
         """GET of an instance's last operation."""
         return self.fetch(f"{instance_id}/last_operation", **query)
 
@@ -271,16 +271,16 @@ class World:
         """Let time pass."""
         self.now += timedelta(**delta)
 
-    def work(self, *, turns: int = 60) -> None:
+    def work(self, *, tasks: int = 60) -> None:
         """Give the worker its turns until the queue is empty; each waits for its delay. A turn that dies stays."""
-        for _ in range(turns):
-            if not self.turns.messages:
+        for _ in range(tasks):
+            if not self.tasks.messages:
                 return
-            message, delay = self.turns.messages[0]
+            message, delay = self.tasks.messages[0]
             self.later(seconds=delay)
-            self.engine.turn(message, owner=next(self._owners))
-            self.turns.messages.remove((message, delay))
-        raise AssertionError(f"still working after {turns} turns: {self.turns.messages}")
+            self.engine.run_step(message, owner=next(self._owners))
+            self.tasks.messages.remove((message, delay))
+        raise AssertionError(f"still working after {tasks} turns: {self.tasks.messages}")
 
     def surviving(self, action: Any) -> bool:
         """Run *action*; whether it lived."""

@@ -15,8 +15,8 @@ import trustme
 
 from lambdas.delivery.name_resolver import NameResolver, Unreachable
 from lambdas.delivery.webhook_client import WebhookClient
-from lambdas.domain.address import AddressRules
-from lambdas.domain.attempt import Answer, NoAnswer
+from lambdas.domain.webhooks.address_rules import AddressRules
+from lambdas.domain.webhooks.attempt import NoResponse, Response
 
 NAME = "hooks.example"
 LOCAL = "127.0.0.1"
@@ -141,12 +141,12 @@ class Poster:
     client: WebhookClient
     deadline: float
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response | NoResponse:
         """Post *body* to *url*."""
         try:
             endpoint = await self.client.locate("i1", url)
         except Unreachable as refusal:
-            return NoAnswer(reason=str(refusal))
+            return NoResponse(reason=str(refusal))
         return await self.client.post(endpoint, headers, body, deadline=self.deadline)
 
 

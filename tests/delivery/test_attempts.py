@@ -20,20 +20,20 @@ from lambdas.delivery.concurrency import (
 )
 from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import Unreachable
-from lambdas.domain.attempt import TIMED_OUT, Answer, Failed, NoAnswer
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import NotificationFormat, WebhookId
+from lambdas.domain.webhooks.attempt import TIMED_OUT, Failed, NoResponse, Response
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-OK = Answer(status=204)
+OK = Response(status=204)
 
 
 @dataclass
 class Receivers:
     """Receivers by URL under a clock of their own. `answers` says what each does, `seconds` how long it takes."""
 
-    answers: dict[str, Callable[[], Answer | NoAnswer]] = field(default_factory=dict)
+    answers: dict[str, Callable[[], Response | NoResponse]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     located: dict[str, Callable[[], None]] = field(default_factory=dict)
     running: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Receivers:
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         """Answer after some turns of the loop, on the receiver's clock after its seconds."""
         url = endpoint.url
         self.running[url] += 1
@@ -104,7 +104,7 @@ def test_one_timeout_ends_a_webhooks_attempts_where_it_takes_several_failures(re
     """A second time-out would hold up the whole invocation as long; a refusal costs nothing."""
     one = series(10, most=1)
 
-    run(Receivers(answers={one.target.url: lambda: NoAnswer(reason=reason)}), one)
+    run(Receivers(answers={one.target.url: lambda: NoResponse(reason=reason)}), one)
 
     assert (begun, 10 - begun) == (len(one.made), len(one.pending))
 
@@ -113,7 +113,7 @@ def test_attempts_under_way_beside_the_first_timeout_count() -> None:
     """They are not cut off; what was not begun is put off."""
     one = series(10)
 
-    run(Receivers(answers={one.target.url: lambda: NoAnswer(reason=TIMED_OUT)}), one)
+    run(Receivers(answers={one.target.url: lambda: NoResponse(reason=TIMED_OUT)}), one)
 
     assert len(one.made) == FIRST
 
@@ -159,7 +159,7 @@ def test_the_webhooks_of_one_instance_share_its_bound() -> None:
 
     async def counted(
         endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         nonlocal together
         together = max(together, receivers.running.total() + 1)
         return await post(endpoint, headers, body, deadline=deadline)
@@ -222,7 +222,7 @@ def test_a_host_that_cannot_be_looked_up_is_the_webhooks_failure() -> None:
 
     assert [made.outcome for _, made in one.made] == [Failed(reason="host not found")] * FIRST
     assert len(one.pending) == 10 - FIRST
-    assert not one.patient
+    assert not one.below_failure_limit
 
 
 def test_waiting_for_a_lookup_until_the_end_is_no_failure() -> None:
@@ -239,7 +239,7 @@ def test_waiting_for_a_lookup_until_the_end_is_no_failure() -> None:
     receivers.locate = hang  # type: ignore[method-assign]
     run(receivers, one, neighbour, seconds=0.05)
 
-    assert (one.made, len(one.pending), one.patient) == ([], 3, True)
+    assert (one.made, len(one.pending), one.below_failure_limit) == ([], 3, True)
     assert len(neighbour.made) == 3
 
 
@@ -256,7 +256,7 @@ def test_an_error_of_ours_ends_one_webhooks_attempts_and_no_others() -> None:
     """It is kept for whoever looks at the outcomes."""
     bad, good = series(3), series(3, "https://good.example/")
 
-    def break_() -> Answer:
+    def break_() -> Response:
         raise RuntimeError("ours")
 
     run(Receivers(answers={bad.target.url: break_}), bad, good)
@@ -275,7 +275,7 @@ def test_the_headers_of_the_format_and_the_signature_are_sent() -> None:
     one.pending.append(PendingAttempt(delivery=first, number=1))
     receivers = Receivers()
 
-    async def post(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float) -> Answer:
+    async def post(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float) -> Response:
         seen.append(headers)
         assert deadline == 15
         return OK

@@ -10,12 +10,12 @@ import trustme
 
 from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import NameResolver
-from lambdas.delivery.ports import Rules
+from lambdas.delivery.ports import DeliveryRules
 from lambdas.delivery.webhook_client import WebhookClient
-from lambdas.domain.address import AddressRules
-from lambdas.domain.attempt import Answer, NoAnswer
-from lambdas.domain.health import HealthRules
-from lambdas.domain.ladder import Ladder
+from lambdas.domain.webhooks.address_rules import AddressRules
+from lambdas.domain.webhooks.attempt import NoResponse, Response
+from lambdas.domain.webhooks.health import HealthRules
+from lambdas.domain.webhooks.retry_schedule import RetrySchedule
 from tests.delivery.receivers import LOCAL, OK, Behaviour, ca_file, receiver, server_tls
 from tests.delivery.test_webhook_client import break_off, drip, flood, hang
 from tests.delivery.world import World, batch
@@ -51,7 +51,7 @@ class NotingClient(WebhookClient):
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float = DEADLINE
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         """Post, and note the end."""
         answer = await super().post(endpoint, headers, body, deadline=deadline)
         self.ended.append(endpoint.host.removesuffix(".example"))
@@ -75,9 +75,11 @@ async def deliver() -> tuple[World, list[str]]:
             world.webhook(name, url=to.url(f"{name}.example"))
         now = world.clock()
         messages = {name: batch(name, *ids(name), created_at=now) for name in answers}
-        periods = Rules(ladder=Ladder(), health=HealthRules(), release_every=60, attempt_seconds=DEADLINE)
-        deliverer = replace(world._deliverer(), client=client, clock=world.clock, rules=periods)
-        assert await deliverer.deliver(messages, deadline=now + timedelta(seconds=30)) == []
+        periods = DeliveryRules(
+            retry_schedule=RetrySchedule(), health=HealthRules(), release_every=60, attempt_seconds=DEADLINE
+        )
+        dispatcher = replace(world._deliverer(), client=client, clock=world.clock, rules=periods)
+        assert await dispatcher.deliver(messages, deadline=now + timedelta(seconds=30)) == []
     return world, client.ended
 
 

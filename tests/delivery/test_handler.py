@@ -14,16 +14,16 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from lambdas.aws import clients
-from lambdas.aws.backlog import Backlog
-from lambdas.aws.delivery_queue import decode, encode
-from lambdas.aws.items import from_item, to_item
-from lambdas.aws.seal import seal
-from lambdas.aws.webhook_table import webhook_key
+from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
+from lambdas.aws.kms.webhook_secrets import encrypt
+from lambdas.aws.sqs.delivery_queue import decode, encode
 from lambdas.delivery import handler as functions
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.signature import WebhookSecret, new_secret
-from lambdas.domain.webhook import NotificationFormat, WebhookId
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from tests.aws.tables import create_backlog, dynamodb_with
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Stack:
 
     def release(self) -> None:
         """One run of release."""
-        functions._parts().states._kept.clear()
+        functions._composition().states._kept.clear()
         functions.release({}, Context())  # type: ignore[arg-type]
 
     def sent(self) -> list[DeliveryBatch]:
@@ -85,7 +85,7 @@ class Stack:
 
     def set_webhook(self, **changes: object) -> None:
         """Change the webhook's item, and have the functions see it at once."""
-        functions._parts().states._kept.clear()
+        functions._composition().states._kept.clear()
         self.dynamodb.put_item(TableName="webhooks", Item=to_item({**self.webhook(), **changes}))
 
     def waiting(self) -> int:
@@ -115,7 +115,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
                 "url": f"http://127.0.0.1:{port}/hook",
                 "format": "standard-webhooks",
                 "version": 1,
-                "sealed": seal(kms, key_id, WEBHOOK, WebhookSecret(secret=secret, userinfo="joe:s%40crt")),
+                "ciphertext": encrypt(kms, key_id, WEBHOOK, WebhookSecret(secret=secret, userinfo="joe:s%40crt")),
             }
             dynamodb.put_item(TableName="webhooks", Item=to_item(item))
             yield stack
@@ -134,7 +134,7 @@ def _settings(stack: Stack) -> DeliverySettings:
         allow_http=True,
         private_ca_file="",
         attempt_seconds=15,
-        ladder_seconds="5,300,1800",
+        retry_seconds="5,300,1800",
         probe_seconds="5,30,300,900",
         failing_seconds=30,
         disabled_seconds=432000,
@@ -145,13 +145,19 @@ def _settings(stack: Stack) -> DeliverySettings:
 def _forget() -> None:
     """Have the functions start cold, and close what the last ones kept open."""
     clients.client.cache_clear()  # type: ignore[attr-defined]
-    clients.hasty_dynamodb.cache_clear()
-    if functions._deliverer.cache_info().currsize:
-        functions._loop().run(functions._deliverer().client.aclose())  # type: ignore[attr-defined]
+    clients.impatient_dynamodb.cache_clear()
+    if functions._dispatcher.cache_info().currsize:
+        functions._loop().run(functions._dispatcher().client.aclose())  # type: ignore[attr-defined]
         functions._loop().run(asyncio.sleep(0))
     if functions._loop.cache_info().currsize:
         functions._loop().close()
-    for part in (functions._settings, functions._loop, functions._parts, functions._deliverer, functions._releaser):
+    for part in (
+        functions._settings,
+        functions._loop,
+        functions._composition,
+        functions._dispatcher,
+        functions._releaser,
+    ):
         part.cache_clear()
 
 
@@ -300,7 +306,7 @@ def test_a_successful_test_has_a_disabled_webhook_probed(stack: Stack) -> None:
     stack.run(message(one(1)))
     assert stack.waiting() == 1
 
-    functions._parts().states._kept.clear()
+    functions._composition().states._kept.clear()
     stack.run(message(one(2, "webhook.test")))
     stack.release()
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.domain.delivery import KEPT_FOR, DeliveryBatch
-from lambdas.domain.health import Health, State
-from lambdas.domain.webhook import NotificationFormat
+from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
+from lambdas.domain.webhooks.health import Health, HealthState
+from lambdas.domain.webhooks.webhook import NotificationFormat
 from tests.delivery.world import START, Broken, World, batch
 
 MINUTE = timedelta(minutes=1)
-FAILING = Health(state=State.FAILING, since=START - timedelta(hours=1), failures=5, probe_at=START + 10 * MINUTE)
+FAILING = Health(state=HealthState.FAILING, since=START - timedelta(hours=1), failures=5, probe_at=START + 10 * MINUTE)
 
 
 def park(world: World, *ids: str, due: timedelta = -MINUTE, at: timedelta = -5 * MINUTE, webhook: str = "w1") -> None:
@@ -27,7 +27,7 @@ def sent(world: World) -> list[str]:
 
 
 def test_a_healthy_webhooks_due_deliveries_go_out_and_the_others_wait_for_their_time() -> None:
-    """With the attempt's number they were parked with; the lane rests until the next is due."""
+    """With the attempt's number they were parked with; the partition rests until the next is due."""
     world = World()
     world.webhook()
     park(world, "a", "b")
@@ -40,7 +40,7 @@ def test_a_healthy_webhooks_due_deliveries_go_out_and_the_others_wait_for_their_
     assert list(world.resting.values()) == [START + timedelta(hours=2)]
 
 
-def test_an_empty_lane_is_not_looked_at_again() -> None:
+def test_an_empty_partition_is_not_looked_at_again() -> None:
     """Its mark goes."""
     world = World()
     world.webhook()
@@ -52,7 +52,7 @@ def test_an_empty_lane_is_not_looked_at_again() -> None:
 
 
 def test_a_failing_webhook_gets_nothing_until_its_probe_is_due() -> None:
-    """Its lane stays marked, so that it is looked at every minute."""
+    """Its partition stays marked, so that it is looked at every minute."""
     world = World()
     world.webhook(health=FAILING)
     park(world, "a", "b")
@@ -76,7 +76,7 @@ def test_a_failing_webhook_that_is_due_gets_one_message_as_its_probe() -> None:
 
 
 def test_a_recovered_webhook_is_sent_all_that_was_parked_before_oldest_first_and_ever_faster() -> None:
-    """Those on their ladder too: 1 message, 2, 4, 8 and so on while the receiver keeps up."""
+    """Those on their retry schedule too: 1 message, 2, 4, 8 and so on while the receiver keeps up."""
     world = World()
     world.webhook(health=Health(since=START - MINUTE, drain=1))
     park(world, *(f"old_{number:02}" for number in range(20)), due=timedelta(hours=3))
@@ -103,7 +103,7 @@ def test_draining_slows_down_when_the_receiver_stumbles() -> None:
     assert world.health().drain == 4
 
 
-def test_what_is_parked_after_the_recovery_climbs_its_ladder() -> None:
+def test_what_is_parked_after_the_recovery_climbs_its_retry_schedule() -> None:
     """Else a delivery that alone is refused would go out with every round, for ever."""
     world = World()
     world.webhook(health=Health(since=START - MINUTE, drain=4))
@@ -118,9 +118,9 @@ def test_what_is_parked_after_the_recovery_climbs_its_ladder() -> None:
 
 
 def test_a_disabled_webhooks_deliveries_stay_until_they_expire() -> None:
-    """The lane is looked at again when the first of them does."""
+    """The partition is looked at again when the first of them does."""
     world = World()
-    world.webhook(health=replace(FAILING, state=State.DISABLED))
+    world.webhook(health=replace(FAILING, state=HealthState.DISABLED))
     park(world, "a")
 
     world.release()
@@ -132,7 +132,7 @@ def test_a_disabled_webhooks_deliveries_stay_until_they_expire() -> None:
 def test_what_is_older_than_fourteen_days_expires_and_is_counted() -> None:
     """Never silently: the count alarms."""
     world = World()
-    world.webhook(health=replace(FAILING, state=State.DISABLED))
+    world.webhook(health=replace(FAILING, state=HealthState.DISABLED))
     park(world, "a", "b")
     world.now = START + KEPT_FOR
 
@@ -156,7 +156,7 @@ def test_an_item_that_cannot_be_read_moves_aside_and_its_neighbours_go_out() -> 
     assert (len(world.aside), world.counted["DeliveriesUnreadable"]) == (1, 1)
 
 
-def test_a_gone_webhooks_lanes_are_forgotten() -> None:
+def test_a_gone_webhooks_partitions_are_forgotten() -> None:
     """The table's own expiry does the rest."""
     world = World()
     park(world, "a")
@@ -225,8 +225,8 @@ def test_a_digest_goes_out_at_most_once_a_minute_with_all_that_gathered() -> Non
     world.now += timedelta(seconds=30)
     world.release()
 
-    assert [topic for topic, _, _ in world.told] == ["arn:aws:sns:us-east-1:1:t"] * 2
-    assert [subject for _, subject, _ in world.told] == ["2 bounced (i1)", "1 bounced (i1)"]
+    assert [topic for topic, _, _ in world.notified] == ["arn:aws:sns:us-east-1:1:t"] * 2
+    assert [subject for _, subject, _ in world.notified] == ["2 bounced (i1)", "1 bounced (i1)"]
     assert world.parked == {}
 
 
@@ -242,7 +242,7 @@ def test_a_recipient_who_did_not_confirm_yet_finds_all_events_in_the_first_diges
     park(world, "b", webhook="email-b1")
     world.release()
 
-    assert [subject for _, subject, _ in world.told] == ["2 bounced (i1)"]
+    assert [subject for _, subject, _ in world.notified] == ["2 bounced (i1)"]
 
 
 def test_a_digest_that_sns_does_not_take_is_sent_by_the_next_round() -> None:
@@ -256,4 +256,4 @@ def test_a_digest_that_sns_does_not_take_is_sent_by_the_next_round() -> None:
     world.now += MINUTE
     world.release()
 
-    assert [subject for _, subject, _ in world.told] == ["1 bounced (i1)"]
+    assert [subject for _, subject, _ in world.notified] == ["1 bounced (i1)"]

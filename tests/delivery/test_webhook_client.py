@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trustme
 
-from lambdas.domain.address import AddressRules
-from lambdas.domain.attempt import BODY_READ, Answer, NoAnswer
+from lambdas.domain.webhooks.address_rules import AddressRules
+from lambdas.domain.webhooks.attempt import BODY_READ, NoResponse, Response
 from tests.delivery.receivers import LOCAL, NAME, OK, Names, Poster, Receiver, poster, receiver, server_tls
 
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
 
 
-async def post(by: Poster, to: Receiver, host: str = NAME, scheme: str = "https") -> Answer | NoAnswer:
+async def post(by: Poster, to: Receiver, host: str = NAME, scheme: str = "https") -> Response | NoResponse:
     """Post a small body."""
     return await by.post(to.url(host, scheme=scheme), HEADERS, b"{}")
 
@@ -65,7 +65,7 @@ def test_a_post_carries_body_and_headers_over_tls_and_adds_none_of_its_own() -> 
             answer = await by.post(to.url(path="/hook?x=1"), HEADERS, b'{"a": 1}')
             head, _, body = to.requests[0].partition(b"\r\n\r\n")
             names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
-            assert answer == Answer(status=200, body=b"ok")
+            assert answer == Response(status=200, body=b"ok")
             assert head.startswith(b"POST /hook?x=1 HTTP/1.1\r\n")
             assert body == b'{"a": 1}'
             assert sorted(names) == [b"content-length", b"content-type", b"host", b"webhook-id"]
@@ -99,7 +99,7 @@ def test_a_receiver_that_never_gets_to_the_point_is_given_up_at_the_deadline(beh
 
     async def go() -> None:
         async with receiver(behaviour, tls=server_tls()) as to, poster(deadline=0.2) as by:  # type: ignore[arg-type]
-            assert await post(by, to) == NoAnswer(reason="timeout")
+            assert await post(by, to) == NoResponse(reason="timeout")
 
     asyncio.run(go())
 
@@ -109,7 +109,7 @@ def test_a_receiver_that_does_not_even_shake_hands_is_given_up_at_the_deadline()
 
     async def go() -> None:
         async with receiver(hang) as to, poster(deadline=0.2) as by:
-            assert await post(by, to) == NoAnswer(reason="timeout")
+            assert await post(by, to) == NoResponse(reason="timeout")
 
     asyncio.run(go())
 
@@ -121,7 +121,7 @@ def test_a_body_that_drips_does_not_change_the_status() -> None:
         dripping = drip(head=b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", tail=b"x")
         async with receiver(dripping, tls=server_tls()) as to, poster(body_deadline=0.05) as by:
             answer = await post(by, to)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Response)
             assert answer.status == 200
 
     asyncio.run(go())
@@ -133,7 +133,7 @@ def test_of_a_hundred_megabytes_only_the_first_kilobytes_are_read() -> None:
     async def go() -> None:
         async with receiver(flood, tls=server_tls()) as to, poster() as by:
             answer = await post(by, to)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Response)
             assert (answer.status, len(answer.body)) == (200, BODY_READ)
 
     asyncio.run(go())
@@ -144,7 +144,7 @@ def test_a_receiver_that_closes_midway_is_a_failure_with_a_reason() -> None:
 
     async def go() -> None:
         async with receiver(break_off, tls=server_tls()) as to, poster() as by:
-            assert await post(by, to) == NoAnswer(reason="connection closed without an answer")
+            assert await post(by, to) == NoResponse(reason="connection closed without an answer")
 
     asyncio.run(go())
 
@@ -154,7 +154,7 @@ def test_a_body_that_breaks_off_leaves_the_status_as_it_was() -> None:
 
     async def go() -> None:
         async with receiver(break_off_body, tls=server_tls()) as to, poster() as by:
-            assert await post(by, to) == Answer(status=200, body=b"half")
+            assert await post(by, to) == Response(status=200, body=b"half")
 
     asyncio.run(go())
 
@@ -166,7 +166,7 @@ def test_a_redirect_is_not_followed() -> None:
         async with receiver() as inside, poster() as by:
             redirect = f"HTTP/1.1 307 No\r\nlocation: http://{LOCAL}:{inside.port}/\r\ncontent-length: 0\r\n\r\n"
             async with receiver(redirect.encode(), tls=server_tls()) as to:
-                assert await post(by, to) == Answer(status=307)
+                assert await post(by, to) == Response(status=307)
                 assert inside.connections == 0
 
     asyncio.run(go())
@@ -181,7 +181,7 @@ def test_a_wrong_certificate_is_refused_before_anything_is_sent(names: tuple[str
     async def go() -> None:
         async with receiver(tls=server_tls(*names, ca=ca)) as to, poster() as by:
             answer = await post(by, to)
-            assert isinstance(answer, NoAnswer)
+            assert isinstance(answer, NoResponse)
             assert answer.reason.startswith("certificate not accepted")
             assert to.requests == []
 
@@ -195,7 +195,7 @@ def test_a_name_that_changes_its_answer_after_the_check_changes_nothing() -> Non
         rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
         names = Names([LOCAL], ["127.0.0.2"])
         async with receiver(tls=server_tls()) as to, poster(rules=rules, names=names) as by:
-            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert await post(by, to) == Response(status=200, body=b"ok")
             assert names.asked == [NAME]
 
     asyncio.run(go())
@@ -208,7 +208,7 @@ def test_a_name_with_any_address_that_is_not_allowed_is_not_connected_to(answer:
     async def go() -> None:
         rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
         async with receiver(tls=server_tls()) as to, poster(rules=rules, names=Names(answer)) as by:
-            assert await post(by, to) == NoAnswer(reason="address not allowed")
+            assert await post(by, to) == NoResponse(reason="address not allowed")
             assert to.connections == 0
 
     asyncio.run(go())
@@ -221,7 +221,7 @@ def test_a_url_that_names_an_address_is_checked_as_well(host: str) -> None:
     async def go() -> None:
         async with receiver(tls=server_tls()) as to, poster(rules=AddressRules()) as by:
             answer = await post(by, to, host)
-            assert isinstance(answer, NoAnswer)
+            assert isinstance(answer, NoResponse)
             assert to.connections == 0
 
     asyncio.run(go())
@@ -234,7 +234,7 @@ def test_a_proxy_of_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) 
 
     async def go() -> None:
         async with receiver(tls=server_tls()) as to, poster() as by:
-            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert await post(by, to) == Response(status=200, body=b"ok")
 
     asyncio.run(go())
 
@@ -247,8 +247,8 @@ def test_a_connection_that_the_receiver_closed_while_we_slept_costs_no_attempt()
 
     async def go() -> None:
         async with receiver(OK, answer_and_close, OK, tls=server_tls()) as to, poster() as by:
-            assert await post(by, to) == Answer(status=200, body=b"ok")
-            assert await post(by, to) == Answer(status=200, body=b"ok")
+            assert await post(by, to) == Response(status=200, body=b"ok")
+            assert await post(by, to) == Response(status=200, body=b"ok")
             assert to.connections == 2
 
     asyncio.run(go())
@@ -266,7 +266,7 @@ def test_rubbish_instead_of_http_is_a_failure_with_a_reason(rubbish: bytes) -> N
 
     async def go() -> None:
         async with receiver(speak, tls=server_tls()) as to, poster() as by:
-            assert isinstance(await post(by, to), NoAnswer)
+            assert isinstance(await post(by, to), NoResponse)
 
     asyncio.run(go())
 
@@ -277,7 +277,7 @@ def test_a_200_with_rubbish_for_a_body_is_a_200() -> None:
     async def go() -> None:
         rubbish = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6\r\n\r\n\xff\x00\xfe\x01\x02\x03"
         async with receiver(rubbish, tls=server_tls()) as to, poster() as by:
-            assert await post(by, to) == Answer(status=200, body=b"\xff\x00\xfe\x01\x02\x03")
+            assert await post(by, to) == Response(status=200, body=b"\xff\x00\xfe\x01\x02\x03")
 
     asyncio.run(go())
 
@@ -289,6 +289,6 @@ def test_nobody_listening_is_a_refusal() -> None:
         async with receiver(tls=server_tls()) as to:
             pass
         async with poster() as by:
-            assert await post(by, to) == NoAnswer(reason="connection refused")
+            assert await post(by, to) == NoResponse(reason="connection refused")
 
     asyncio.run(go())

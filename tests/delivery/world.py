@@ -8,27 +8,27 @@ from itertools import count
 
 from aws_lambda_powertools import Logger
 
-from lambdas.aws.backlog import Lane, Parked
-from lambdas.delivery.deliverer import Deliverer
-from lambdas.delivery.digest import Digests
+from lambdas.aws.dynamodb.backlog.backlog import Parked, Partition
+from lambdas.delivery.digests import Digests
+from lambdas.delivery.dispatch import Dispatcher
 from lambdas.delivery.endpoint import Endpoint
+from lambdas.delivery.health_transitions import HealthTransitions
 from lambdas.delivery.name_resolver import Unreachable
 from lambdas.delivery.observability import DeliveryLog
-from lambdas.delivery.ports import Key, Rules
+from lambdas.delivery.ports import DeliveryRules, Key
 from lambdas.delivery.release import Releaser
-from lambdas.delivery.transitions import Transitions
-from lambdas.domain.attempt import Answer, NoAnswer
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.health import Health, HealthRules
-from lambdas.domain.ladder import Ladder
-from lambdas.domain.signature import WebhookSecret, new_secret
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import NotificationFormat, WebhookId
+from lambdas.domain.webhooks.attempt import NoResponse, Response
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.health import Health, HealthRules
+from lambdas.domain.webhooks.retry_schedule import RetrySchedule
+from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 START = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-OK = Answer(status=204)
+OK = Response(status=204)
 SECRET = new_secret()
-Behaviour = Callable[[], Answer | NoAnswer]
+Behaviour = Callable[[], Response | NoResponse]
 
 
 class Broken(Exception):
@@ -75,7 +75,7 @@ class World:
     resting: dict[str, datetime] = field(default_factory=dict)
     aside: list[Parked] = field(default_factory=list)
     kept: list[DeliveryBatch] = field(default_factory=list)
-    told: list[tuple[str, str, str]] = field(default_factory=list)
+    notified: list[tuple[str, str, str]] = field(default_factory=list)
     tests: list[tuple[str, str]] = field(default_factory=list)
     counted: dict[str, int] = field(default_factory=dict)
     writes: int = 0
@@ -89,7 +89,7 @@ class World:
             webhook_id=WebhookId(id_),
             url=f"https://{id_}.example/hook",
             format=NotificationFormat.STANDARD_WEBHOOKS,
-            sealed=b"sealed",
+            ciphertext=b"ciphertext",
             health=health or Health(),
         )
         self.targets["i1", target.webhook_id] = replace(target, **more)  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ class World:
         Releaser(
             queue=self,
             states=self,
-            lanes=self,
+            partitions=self,
             digests=digests,
             transitions=transitions,
             clock=self.clock,
@@ -131,24 +131,26 @@ class World:
         self.later.clear()
         return batches
 
-    def _deliverer(self) -> Deliverer:
-        return Deliverer(
+    def _deliverer(self) -> Dispatcher:
+        return Dispatcher(
             queue=self,
             states=self,
             tests=self,
             backlog=self,
             archive=self,
             transitions=self._transitions(),
-            unseal=self.unseal,
+            decrypt=self.decrypt,
             client=self,
-            rules=Rules(ladder=Ladder(), health=HealthRules(), release_every=60, attempt_seconds=15),
+            rules=DeliveryRules(
+                retry_schedule=RetrySchedule(), health=HealthRules(), release_every=60, attempt_seconds=15
+            ),
             clock=self.clock,
-            spread=lambda: 0.0,
+            jitter=lambda: 0.0,
             log=DeliveryLog(logger=Logger(), count=self.count),
         )
 
-    def _transitions(self) -> Transitions:
-        return Transitions(states=self, backlog=self, teller=self, logger=Logger(), count=self.count)
+    def _transitions(self) -> HealthTransitions:
+        return HealthTransitions(states=self, backlog=self, notifier=self, logger=Logger(), count=self.count)
 
     # the ports
 
@@ -158,7 +160,7 @@ class World:
     def count(self, name: str, value: int) -> None:
         self.counted[name] = self.counted.get(name, 0) + value
 
-    def unseal(self, webhook_id: WebhookId, sealed: bytes) -> WebhookSecret:
+    def decrypt(self, webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
         self._strike(f"kms {webhook_id}")
         return WebhookSecret(secret=SECRET, userinfo="joe:pw" if webhook_id == "w-auth" else None)
 
@@ -171,7 +173,7 @@ class World:
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         webhook = endpoint.host
         self.running[webhook] = self.running.get(webhook, 0) + 1
         self.most_running[webhook] = max(self.most_running.get(webhook, 0), self.running[webhook])
@@ -208,10 +210,10 @@ class World:
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
         for one, due in entries:
             self._strike(f"backlog {one.webhook_id}")
-            lane = self._lane(one.webhook_id)
+            partition = self._lane(one.webhook_id)
             sk = f"{due.isoformat()}#{one.attempt}#{'/'.join(each.id for each in one.deliveries)}"
-            self.parked[lane.pk, sk] = Parked(
-                lane=lane,
+            self.parked[partition.pk, sk] = Parked(
+                partition=partition,
                 sk=sk,
                 token=str(next(self.tokens)),
                 due=due,
@@ -219,38 +221,40 @@ class World:
                 count=len(one.deliveries),
                 batch=one,
             )
-            self.resting[lane.pk] = min(due, self.resting.get(lane.pk, due))
+            self.resting[partition.pk] = min(due, self.resting.get(partition.pk, due))
 
     def waiting(self, instance_id: str, webhook_id: WebhookId) -> int:
-        return sum(one.count for one in self.parked.values() if one.lane.webhook_id == webhook_id)
+        return sum(one.count for one in self.parked.values() if one.partition.webhook_id == webhook_id)
 
     def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
         pk = self._lane(webhook_id).pk
         if pk in self.resting:
             self.resting[pk] = now
 
-    def due(self, *, now: datetime) -> Iterator[Lane]:
+    def due(self, *, now: datetime) -> Iterator[Partition]:
         for pk, due in list(self.resting.items()):
             if due <= now:
                 yield self._lane(WebhookId(pk.split("#")[1]))
 
-    def read(self, lane: Lane, *, until: datetime | None = None, after: str = "", limit: int = 1000) -> list[Parked]:
-        found = [one for (pk, sk), one in sorted(self.parked.items()) if pk == lane.pk and sk > after]
+    def read(
+        self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
+    ) -> list[Parked]:
+        found = [one for (pk, sk), one in sorted(self.parked.items()) if pk == partition.pk and sk > after]
         return [one for one in found if until is None or one.due <= until][:limit]
 
     def remove(self, parked: Iterable[Parked]) -> None:
         for one in parked:
-            if self.parked.get((one.lane.pk, one.sk)) == one:
-                del self.parked[one.lane.pk, one.sk]
+            if self.parked.get((one.partition.pk, one.sk)) == one:
+                del self.parked[one.partition.pk, one.sk]
 
-    def set_aside(self, parked: Parked) -> None:
-        self.aside.append(self.parked.pop((parked.lane.pk, parked.sk)))
+    def quarantine(self, parked: Parked) -> None:
+        self.aside.append(self.parked.pop((parked.partition.pk, parked.sk)))
 
-    def rest(self, lane: Lane, *, until: datetime | None) -> bool:
+    def rest(self, partition: Partition, *, until: datetime | None) -> bool:
         if until is None:
-            self.resting.pop(lane.pk, None)
+            self.resting.pop(partition.pk, None)
         else:
-            self.resting[lane.pk] = until
+            self.resting[partition.pk] = until
         return True
 
     def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
@@ -258,12 +262,12 @@ class World:
         self.kept += batches
         return 0
 
-    def tell(self, topic: str, *, subject: str, text: str) -> bool:
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
         self._strike("sns")
-        self.told.append((topic, subject, text))
+        self.notified.append((topic, subject, text))
         return True
 
-    def is_heard(self, topic_arn: str) -> bool:
+    def has_confirmed_subscription(self, topic_arn: str) -> bool:
         return self.heard
 
     def _strike(self, port: str) -> None:
@@ -271,5 +275,5 @@ class World:
             raise Broken(port)
 
     @staticmethod
-    def _lane(webhook_id: WebhookId) -> Lane:
-        return Lane(instance_id="i1", webhook_id=webhook_id, shard=0, seq="", waiting=0)
+    def _lane(webhook_id: WebhookId) -> Partition:
+        return Partition(instance_id="i1", webhook_id=webhook_id, shard=0, seq="", waiting=0)

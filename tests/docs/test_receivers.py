@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.payload import render_event
-from lambdas.domain.signature import new_secret, signed_headers, signing_key
-from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
-from lambdas.feedback.reading import read
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.payload import render_event
+from lambdas.domain.webhooks.signature import new_secret, signed_headers, signing_key
+from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
+from lambdas.feedback.parse_message import parse_message
 from tests.docs.examples import DJANGO, RECEIVERS, Example, built, missing, running
 from tests.events import TOPIC_ARN, bounce, complaint, text
 
@@ -26,7 +26,7 @@ VCAP_SERVICES = json.dumps({"aws-ses": [{"name": "my-mail", "credentials": {"web
 
 def event(raw: dict[str, object], format_: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS) -> Delivery:
     """An SES event as a webhook gets it."""
-    (parsed,) = read(text(raw))
+    (parsed,) = parse_message(text(raw))
     assert isinstance(parsed, FeedbackEvent)
     webhook = Webhook(id=WebhookId("w1"), instance_id="i1", format=format_)
     return render_event(parsed, webhook, topic_arn=TOPIC_ARN, now=datetime.now(UTC))

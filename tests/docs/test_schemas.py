@@ -12,11 +12,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from docs.generate.__main__ import DOCS, stale
 from docs.generate.catalogue import ENTRIES, examples
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.payload import render_event, render_notice, test_notice
-from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
-from tests.domain.test_payload import large_events
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.payload import render_event, render_notice, test_notice
+from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
+from tests.domain.webhooks.test_payload import large_events
 from tests.events import TOPIC_ARN
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lambdas.domain.smtp import smtp_password
+from lambdas.domain.tenants.smtp import smtp_password
 from local.process import Server
 from tests.docs.examples import PATH, SENDERS, Example, built, missing
 from tests.local.conftest import REGION, Tenant, aws, new_tenant, server, tenant

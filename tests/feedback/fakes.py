@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.ledger import Kind, LedgerEntry
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 
 
 class Killed(BaseException):
@@ -43,7 +43,7 @@ class FakeLedger:
         new = {entry.key: entry for entry in entries if (instance_id, entry.key) not in self.entries}
         for key, entry in new.items():
             self.entries[instance_id, key] = entry
-            counters = self.bounces if entry.kind is Kind.BOUNCE else self.complaints
+            counters = self.bounces if entry.kind is LedgerKind.BOUNCE else self.complaints
             counters[instance_id, entry.bucket] = counters.get((instance_id, entry.bucket), 0) + entry.counted
         self.fate.strike()
         return frozenset(new)

@@ -20,12 +20,12 @@ from anymail.signals import AnymailTrackingEvent, tracking
 from anymail.webhooks.amazon_ses import AmazonSESTrackingWebhookView
 from django.test import RequestFactory
 
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.payload import Notice, render_event, render_notice, test_notice
-from lambdas.domain.webhook import NotificationFormat, Webhook, WebhookId
-from lambdas.feedback.reading import read
-from tests.domain.test_payload import NOW
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.payload import Notice, render_event, render_notice, test_notice
+from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
+from lambdas.feedback.parse_message import parse_message
+from tests.domain.webhooks.test_payload import NOW
 from tests.events import TOPIC_ARN, bounce, complaint, delivery, other, text
 
 WEBHOOK = Webhook(id=WebhookId("w1"), instance_id="i1", format=NotificationFormat.SNS)
@@ -34,7 +34,7 @@ AUTHORIZATION = "Basic " + base64.b64encode(b"joe:secret").decode()
 
 def rendered(event: dict[str, Any]) -> Delivery:
     """An event as it is delivered."""
-    (reading,) = read(text(event))
+    (reading,) = parse_message(text(event))
     assert isinstance(reading, FeedbackEvent)
     return render_event(reading, WEBHOOK, topic_arn=TOPIC_ARN, now=NOW)
 

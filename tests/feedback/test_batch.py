@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.feedback.batch import Failed, Gone, Message, Outcome, process
-from lambdas.feedback.feeding import Fed, Feeder
-from lambdas.feedback.reading import NotAnEvent, NotAnEventKind
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.webhook import Webhook, WebhookId
+from lambdas.feedback.batch import InstanceGone, QueueMessage, RecordingFailed, RecordingOutcome, process
+from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
+from lambdas.feedback.record import Recorded, Recorder
 from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
 from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox, Fate
 
@@ -22,7 +22,7 @@ class Heard:
     def __init__(self) -> None:
         self.not_events: list[NotAnEvent] = []
         self.nobodys: list[FeedbackEvent] = []
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, RecordingOutcome] = {}
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
         """Remember it."""
@@ -32,7 +32,7 @@ class Heard:
         """Remember it."""
         self.nobodys.append(event)
 
-    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Outcome) -> None:
+    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
         """Remember it."""
         self.outcomes[instance_id] = outcome
 
@@ -49,19 +49,19 @@ class Pipeline:
     def __init__(self, *, broken: set[str] = frozenset(), fate: Fate | None = None) -> None:  # type: ignore[assignment]
         self.heard = Heard()
         self.ledger = FakeLedger(fate=fate or Fate())
-        self.outbox = FakeOutbox()
+        self.delivery_queue = FakeOutbox()
         known = {name: audience(name) for name in (INSTANCE, "i1", "i2")}
-        self.feeder = Feeder(
+        self.recorder = Recorder(
             audiences=FakeAudiences(known=known, broken=broken),
             ledger=self.ledger,
-            outbox=self.outbox,
+            delivery_queue=self.delivery_queue,
             topic_arn=TOPIC_ARN,
         )
 
     def process(self, *bodies: str) -> list[str]:
         """Process messages with these bodies, named by their number."""
-        messages = [Message(id=str(number), body=body) for number, body in enumerate(bodies)]
-        return process(messages, self.feeder, self.heard, now=NOW)
+        messages = [QueueMessage(id=str(number), body=body) for number, body in enumerate(bodies)]
+        return process(messages, self.recorder, self.heard, now=NOW)
 
 
 def of(instance_id: str, event: Any = bounce, **about: Any) -> str:
@@ -95,8 +95,8 @@ def test_an_event_of_an_instance_that_is_gone_is_told_and_done() -> None:
     """Its neighbours are fed."""
     pipeline = Pipeline()
     assert pipeline.process(of("deleted"), of("i1")) == []
-    assert pipeline.heard.outcomes["deleted"] == Gone()
-    assert isinstance(pipeline.heard.outcomes["i1"], Fed)
+    assert pipeline.heard.outcomes["deleted"] == InstanceGone()
+    assert isinstance(pipeline.heard.outcomes["i1"], Recorded)
 
 
 def test_the_fault_of_one_instance_fails_its_messages_alone() -> None:
@@ -104,15 +104,15 @@ def test_the_fault_of_one_instance_fails_its_messages_alone() -> None:
     pipeline = Pipeline(broken={"i1"})
     failed = pipeline.process(of("i1"), "poison", of("i2"), of("i1", delivery))
     assert failed == ["0", "3"]
-    assert isinstance(pipeline.heard.outcomes["i1"], Failed)
-    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i2"}
+    assert isinstance(pipeline.heard.outcomes["i1"], RecordingFailed)
+    assert {batch.instance_id for batch in pipeline.delivery_queue.batches} == {"i2"}
 
 
 def test_a_table_that_does_not_answer_at_all_fails_every_event_and_no_rubbish() -> None:
     """There is nothing to be done without it."""
     pipeline = Pipeline(broken={"*"})
     assert pipeline.process(of("i1"), "poison", of("i2")) == ["0", "2"]
-    assert not pipeline.outbox.batches
+    assert not pipeline.delivery_queue.batches
 
 
 def test_a_message_of_several_records_fails_when_one_of_them_does() -> None:
@@ -120,7 +120,7 @@ def test_a_message_of_several_records_fails_when_one_of_them_does() -> None:
     records = ",".join(f'{{"Sns":{in_sns(of(name, feedback_id=str(n)))}}}' for n, name in enumerate(["i1", "i1", "i2"]))
     pipeline = Pipeline(broken={"i1"})
     assert pipeline.process(f'{{"Records":[{records}]}}') == ["0"]
-    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i2"}
+    assert {batch.instance_id for batch in pipeline.delivery_queue.batches} == {"i2"}
 
 
 def test_what_failed_and_came_again_counts_once() -> None:
@@ -129,14 +129,14 @@ def test_what_failed_and_came_again_counts_once() -> None:
     assert pipeline.process(of("i1")) == ["0"]
     assert pipeline.process(of("i1")) == []
     assert pipeline.ledger.bounces == {("i1", "2026-11-21T04"): 1}
-    assert len(pipeline.outbox.deliveries) == 1
+    assert len(pipeline.delivery_queue.deliveries) == 1
 
 
 def test_instances_leave_together() -> None:
     """A queue's call takes ten messages, whoever's they are."""
     pipeline = Pipeline()
     pipeline.process(of("i1"), of("i2"))
-    assert pipeline.outbox.calls == [2]
+    assert pipeline.delivery_queue.calls == [2]
 
 
 def test_the_smallest_instance_is_fanned_out_first() -> None:
@@ -144,17 +144,17 @@ def test_the_smallest_instance_is_fanned_out_first() -> None:
     pipeline = Pipeline()
     flood = [of("i1", delivery, message_id=str(number)) for number in range(60)]
     assert pipeline.process(*flood, of("i2")) == []
-    assert [batch.instance_id for batch in pipeline.outbox.batches] == ["i2", "i1", "i1"]
+    assert [batch.instance_id for batch in pipeline.delivery_queue.batches] == ["i2", "i1", "i1"]
 
 
 def test_a_queue_that_refuses_one_webhook_fails_its_instance_alone() -> None:
     """What the others had sent already is sent again: the ids are the same."""
     pipeline = Pipeline()
-    pipeline.outbox.refused = {"w-i2"}
+    pipeline.delivery_queue.refused = {"w-i2"}
     assert pipeline.process(of("i1"), of("i2")) == ["1"]
-    assert isinstance(pipeline.heard.outcomes["i2"], Failed)
-    assert {batch.instance_id for batch in pipeline.outbox.batches} == {"i1"}
-    assert len({delivery.id for delivery in pipeline.outbox.deliveries}) == 1
+    assert isinstance(pipeline.heard.outcomes["i2"], RecordingFailed)
+    assert {batch.instance_id for batch in pipeline.delivery_queue.batches} == {"i1"}
+    assert len({delivery.id for delivery in pipeline.delivery_queue.deliveries}) == 1
 
 
 def test_an_empty_batch_is_nothing() -> None:

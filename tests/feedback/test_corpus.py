@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.event import Bounce, Complaint, FeedbackEvent, Problem
-from lambdas.feedback.reading import NotAnEvent, NotAnEventKind, Reading, read
-from lambdas.feedback.ses import moment
+from lambdas.domain.events.feedback_event import Bounce, Complaint, FeedbackEvent, Problem
+from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind, ParsedMessage, parse_message
+from lambdas.feedback.ses_event import moment
 
 CORPUS = os.environ.get("SES_EVENT_CORPUS")
 INDEX = json.loads((Path(CORPUS) / "index.json").read_text()) if CORPUS else []
@@ -34,7 +34,7 @@ def expectations(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return expected if isinstance(expected, list) else [expected]
 
 
-def as_indexed(reading: Reading, expected: dict[str, Any]) -> dict[str, Any]:
+def as_indexed(reading: ParsedMessage, expected: dict[str, Any]) -> dict[str, Any]:
     """*reading* in the words of the index."""
     if isinstance(reading, NotAnEvent):
         reason = {
@@ -80,7 +80,7 @@ def event_as_indexed(event: FeedbackEvent, expected: dict[str, Any]) -> dict[str
 def test_a_published_event_is_read_as_its_index_says(entry: dict[str, Any]) -> None:
     """Field by field, no more and no less."""
     expected = expectations(entry)
-    readings = [reading for body in bodies(entry) for reading in read(body)]
+    readings = [reading for body in bodies(entry) for reading in parse_message(body)]
     assert [as_indexed(*pair) for pair in zip(readings, expected, strict=True)] == expected
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.aws.items import from_item
-from lambdas.aws.ledger import Ledger
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.event import FeedbackEvent
-from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.feedback.feeding import Feeder
-from lambdas.feedback.reading import read
+from lambdas.aws.dynamodb.attribute_values import from_item
+from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.webhook import Webhook, WebhookId
+from lambdas.feedback.parse_message import parse_message
+from lambdas.feedback.record import Recorder
 from tests.aws.tables import create, dynamodb_with
 from tests.events import TOPIC_ARN, bounce, complaint, text
 from tests.feedback.fakes import FakeAudiences, FakeOutbox, Fate, Killed
@@ -54,7 +54,7 @@ def event_of(told: Told) -> FeedbackEvent:
     """The event as the parser reads it; its hour follows from its number, as every telling of it says the same."""
     kind, number, hour = told
     make = bounce if kind == "bounce" else complaint
-    (event,) = read(text(make(feedback_id=f"f{number}", timestamp=f"2026-11-21T0{hour}:00:00Z")))
+    (event,) = parse_message(text(make(feedback_id=f"f{number}", timestamp=f"2026-11-21T0{hour}:00:00Z")))
     assert isinstance(event, FeedbackEvent)
     return event
 
@@ -71,19 +71,19 @@ def test_however_told_and_wherever_killed_each_counts_once(
     table = f"t{Counter(dynamodb.list_tables()['TableNames']).total()}"
     create(dynamodb, table)
     audience = Audience(instance_id="i1", webhooks=(Webhook(id=WebhookId("w"), instance_id="i1"),), baseline=None)
-    outbox = FakeOutbox()
+    delivery_queue = FakeOutbox()
     for batch, death in zip(tellings, [*deaths, *[-1] * len(tellings)], strict=False):
         fate = Fate(at=death)
-        feeder = Feeder(
+        recorder = Recorder(
             audiences=FakeAudiences(known={"i1": audience}),
             ledger=Ledger(Mortal(dynamodb, fate), table, pause=lambda _: None),  # type: ignore[arg-type]
-            outbox=outbox,
+            delivery_queue=delivery_queue,
             topic_arn=TOPIC_ARN,
         )
         for _ in range(2):
             try:
-                fed = feeder.record(audience, [event_of(told) for told in batch], now=NOW)
-                feeder.send(fed.fan_out)
+                recorded_events = recorder.record(audience, [event_of(told) for told in batch], now=NOW)
+                recorder.send(recorded_events.fan_out)
                 break
             except Killed:
                 continue
@@ -92,4 +92,4 @@ def test_however_told_and_wherever_killed_each_counts_once(
     counters = [item for item in items if item["item"].startswith("feedback#")]
     assert sum(item["bounces"] for item in counters) == sum(kind == "bounce" for kind, _ in unique)
     assert sum(item["complaints"] for item in counters) == sum(kind == "complaint" for kind, _ in unique)
-    assert len({delivery.id for delivery in outbox.deliveries}) == len(unique)
+    assert len({delivery.id for delivery in delivery_queue.deliveries}) == len(unique)

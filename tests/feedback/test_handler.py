@@ -9,11 +9,11 @@ import boto3
 import pytest
 
 from lambdas.aws import clients
-from lambdas.aws.delivery_queue import decode
-from lambdas.aws.items import from_item, to_item
-from lambdas.aws.webhook_table import instance_key, webhook_key
-from lambdas.domain.delivery import Delivery
-from lambdas.domain.webhook import WebhookId
+from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
+from lambdas.aws.sqs.delivery_queue import decode
+from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.webhook import WebhookId
 from lambdas.feedback import handler as feedback
 from lambdas.feedback.settings import FeedbackSettings
 from tests.aws.tables import create, dynamodb_with
@@ -65,7 +65,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     clients.client.cache_clear()  # type: ignore[attr-defined]
-    feedback._feeder.cache_clear()
+    feedback._recorder.cache_clear()
     with dynamodb_with("webhooks") as dynamodb:
         create(dynamodb, "reputation")
         sqs = boto3.client("sqs", region_name="us-east-1")
@@ -84,7 +84,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         dynamodb.put_item(TableName="webhooks", Item=to_item({**key, **webhook}))
         yield Stack(dynamodb=dynamodb, sqs=sqs, queue_url=url)
     clients.client.cache_clear()  # type: ignore[attr-defined]
-    feedback._feeder.cache_clear()
+    feedback._recorder.cache_clear()
 
 
 def test_a_mixed_batch_is_counted_fanned_out_and_acknowledged(stack: Stack) -> None:

@@ -24,10 +24,10 @@ ENTRIES = [
     ("delivery", "release"),
     ("broker", "handler"),
     ("broker", "worker"),
-    ("broker", "sweep"),
+    ("broker", "cleanup"),
     ("portal", "handler"),
     ("reputation", "handler"),
-    ("reputation", "sweep"),
+    ("reputation", "reconcile"),
 ]
 HOST = Bundler(target=host(platform.machine()))
 

@@ -18,14 +18,14 @@ def test_values_are_read_alike_from_the_command_line_and_from_cdk_json() -> None
     """On the command line everything is text."""
     typed = {
         "production": False,
-        "ladder_seconds": [1, 2],
+        "retry_seconds": [1, 2],
         "allowed_cidrs": ["10.0.0.0/8"],
         "pause_bounce_rate": 0.05,
         "feedback_batch_size": 50,
     }
     texts = {
         "production": "false",
-        "ladder_seconds": "1, 2",
+        "retry_seconds": "1, 2",
         "allowed_cidrs": "10.0.0.0/8,",
         "pause_bounce_rate": "0.05",
         "feedback_batch_size": "50",
@@ -52,8 +52,8 @@ def test_the_cdk_s_own_keys_are_passed_over() -> None:
         ({"worker_concurrency": "1"}, "worker_concurrency is '1'; it must be a number from 2 to 1000"),
         ({"stack_name": 7}, "stack_name is 7; it must be text"),
         ({"allowed_cidrs": "10.0.0.1/8"}, "allowed_cidrs is '10.0.0.1/8'; it must be networks such as"),
-        ({"ladder_seconds": "5,soon"}, "ladder_seconds is '5,soon'; it must be whole numbers, comma-separated"),
-        ({"ladder_seconds": ""}, "ladder_seconds is ''; it must be positive numbers"),
+        ({"retry_seconds": "5,soon"}, "retry_seconds is '5,soon'; it must be whole numbers, comma-separated"),
+        ({"retry_seconds": ""}, "retry_seconds is ''; it must be positive numbers"),
         ({"release_seconds": "90"}, "release_seconds is '90'; it must be 1 to 59, or whole minutes"),
         ({"operator_email": "ops"}, "operator_email is 'ops'; it must be an e-mail address"),
         ({"log_retention_days": "91"}, "log_retention_days is '91'; it must be one of 1, 3, 5"),

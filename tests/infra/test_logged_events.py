@@ -9,8 +9,8 @@ import contextlib, importlib
 from tests.broker.test_on_moto import Context
 
 for folder, entry in [
-    ("broker", "handler"), ("broker", "worker"), ("broker", "sweep"), ("feedback", "handler"),
-    ("reputation", "handler"), ("reputation", "sweep"), ("delivery", "handler"), ("delivery", "release"),
+    ("broker", "handler"), ("broker", "worker"), ("broker", "cleanup"), ("feedback", "handler"),
+    ("reputation", "handler"), ("reputation", "reconcile"), ("delivery", "handler"), ("delivery", "release"),
 ]:
     function = getattr(importlib.import_module(f"lambdas.{folder}.handler"), entry, None)
     if function is not None:

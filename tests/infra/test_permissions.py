@@ -3,8 +3,8 @@
 import pytest
 
 from infra.bundle import ROOT
-from lambdas.aws.ses import INSTANCE_TAG
-from lambdas.domain import names
+from lambdas.aws.ses.control_plane import INSTANCE_TAG
+from lambdas.domain.tenants import aws_names
 from tests.infra.calls import reachable_calls
 from tests.infra.synthesis import Statement, Synthesis, logical_ids, roles, synthesise
 
@@ -16,10 +16,10 @@ ENTRIES = {
     "release": ("delivery", "release"),
     "broker": ("broker", "handler"),
     "worker": ("broker", "worker"),
-    "sweep": ("broker", "sweep"),
+    "sweep": ("broker", "cleanup"),
     "portal": ("portal", "handler"),
     "reputation": ("reputation", "handler"),
-    "reputation-sweep": ("reputation", "sweep"),
+    "reputation-sweep": ("reputation", "reconcile"),
 }
 _ACTIONS = {  # where IAM's action is not service:Operation
     ("dynamodb", "TransactWriteItems"): (),  # IAM asks for the items' own writes
@@ -130,7 +130,7 @@ def test_users_are_made_only_under_cf_and_only_within_the_boundary(
             continue
         if statement.actions == ("iam:GetAccountSummary",):
             continue
-        prefixes = tuple(names.IAM_PATH + prefix for prefix in (names.PREFIX, names.MAPPED_USER_PREFIX))
+        prefixes = tuple(aws_names.IAM_PATH + prefix for prefix in (aws_names.PREFIX, aws_names.MAPPED_USER_PREFIX))
         users = [resource.partition(":user")[2] for resource in statement.resources]
         assert all(user.startswith(prefixes) for user in users)
         if {"iam:CreateUser", "iam:PutUserPolicy"} & set(statement.actions):
@@ -154,7 +154,7 @@ def test_only_reputation_pauses_sending(may: dict[str, list[Statement]]) -> None
     }
     assert set(pausing) == {"reputation", "reputation-sweep"}
     for statement in pausing.values():
-        assert all(f":configuration-set/{names.PREFIX}" in resource for resource in statement.resources)
+        assert all(f":configuration-set/{aws_names.PREFIX}" in resource for resource in statement.resources)
 
 
 def test_the_operator_s_zone_is_reached_by_the_worker_alone(may: dict[str, list[Statement]]) -> None:

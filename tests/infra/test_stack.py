@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
-from lambdas.domain import names
+from lambdas.domain.tenants import aws_names
 from tests.infra.synthesis import REGIONS, Synthesis, as_list, logical_ids, statements, synthesise, text
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -40,7 +40,7 @@ def test_the_topic_admits_only_our_configuration_sets(stack: Synthesis) -> None:
     assert ses.actions == ("sns:Publish",)
     assert ses.context("StringEquals", "AWS:SourceAccount") == ["${AWS::AccountId}"]
     assert ses.context("ArnLike", "AWS:SourceArn") == [
-        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/" + names.PREFIX + "*"
+        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/" + aws_names.PREFIX + "*"
     ]
 
 
@@ -329,14 +329,14 @@ def test_what_the_operator_sets_reaches_the_functions() -> None:
     """Context keys arrive in the environment that the functions read their settings from."""
     stack = synthesise(
         allowed_cidrs="10.0.0.0/8,192.168.0.0/16",
-        ladder_seconds="1,2,3",
+        retry_seconds="1,2,3",
         zone_name="mail.example.gov",
         zone_id="Z0123456789ABC",
         dmarc_policy="reject",
         pause_bounce_rate="0.05",
     )
     assert _environment(stack, "delivery")["ALLOWED_CIDRS"] == "10.0.0.0/8,192.168.0.0/16"
-    assert _environment(stack, "release")["LADDER_SECONDS"] == "1,2,3"
+    assert _environment(stack, "release")["RETRY_SECONDS"] == "1,2,3"
     assert _environment(stack, "worker")["OPERATOR_ZONE"] == "mail.example.gov"
     assert _environment(stack, "broker")["DMARC_POLICY"] == "reject"
     assert _environment(stack, "reputation")["BOUNCE_PAUSE"] == "0.05"

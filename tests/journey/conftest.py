@@ -38,12 +38,12 @@ from typer.testing import CliRunner
 from lambdas.aws import clients
 from local.clients import Clients
 from local.counters import counters
+from local.emulator.publishing import publish, told_of
 from local.logs import log_of
-from local.osb import Broker
-from local.publishing import publish, told_of
-from local.receiver import Receiver
 from local.stack import LocalStack
-from local.tenant import Tenant, new_tenant
+from local.tenant.osb import Broker
+from local.tenant.receiver import Receiver
+from local.tenant.tenant import Tenant, new_tenant
 from ops.__main__ import app
 
 PATIENCE = 60.0  # s until what is awaited must have come
@@ -75,7 +75,7 @@ class Stack:
         return self.clients.client(service)
 
     def tenant(self, webhook: str, **more: Any) -> Tenant:
-        """A new tenant bound to *webhook*, gone after the test; see local.tenant.new_tenant for more."""
+        """A new tenant bound to *webhook*, gone after the test; see local.tenant.tenant.new_tenant for more."""
         tenant = new_tenant(self.facts, self.broker, webhook, **more)
         self.tenants.append(tenant)
         return tenant

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.receiver import Received, Receiver
-from local.tenant import Tenant
+from local.tenant.receiver import Received, Receiver
+from local.tenant.tenant import Tenant
 from tests.journey.conftest import Ops, Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.faults_reputation import run
+from tests.faults.reputation import run
 from tests.journey.conftest import Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks.faults import Stage
+from tests.faults.pipeline import Stage
 from tests.journey.conftest import Stack
 
 pytestmark = [

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from local.receiver import Receiver
-from local.tenant import Tenant
+from local.tenant.receiver import Receiver
+from local.tenant.tenant import Tenant
+from ops.sending_status import reputation_composition
 from ops.stack import find
-from ops.standing import reputation_parts
 from tests.events import bounce, delivery, text
 from tests.journey.conftest import Ops, Stack
 
@@ -61,7 +61,8 @@ def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops
 
 
 def test_the_sweep_runs_and_heals_what_somebody_else_switched(stack: Stack, ops: Ops, receiver: Receiver) -> None:
-    """The function as deployed; and its check of one instance, with SES, the pacer and CloudWatch as they answer."""
+    """The function as deployed; and its check of one instance, with SES, the rate limiter and CloudWatch as they
+    answer."""
     answer = stack.client("lambda").invoke(FunctionName=stack.facts["functions"]["reputation-sweep"])
     assert "FunctionError" not in answer
 
@@ -71,10 +72,10 @@ def test_the_sweep_runs_and_heals_what_somebody_else_switched(stack: Stack, ops:
     ops("pause", tenant.instance_id, "--reason", "phishing")
     ses, name = stack.client("sesv2"), tenant.credentials["configuration_set"]
     ses.put_configuration_set_sending_options(ConfigurationSetName=name, SendingEnabled=True)
-    parts, _ = reputation_parts(find())
-    checked = parts.sweeper(lambda: 60.0).check([tenant.instance_id], now=datetime.now(UTC))
+    composition, _ = reputation_composition(find())
+    checked = composition.reconciler(lambda: 60.0).check([tenant.instance_id], now=datetime.now(UTC))
     assert checked == (1, 0)
-    assert parts.sending.enabled(tenant.instance_id) is False
+    assert composition.sending.enabled(tenant.instance_id) is False
 
 
 def test_the_fire_drill_crosses_every_threshold_and_leaves_nothing_behind(

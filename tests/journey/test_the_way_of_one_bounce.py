@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.names import configuration_set
-from local.receiver import Receiver
+from lambdas.domain.tenants.aws_names import configuration_set
+from local.tenant.receiver import Receiver
 from tests.journey.conftest import Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
@@ -95,10 +95,10 @@ def test_what_is_no_event_of_ours_is_acknowledged_and_counted(stack: Stack, mess
 
 def test_an_event_of_an_instance_that_is_gone_is_acknowledged(stack: Stack, new_id: str) -> None:
     """Nobody to tell, nothing to count, nothing to loop."""
-    before = measured(stack, "EventsOfGoneInstances")
+    before = measured(stack, "EventsOfDeletedInstances")
     stack.publish(a_bounce("gone"), instance_id=new_id)
 
-    stack.eventually(lambda: measured(stack, "EventsOfGoneInstances"), lambda now: now > before)
+    stack.eventually(lambda: measured(stack, "EventsOfDeletedInstances"), lambda now: now > before)
     assert_acknowledged(stack)
 
 

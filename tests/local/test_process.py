@@ -69,7 +69,7 @@ def test_a_stack_that_is_not_running_says_what_to_do(tmp_path: Path) -> None:
 def test_a_stopped_process_is_gone_and_stopping_again_is_harmless(tmp_path: Path) -> None:
     """Its ports are free again."""
     told: list[Server] = []
-    server = process.start(tmp_path, tell=told.append)
+    server = process.start(tmp_path, progress=told.append)
     assert told == [server]
     assert not process.is_free(server.port)
     process.stop(server.pid)

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from local.publishing import as_new, told_of
+from local.emulator.publishing import as_new, told_of
 
 NOW = datetime(2026, 11, 21, 4, 0, 0, 123000, tzinfo=UTC)
 EVENT = {

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from local.receiver import Received, Receiver
+from local.tenant.receiver import Received, Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = '{"type": "email.bounced"}'

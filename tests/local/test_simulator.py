@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.simulator import Fate, address, fate_of
+from local.emulator.simulator import Fate, address, fate_of
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.domain.smtp import smtp_password
+from lambdas.domain.tenants.smtp import smtp_password
 from local.process import Server
 from tests.local.conftest import REGION, Tenant
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.clients import Clients
-from local.vpc_endpoints import dns_names
+from local.emulator.vpc_endpoints import dns_names
 from tests.local.conftest import new_name
 
 SERVICE = "com.amazonaws.us-east-1.email-smtp"

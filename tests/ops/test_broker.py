@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from lambdas.aws.credentials import KEPT_FOR, Credentials
+from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, Credentials
 from ops import broker
 from ops.broker import app
 from ops.stack import Stack

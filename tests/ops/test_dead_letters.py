@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lambdas.aws.delivery_queue import encode
+from lambdas.aws.sqs.delivery_queue import encode
 from ops import dead_letters
 from tests.events import bounce, text
 from tests.ops.world import Ops, batch

@@ -12,7 +12,7 @@ LINES = (
     {"level": "INFO", "message": "an ERROR in words", "service": "delivery"},
     {
         "level": "ERROR",
-        "message": "deliveries not settled",
+        "message": "deliveries not rescheduled",
         "exception_name": "KmsUnavailable",
         "instance_id": "i1",
         "location": "x:1",
@@ -43,7 +43,7 @@ def test_errors_and_timeouts_are_shown_the_latest_first(logged: Ops) -> None:
     timeout, error = logged.run("errors", "delivery")
     assert "Task timed out" in timeout["message"]
     facts = (error["function"], error["message"], error["exception"], error["details"])
-    assert facts == ("delivery", "deliveries not settled", "KmsUnavailable", {"instance_id": "i1"})
+    assert facts == ("delivery", "deliveries not rescheduled", "KmsUnavailable", {"instance_id": "i1"})
 
 
 def test_errors_of_a_function_that_is_not_there_are_refused(logged: Ops) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.reputation import HourCounts, Reputation, State
-from lambdas.domain.risk import risk
-from lambdas.domain.standing import LEASE, Cause
+from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
+from lambdas.domain.reputation.risk import risk
+from lambdas.domain.reputation.sending_status import LEASE, Cause
 from ops.reputation import Rate, bars
-from ops.standing import Operator, Refused
+from ops.sending_status import ActionRefused, Operator
 from tests.reputation.fakes import RULES, World
 
 NOW = datetime(2026, 11, 21, 5, 30, 0, 123, tzinfo=UTC)
@@ -34,16 +34,16 @@ class Baselines:
 def operator(world: World, baselines: Baselines | None = None) -> Operator:
     """Ann, over *world*."""
     known = SimpleNamespace(audience=lambda name: world.audience(name) if name == "i1" else None)
-    parts: Any = SimpleNamespace(webhooks=known, standings=world.standings, judge=world.judge)
+    composition: Any = SimpleNamespace(webhooks=known, statuses=world.statuses, evaluator=world.evaluator)
     kept: Any = baselines or Baselines()
-    return Operator(parts, kept, by=BY)
+    return Operator(composition, kept, by=BY)
 
 
 def paused() -> World:
     """A world whose instance was paused for its bounces."""
     world = World()
     world.count(bounces=60, deliveries=940)
-    world.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW - timedelta(hours=1))
+    world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW - timedelta(hours=1))
     return world
 
 
@@ -53,10 +53,10 @@ def test_a_resume_lets_it_send_and_begins_anew() -> None:
     done = operator(world, baselines).resume("i1", why="list cleaned", now=NOW)
     assert (done.cause, done.by, done.why, done.at) == (Cause.OPERATOR, BY, "list cleaned", NOW)
     assert world.sends == {"i1": True}
-    assert world.standings.load("i1").state is State.HEALTHY
+    assert world.statuses.load("i1").state is SendingState.HEALTHY
     assert baselines.kept == {"i1": NOW.replace(microsecond=0)}
-    assert world.standings.load("i1").baseline == baselines.kept["i1"]
-    (_, subject, admins), (_, _, operators) = world.letters[-2:]
+    assert world.statuses.load("i1").baseline == baselines.kept["i1"]
+    (_, subject, admins), (_, _, operators) = world.notifications[-2:]
     assert subject == "Sending is allowed again: i1"
     assert "list cleaned" in admins
     assert BY not in admins
@@ -67,8 +67,8 @@ def test_what_was_resumed_is_not_paused_by_the_same_counts_again() -> None:
     """Not by the next bounce either, if it is of old mail."""
     world = paused()
     operator(world).resume("i1", why="list cleaned", now=NOW)
-    world.judge.judge("i1", claimers=frozenset({"record-2"}), now=NOW + timedelta(minutes=1))
-    assert world.standings.load("i1").state is State.HEALTHY
+    world.evaluator.evaluate("i1", claimers=frozenset({"record-2"}), now=NOW + timedelta(minutes=1))
+    assert world.statuses.load("i1").state is SendingState.HEALTHY
 
 
 def test_an_operator_can_pause() -> None:
@@ -77,28 +77,28 @@ def test_an_operator_can_pause() -> None:
     operator(world).pause("i1", why="phishing", now=NOW)
     assert world.sends == {"i1": False}
     assert [delivery.type for delivery in world.deliveries] == ["reputation.paused"]
-    assert "phishing" in world.letters[0][2]
+    assert "phishing" in world.notifications[0][2]
 
 
-@pytest.mark.parametrize("state", [State.HEALTHY, State.WARNED])
-def test_only_the_paused_can_be_resumed(state: State) -> None:
+@pytest.mark.parametrize("state", [SendingState.HEALTHY, SendingState.WARNED])
+def test_only_the_paused_can_be_resumed(state: SendingState) -> None:
     """Else a typing error would set a baseline."""
     world, baselines = paused(), Baselines()
-    world.standings.kept["i1"] = replace(world.standings.load("i1"), state=state)
-    with pytest.raises(Refused, match="not paused"):
+    world.statuses.kept["i1"] = replace(world.statuses.load("i1"), state=state)
+    with pytest.raises(ActionRefused, match="not paused"):
         operator(world, baselines).resume("i1", why="?", now=NOW)
     assert not baselines.kept
 
 
 def test_the_paused_are_not_paused_twice() -> None:
     """The reason of the first stays."""
-    with pytest.raises(Refused, match="paused already"):
+    with pytest.raises(ActionRefused, match="paused already"):
         operator(paused()).pause("i1", why="?", now=NOW)
 
 
 def test_an_instance_that_is_not_there_is_named() -> None:
     """A typing error."""
-    with pytest.raises(Refused, match="no instance i2"):
+    with pytest.raises(ActionRefused, match="no instance i2"):
         operator(World()).pause("i2", why="?", now=NOW)
 
 
@@ -108,13 +108,13 @@ def test_a_pause_that_is_being_acted_on_cannot_be_resumed() -> None:
     world.count(bounces=60, deliveries=940)
     world.broken = {"sns"}
     with pytest.raises(TimeoutError):
-        world.judge.judge("i1", claimers=frozenset({"record-1"}), now=NOW)
-    pending = world.standings.load("i1").pending
+        world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW)
+    pending = world.statuses.load("i1").pending
     assert pending is not None
     acting = replace(pending, claimed_until=NOW + LEASE)
-    world.standings.kept["i1"] = replace(world.standings.load("i1"), pending=acting)
+    world.statuses.kept["i1"] = replace(world.statuses.load("i1"), pending=acting)
     world.broken = set()
-    with pytest.raises(Refused, match="being acted on"):
+    with pytest.raises(ActionRefused, match="being acted on"):
         operator(world).resume("i1", why="?", now=NOW)
     operator(world).resume("i1", why="list cleaned", now=NOW + LEASE)
     assert world.sends == {"i1": True}
@@ -133,11 +133,11 @@ def test_a_rate_is_a_percentage_for_people_and_a_number_for_programs() -> None:
 
 def test_risk_sorts_the_paused_first_and_few_mails_last() -> None:
     """1 is at the threshold; without volume a rate says little."""
-    assert risk(counts(), RULES, State.PAUSED) == 10.0
-    assert risk(counts(bounces=42), RULES, State.HEALTHY) > 1
-    assert risk(counts(bounces=42), RULES, State.HEALTHY) > risk(counts(bounces=20), RULES, State.WARNED)
-    assert risk(counts(bounces=5, deliveries=5), RULES, State.HEALTHY) < 0.1
-    assert risk(counts(deliveries=0), RULES, State.HEALTHY) == 0.0
+    assert risk(counts(), RULES, SendingState.PAUSED) == 10.0
+    assert risk(counts(bounces=42), RULES, SendingState.HEALTHY) > 1
+    assert risk(counts(bounces=42), RULES, SendingState.HEALTHY) > risk(counts(bounces=20), RULES, SendingState.WARNED)
+    assert risk(counts(bounces=5, deliveries=5), RULES, SendingState.HEALTHY) < 0.1
+    assert risk(counts(deliveries=0), RULES, SendingState.HEALTHY) == 0.0
 
 
 def test_a_bar_an_hour_oldest_first() -> None:

@@ -9,15 +9,15 @@ from botocore.stub import Stubber
 from typer.testing import CliRunner
 
 from lambdas.aws import clients
-from lambdas.aws.archive import Archive
-from lambdas.aws.backlog import Backlog
-from lambdas.aws.binding_seal import BindingVault
-from lambdas.aws.broker_table import BrokerTable
-from lambdas.aws.delivery_queue import decode
-from lambdas.aws.seal import seal, unseal
-from lambdas.aws.webhook_state import WebhookStates
-from lambdas.domain.instance import BindingSecret
-from lambdas.domain.signature import WebhookSecret, new_secret
+from lambdas.aws.dynamodb.backlog.archive import Archive
+from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
+from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
+from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
+from lambdas.aws.sqs.delivery_queue import decode
+from lambdas.domain.tenants.instance import BindingSecret
+from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from ops.__main__ import app
 from tests.ops.world import NOW, WEBHOOK, Ops, batch, failing, stack_of
 
@@ -72,12 +72,12 @@ def test_a_failure_is_not_the_last_one_any_more_after_a_recovery(ops: Ops) -> No
 
 def test_a_webhook_is_shown_with_all_that_is_known_but_its_secret(ops: Ops) -> None:
     """Nothing sealed, nothing signed."""
-    ops.put_webhook(health=failing(), sealed=b"sealed", bindings=["b1"], scope="instance")
+    ops.put_webhook(health=failing(), ciphertext=b"ciphertext", bindings=["b1"], scope="instance")
 
     shown = ops.run("webhooks", "show", "w1")
 
     assert (shown["failures_in_a_row"], shown["bindings"], shown["events"]) == (3, ["b1"], ["bounce"])
-    assert "sealed" not in shown
+    assert "ciphertext" not in shown
 
 
 def test_failed_attempts_tell_what_was_answered(ops: Ops) -> None:
@@ -153,14 +153,14 @@ def test_replay_of_one_by_its_id_and_of_none(ops: Ops) -> None:
 
 
 def test_replay_takes_what_is_parked_out_of_the_backlog(ops: Ops) -> None:
-    """At the end of its ladder, say; it goes once, not now and later again."""
+    """At the end of its retry schedule, say; it goes once, not now and later again."""
     backlog = Backlog(ops.dynamodb, "backlog", side_by_side=1)
     backlog.park([(batch("a", "b"), NOW + timedelta(days=14))], now=NOW)
 
     ops.run("replay", "--binding", "b1", "--since", "1d")
 
     assert [sorted(one.id for one in decode(body).deliveries) for body in ops.queued()] == [["a", "b"]]
-    assert [parked for lane in backlog.lanes("i1", WEBHOOK) for parked in backlog.read(lane)] == []
+    assert [parked for partition in backlog.partitions("i1", WEBHOOK) for parked in backlog.read(partition)] == []
 
 
 def test_a_dry_run_replays_nothing(ops: Ops) -> None:
@@ -243,37 +243,41 @@ def test_a_new_secret_signs_beside_the_old_one_and_the_binding_shows_it(
     key = kms.create_key()["KeyMetadata"]["Arn"]
     stack = stack_of("ses-feedback", ops.queues)
     monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
-    old, vault = new_secret(), BindingVault(kms, key)
+    old, secret_encryption = new_secret(), BindingSecretEncryption(kms, key)
     broker = BrokerTable(ops.dynamodb, "broker")
-    sealed = seal(kms, key, WEBHOOK, WebhookSecret(secret=old, userinfo="joe:pw"))
-    ops.put_webhook(sealed=sealed, bindings=["b1", "gone"])
+    ciphertext = encrypt(kms, key, WEBHOOK, WebhookSecret(secret=old, userinfo="joe:pw"))
+    ops.put_webhook(ciphertext=ciphertext, bindings=["b1", "gone"])
     binding = broker.binding("i1", "b1")
     assert binding
-    broker.save_binding(replace(binding, sealed=vault.seal("b1", BindingSecret(access_key_id="A", webhook_secret=old))))
+    broker.save_binding(
+        replace(
+            binding, ciphertext=secret_encryption.encrypt("b1", BindingSecret(access_key_id="A", webhook_secret=old))
+        )
+    )
 
     told = ops.run("webhooks", "rotate", "w1")
     assert "has no new secret" in ops.say("webhooks", "rotate", "w1", status=1)
 
     target = WebhookStates(ops.dynamodb, "webhooks").load([("i1", WEBHOOK)], now=NOW)["i1", WEBHOOK]
-    new, previous = (unseal(kms, WEBHOOK, one) for one in target.seals(now=NOW + timedelta(hours=23)))
+    new, previous = (decrypt(kms, WEBHOOK, one) for one in target.ciphertexts(now=NOW + timedelta(hours=23)))
     binding = broker.binding("i1", "b1")
     assert binding
-    shown = vault.open("b1", binding.sealed)
+    shown = secret_encryption.decrypt("b1", binding.ciphertext)
     assert (told["replaced"], told["bindings"]) == (True, ["b1"])
     assert ops.run("webhooks", "show", "w1")["old_secret_signs_until"] == told["old_secret_signs_until"]
     assert previous.secret == old
     assert new == WebhookSecret(secret=shown.webhook_secret, userinfo="joe:pw")
     assert (shown.access_key_id, shown.webhook_secret == old) == ("A", False)
-    assert len(target.seals(now=NOW + timedelta(hours=25))) == 1
+    assert len(target.ciphertexts(now=NOW + timedelta(hours=25))) == 1
 
     told = ops.run("webhooks", "rotate", "w1", "--now")
 
     target = WebhookStates(ops.dynamodb, "webhooks").load([("i1", WEBHOOK)], now=NOW)["i1", WEBHOOK]
-    (newest,) = (unseal(kms, WEBHOOK, one) for one in target.seals(now=NOW))
+    (newest,) = (decrypt(kms, WEBHOOK, one) for one in target.ciphertexts(now=NOW))
     binding = broker.binding("i1", "b1")
     assert binding
     assert newest.secret not in (old, new.secret)
-    assert vault.open("b1", binding.sealed).webhook_secret == newest.secret
+    assert secret_encryption.decrypt("b1", binding.ciphertext).webhook_secret == newest.secret
     assert (told["replaced"], told["old_secret_signs_until"]) == (True, None)
     assert ops.run("webhooks", "show", "w1")["old_secret_signs_until"] is None
 
@@ -284,22 +288,25 @@ def test_a_rotation_that_was_interrupted_is_completed(ops: Ops, monkeypatch: pyt
     key = kms.create_key()["KeyMetadata"]["Arn"]
     stack = stack_of("ses-feedback", ops.queues)
     monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
-    old, new, vault = new_secret(), new_secret(), BindingVault(kms, key)
-    sealed = [seal(kms, key, WEBHOOK, WebhookSecret(secret=secret, userinfo=None)) for secret in (new, old)]
+    old, new, secret_encryption = new_secret(), new_secret(), BindingSecretEncryption(kms, key)
+    ciphertext = [encrypt(kms, key, WEBHOOK, WebhookSecret(secret=secret, userinfo=None)) for secret in (new, old)]
     until = datetime.now(UTC) + timedelta(hours=1)
     ops.put_webhook(
-        sealed=sealed[0], sealed_previous=sealed[1], sealed_previous_until=until.isoformat(), bindings=["b1"]
+        ciphertext=ciphertext[0],
+        previous_ciphertext=ciphertext[1],
+        previous_expires_at=until.isoformat(),
+        bindings=["b1"],
     )
     broker = BrokerTable(ops.dynamodb, "broker")
     binding = broker.binding("i1", "b1")
     assert binding
-    broker.save_binding(replace(binding, sealed=vault.seal("b1", BindingSecret(webhook_secret=old))))
+    broker.save_binding(replace(binding, ciphertext=secret_encryption.encrypt("b1", BindingSecret(webhook_secret=old))))
 
     told = ops.run("webhooks", "rotate", "w1")
 
     binding = broker.binding("i1", "b1")
     assert binding
-    assert vault.open("b1", binding.sealed).webhook_secret == new
+    assert secret_encryption.decrypt("b1", binding.ciphertext).webhook_secret == new
     assert (told["replaced"], told["bindings"]) == (False, ["b1"])
     assert told["old_secret_signs_until"] == until.isoformat()
     assert "a rotation is under way" in ops.say("webhooks", "rotate", "w1", status=1)

@@ -12,11 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lambdas.aws import clients
-from lambdas.aws.broker_table import BrokerTable
-from lambdas.aws.items import from_item, to_item
-from lambdas.aws.webhook_table import instance_key, webhook_key
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.instance import (
+from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
+from lambdas.domain.tenants.instance import (
     Binding,
     BindingState,
     BindRequest,
@@ -27,7 +26,8 @@ from lambdas.domain.instance import (
     OperationState,
     SesParameters,
 )
-from lambdas.domain.webhook import NotificationFormat, WebhookId
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from ops.__main__ import app
 from ops.dead_letters import HOME
 from ops.stack import Stack, StackMissing

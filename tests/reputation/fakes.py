@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lambdas.aws.ses_rates import SesRates
-from lambdas.aws.webhook_table import Audience
-from lambdas.domain.delivery import Delivery, DeliveryBatch
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State
-from lambdas.domain.standing import LEASE, Pending, Standing, Step, Transition
-from lambdas.domain.webhook import Webhook, WebhookId
-from lambdas.reputation.acting import Actor
-from lambdas.reputation.judging import Judge, Judged
-from lambdas.reputation.sweeping import Sweeper
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.aws.ses.reputation_metrics import SesRates
+from lambdas.domain.reputation.evaluation import HourCounts, Reputation, ReputationRules, SendingState
+from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.reputation.sending_status import LEASE, Pending, SendingStatus, Transition, TransitionStep
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.webhook import Webhook, WebhookId
+from lambdas.reputation.enforce import Enforcer
+from lambdas.reputation.evaluate import Evaluation, Evaluator
+from lambdas.reputation.reconcile import Reconciler
 from tests.feedback.fakes import Fate
 
-RULES = Rules(
+RULES = ReputationRules(
     window_outcomes=10_000,
     window_days=30,
     minimum_outcomes=500,
@@ -37,31 +37,31 @@ class FakeStandings:
     """Standings with conditional claims."""
 
     fate: Fate = field(default_factory=Fate)
-    kept: dict[str, Standing] = field(default_factory=dict)
+    kept: dict[str, SendingStatus] = field(default_factory=dict)
     claims: list[Transition] = field(default_factory=list)
     undecided: set[str] = field(default_factory=set)
-    rivals: list[Standing] = field(default_factory=list)  # what others write just before the next claims
+    rivals: list[SendingStatus] = field(default_factory=list)  # what others write just before the next claims
 
-    def load(self, instance_id: str) -> Standing:
+    def load(self, instance_id: str) -> SendingStatus:
         """As the table does."""
-        return self.kept.get(instance_id, Standing(instance_id=instance_id))
+        return self.kept.get(instance_id, SendingStatus(instance_id=instance_id))
 
     def claim(
-        self, standing: Standing, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
     ) -> bool:
         """As the table does."""
         self.fate.strike()
         if self.rivals:
             rival = self.rivals.pop(0)
             self.kept[rival.instance_id] = rival
-        if self.load(standing.instance_id).version != standing.version:
+        if self.load(status.instance_id).version != status.version:
             return False
         pending = Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=now + LEASE)
-        self.kept[standing.instance_id] = Standing(
-            instance_id=standing.instance_id,
+        self.kept[status.instance_id] = SendingStatus(
+            instance_id=status.instance_id,
             state=transition.after,
             since=transition.at,
-            version=standing.version + 1,
+            version=status.version + 1,
             baseline=baseline,
             pending=pending,
         )
@@ -73,7 +73,7 @@ class FakeStandings:
         """As the table does."""
         return self._change(pending, claimed_by=claimer, claimed_until=now + LEASE)
 
-    def step_done(self, pending: Pending, step: Step) -> bool:
+    def step_done(self, pending: Pending, step: TransitionStep) -> bool:
         """As the table does."""
         self.fate.strike()
         current = self.load(pending.transition.instance_id).pending
@@ -87,13 +87,13 @@ class FakeStandings:
     def finish(self, pending: Pending) -> None:
         """As the table does."""
         self.fate.strike()
-        standing = self.load(pending.transition.instance_id)
-        if standing.pending and standing.pending.transition.id == pending.transition.id:
-            self.kept[standing.instance_id] = replace(standing, pending=None)
+        status = self.load(pending.transition.instance_id)
+        if status.pending and status.pending.transition.id == pending.transition.id:
+            self.kept[status.instance_id] = replace(status, pending=None)
 
     def watched(self) -> Sequence[str]:
         """As the table does."""
-        moved = {name for name, kept in self.kept.items() if kept.pending or kept.state is not State.HEALTHY}
+        moved = {name for name, kept in self.kept.items() if kept.pending or kept.state is not SendingState.HEALTHY}
         return sorted(moved | self.undecided)
 
     def watch(self, instance_id: str) -> None:
@@ -109,11 +109,11 @@ class FakeStandings:
         self.kept.pop(instance_id, None)
 
     def _change(self, pending: Pending, **changes: object) -> bool:
-        standing = self.load(pending.transition.instance_id)
-        if standing.pending is None or standing.pending.transition.id != pending.transition.id:
+        status = self.load(pending.transition.instance_id)
+        if status.pending is None or status.pending.transition.id != pending.transition.id:
             return False
-        pending = replace(standing.pending, **changes)  # type: ignore[arg-type]
-        self.kept[standing.instance_id] = replace(standing, pending=pending)
+        pending = replace(status.pending, **changes)  # type: ignore[arg-type]
+        self.kept[status.instance_id] = replace(status, pending=pending)
         return True
 
 
@@ -124,7 +124,7 @@ class World:
     fate: Fate = field(default_factory=Fate)
     counted: dict[str, HourCounts] = field(default_factory=dict)
     sends: dict[str, bool] = field(default_factory=lambda: {"i1": True})
-    letters: list[tuple[str, str, str]] = field(default_factory=list)
+    notifications: list[tuple[str, str, str]] = field(default_factory=list)
     batches: list[DeliveryBatch] = field(default_factory=list)
     switched: list[tuple[str, bool]] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
@@ -134,43 +134,43 @@ class World:
     differences: list[str] = field(default_factory=list)
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     leaves: int = 1_000
-    standings: FakeStandings = field(default_factory=FakeStandings)
+    statuses: FakeStandings = field(default_factory=FakeStandings)
 
     def __post_init__(self) -> None:
         """One fate for all."""
-        self.standings.fate = self.fate
+        self.statuses.fate = self.fate
 
     @property
-    def judge(self) -> Judge:
+    def evaluator(self) -> Evaluator:
         """A judge in this world."""
-        actor = Actor(
+        enforcer = Enforcer(
             sending=self,
-            pacer=self,
+            rate_limiter=self,
             alerts=self,
-            outbox=self,
+            delivery_queue=self,
             evidence=self,
-            standings=self.standings,
+            statuses=self.statuses,
             audience=self.audience,
             rules=RULES,
             alert_topic_prefix="arn:aws:sns:us-east-1:1:",
             operator_topic_arn=OPERATOR_TOPIC,
             event_topic_arn="arn:aws:sns:us-east-1:1:events",
         )
-        return Judge(counters=self, standings=self.standings, actor=actor, rules=RULES)
+        return Evaluator(counters=self, statuses=self.statuses, enforcer=enforcer, rules=RULES)
 
     @property
-    def sweeper(self) -> Sweeper:
+    def reconciler(self) -> Reconciler:
         """A sweeper in this world."""
-        return Sweeper(
-            judge=self.judge,
-            standings=self.standings,
+        return Reconciler(
+            evaluator=self.evaluator,
+            statuses=self.statuses,
             counters=self,
             sending=self,
             rates=self,
             instances=self,
-            report=self,
+            observer=self,
             exists=self.exists,
-            leave=self.leave,
+            may_call_ses=self.may_call_ses,
         )
 
     @property
@@ -216,7 +216,7 @@ class World:
     def publish(self, topic_arn: str, *, subject: str, text: str) -> bool:
         """A letter."""
         self._try("sns")
-        self.letters.append((topic_arn, subject, text))
+        self.notifications.append((topic_arn, subject, text))
         self.fate.strike()
         return True
 
@@ -241,12 +241,12 @@ class World:
         """Whether it was not deprovisioned."""
         return instance_id in self.sends
 
-    def leave(self) -> bool:
+    def may_call_ses(self) -> bool:
         """Leave to ask SES, a number of times."""
         self.leaves -= 1
         return self.leaves >= 0
 
-    def judged(self, judged: Judged) -> None:
+    def evaluated(self, evaluation: Evaluation) -> None:
         """Nobody listens."""
 
     def failed(self, instance_id: str, error: Exception) -> None:

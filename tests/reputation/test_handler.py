@@ -9,15 +9,15 @@ import boto3
 import pytest
 
 from lambdas.aws import clients
-from lambdas.aws.delivery_queue import decode
-from lambdas.aws.items import to_item
-from lambdas.aws.ledger import Ledger
-from lambdas.aws.standing_table import StandingTable
-from lambdas.aws.webhook_table import instance_key, webhook_key
-from lambdas.domain.ledger import Kind, LedgerEntry, bucket_of
-from lambdas.domain.names import alert_topic, configuration_set
-from lambdas.domain.reputation import State
-from lambdas.domain.webhook import WebhookId
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
+from lambdas.aws.sqs.delivery_queue import decode
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind, bucket_of
+from lambdas.domain.tenants.aws_names import alert_topic, configuration_set
+from lambdas.domain.webhooks.webhook import WebhookId
 from lambdas.reputation import handler as reputation
 from lambdas.reputation.settings import ReputationSettings
 from tests.aws.tables import dynamodb_with
@@ -74,7 +74,7 @@ class Stack:
         ledger.add_deliveries("i1", {bucket_of(now): deliveries})
         entry = LedgerEntry(
             key=f"f{bounces}",
-            kind=Kind.BOUNCE,
+            kind=LedgerKind.BOUNCE,
             bucket=bucket_of(now),
             timestamp=now,
             counted=bounces,
@@ -105,9 +105,9 @@ class Stack:
         messages = self.sqs.receive_message(QueueUrl=self.mails_url, MaxNumberOfMessages=10).get("Messages", [])
         return [message["Body"] for message in messages]
 
-    def state(self) -> State:
+    def state(self) -> SendingState:
         """How the instance stands."""
-        return StandingTable(self.dynamodb, "reputation").load("i1").state
+        return SendingStatusTable(self.dynamodb, "reputation").load("i1").state
 
 
 @pytest.fixture
@@ -119,12 +119,12 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
     def forget() -> None:
         clients.client.cache_clear()  # type: ignore[attr-defined]
-        reputation._parts.cache_clear()
+        reputation._composition.cache_clear()
 
     forget()
     with dynamodb_with("reputation", "webhooks") as dynamodb:
         dynamodb.create_table(
-            TableName="pacer",
+            TableName="rate_limiter",
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "bucket", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "bucket", "AttributeType": "S"}],
@@ -138,7 +138,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         settings = ReputationSettings(
             reputation_table="reputation",
             webhooks_table="webhooks",
-            pacer_table="pacer",
+            rate_limiter_table="rate_limiter",
             deliveries_queue_url=deliveries_url,
             operator_topic_arn=operator,
             event_topic_arn="arn:aws:sns:us-east-1:123456789012:events",
@@ -165,7 +165,7 @@ def test_a_counter_that_crosses_pauses_and_tells(stack: Stack) -> None:
     stack.count(bounces=40, deliveries=600)
     assert stack.changed("i1", "i1") == {"batchItemFailures": []}
     assert stack.switch.enabled == {configuration_set("i1"): False}
-    assert stack.state() is State.PAUSED
+    assert stack.state() is SendingState.PAUSED
     (message,) = stack.sqs.receive_message(QueueUrl=stack.deliveries_url)["Messages"]
     assert [delivery.type for delivery in decode(message["Body"]).deliveries] == ["reputation.paused"]
     mails = stack.mails()
@@ -190,14 +190,14 @@ def test_the_sweep_finishes_and_checks(stack: Stack, monkeypatch: pytest.MonkeyP
     stack.switch.broken = True
     stack.changed("i1")
     stack.switch.broken = False
-    reputation.sweep({}, LongContext())
-    assert stack.state() is State.PAUSED
+    reputation.reconcile({}, LongContext())
+    assert stack.state() is SendingState.PAUSED
     assert stack.switch.enabled == {configuration_set("i1"): False}
 
     stack.switch.enabled[configuration_set("i1")] = True
-    monkeypatch.setattr("lambdas.reputation.sweeping.SLOTS", 1)
+    monkeypatch.setattr("lambdas.reputation.reconcile.SLOTS", 1)
     monkeypatch.setattr("time.sleep", lambda _: None)
-    reputation.sweep({}, LongContext())
+    reputation.reconcile({}, LongContext())
     assert stack.switch.enabled == {configuration_set("i1"): False}
     assert any("Sending state differed" in mail for mail in stack.mails())
 
@@ -207,5 +207,5 @@ def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) ->
     stack.count(bounces=40, deliveries=600)
     with caplog.at_level("INFO", "reputation"):
         stack.changed("i1")
-    assert "instance was moved and acted on" in caplog.messages
+    assert "instance evaluated: transition enforced" in caplog.messages
     assert not [record for record in caplog.records if "@" in str(vars(record))]

@@ -25,7 +25,7 @@ from benchmarks.verdicts import (
     year_by_complaints,
     year_by_hours,
 )
-from lambdas.domain.reputation import measure_windows
+from lambdas.domain.reputation.evaluation import measure_windows
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from lambdas.domain.instance import Instance
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import NotificationFormat
+from lambdas.domain.tenants.instance import Instance
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import NotificationFormat
 from lambdas.portal.errors import Refusal
 from lambdas.portal.finding import SHORTEST, Finder, Place
 from lambdas.portal.http import Response

@@ -8,13 +8,20 @@ from typing import Any, Protocol
 
 from markupsafe import Markup
 
-from lambdas.domain.health import State as HealthState
-from lambdas.domain.health import current
-from lambdas.domain.instance import Instance
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, measure, window_begin
-from lambdas.domain.risk import risk
-from lambdas.domain.standing import Standing
-from lambdas.domain.target import Target
+from lambdas.domain.reputation.evaluation import (
+    HourCounts,
+    Reputation,
+    ReputationRules,
+    SendingState,
+    measure,
+    window_begin,
+)
+from lambdas.domain.reputation.risk import risk
+from lambdas.domain.reputation.sending_status import SendingStatus
+from lambdas.domain.tenants.instance import Instance
+from lambdas.domain.webhooks.health import HealthState as HealthState
+from lambdas.domain.webhooks.health import current
+from lambdas.domain.webhooks.target import Target
 from lambdas.portal import charts
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.mail import host_of
@@ -34,7 +41,7 @@ INSTANCE_QUOTA = 10_000  # configuration sets in a region: SES's quota, an insta
 class Statuses(Protocol):
     """Sending statuses."""
 
-    def load(self, instance_id: str) -> Standing:
+    def load(self, instance_id: str) -> SendingStatus:
         """Defaults to healthy."""
 
     def watched(self) -> Sequence[str]:
@@ -74,7 +81,7 @@ class Row:
     """An instance in the list."""
 
     instance: Instance
-    state: State
+    state: SendingState
     since: datetime | None
     risk: float
     counts: Reputation
@@ -113,7 +120,7 @@ class OperatorPages:
     registry: Registry
     webhooks: Webhooks
     backlog: Backlog
-    rules: Rules
+    rules: ReputationRules
     users: Callable[[], Quota]
 
     def home(self, call: Call) -> Response:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from lambdas.domain.dns_records import DnsRecord
-from lambdas.domain.instance import Instance
 from lambdas.domain.portal import Action
+from lambdas.domain.tenants.dns_records import DnsRecord
+from lambdas.domain.tenants.instance import Instance
 from lambdas.portal.errors import Conflict
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.webhooks import Actions

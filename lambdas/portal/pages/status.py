@@ -7,10 +7,17 @@ from typing import Protocol
 
 from markupsafe import Markup
 
-from lambdas.domain.instance import Instance
-from lambdas.domain.ledger import LedgerEntry, hour_of
-from lambdas.domain.reputation import HourCounts, Reputation, Rules, State, measure, window_begin
-from lambdas.domain.standing import Cause, Standing, Transition
+from lambdas.domain.reputation.evaluation import (
+    HourCounts,
+    Reputation,
+    ReputationRules,
+    SendingState,
+    measure,
+    window_begin,
+)
+from lambdas.domain.reputation.ledger import LedgerEntry, hour_of
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
+from lambdas.domain.tenants.instance import Instance
 from lambdas.portal import charts
 from lambdas.portal.charts import Point
 from lambdas.portal.csv import evidence_csv
@@ -36,7 +43,7 @@ CAUSES = {
 class Statuses(Protocol):
     """Sending statuses."""
 
-    def load(self, instance_id: str) -> Standing:
+    def load(self, instance_id: str) -> SendingStatus:
         """Defaults to healthy."""
 
     def history(self, instance_id: str) -> list[Transition]:
@@ -72,7 +79,7 @@ class Gauge:
 class StatusView:
     """All that the page shows."""
 
-    state: State
+    state: SendingState
     since: datetime | None
     why: str
     counts: Reputation
@@ -94,7 +101,7 @@ class StatusPages:
     renderer: Renderer
     statuses: Statuses
     ledger: Ledger
-    rules: Rules
+    rules: ReputationRules
     instance: Callable[[str], Instance]
 
     def show(self, call: Call) -> Response:
@@ -128,11 +135,11 @@ class StatusPages:
 
 
 def status_view(
-    status: Standing,
+    status: SendingStatus,
     history: Sequence[Transition],
     hours: Sequence[HourCounts],
     *,
-    rules: Rules,
+    rules: ReputationRules,
     by: str,
     entries: Sequence[LedgerEntry],
     after: str,
@@ -145,7 +152,7 @@ def status_view(
     return StatusView(
         state=status.state,
         since=status.since,
-        why=reason_of(history[0]) if history and status.state is not State.HEALTHY else "",
+        why=reason_of(history[0]) if history and status.state is not SendingState.HEALTHY else "",
         counts=counts,
         window_since=hour_of(counts.since) if counts.since else None,
         enough=counts.outcomes >= rules.minimum_outcomes,
@@ -195,7 +202,7 @@ def known(find: Callable[[str], Instance | None]) -> Callable[[str], Instance]:
     return instance
 
 
-def _gauges(counts: Reputation, rules: Rules) -> Iterable[Gauge]:
+def _gauges(counts: Reputation, rules: ReputationRules) -> Iterable[Gauge]:
     for name, rate, warning, pause, count in (
         ("Bounce rate", counts.bounce_rate, rules.bounce_warning, rules.bounce_pause, counts.bounces),
         ("Complaint rate", counts.complaint_rate, rules.complaint_warning, rules.complaint_pause, counts.complaints),

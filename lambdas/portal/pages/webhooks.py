@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from lambdas.domain.delivery import DeliveryBatch, created_at
-from lambdas.domain.health import FailedAttempt, Health, State, current, disabled_by_operator, enabled
-from lambdas.domain.instance import Instance
-from lambdas.domain.payload import render_notice, test_notice
 from lambdas.domain.portal import Action
-from lambdas.domain.target import Target
-from lambdas.domain.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
+from lambdas.domain.tenants.instance import Instance
+from lambdas.domain.webhooks.delivery import DeliveryBatch, created_at
+from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState, current, disabled_by_operator, enabled
+from lambdas.domain.webhooks.payload import render_notice, test_notice
+from lambdas.domain.webhooks.target import Target
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 from lambdas.portal.errors import Conflict, NotFound, Refusal
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.preview import Preview, previews
@@ -54,10 +54,10 @@ class Waiting(Protocol):
 class Backlog(Protocol):
     """What waits."""
 
-    def lanes(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
+    def partitions(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
         """The partitions that hold something."""
 
-    def read(self, lane: Any, *, limit: int = 1000) -> Sequence[Waiting]:
+    def read(self, partition: Any, *, limit: int = 1000) -> Sequence[Waiting]:
         """Soonest due first."""
 
     def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
@@ -89,7 +89,7 @@ class WebhookView:
     scope: str
     batch: int
     bindings: tuple[str, ...]
-    state: State
+    state: HealthState
     words: str
     since: datetime | None
     waiting: int
@@ -103,7 +103,7 @@ class WebhookView:
     @property
     def can_be_enabled(self) -> bool:
         """Whether a tenant may have it tried again at once."""
-        return self.state is not State.HEALTHY and not self.by_operator
+        return self.state is not HealthState.HEALTHY and not self.by_operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,12 +206,17 @@ class WebhookPages:
             raise NotFound("The webhook is gone.")
 
     def _view(self, target: Target, item: Mapping[str, Any], now: datetime) -> WebhookView:
-        lanes = self.backlog.lanes(target.instance_id, target.webhook_id)
-        first = [batch for lane in lanes for parked in self.backlog.read(lane, limit=1) if (batch := parked.batch)]
+        partitions = self.backlog.partitions(target.instance_id, target.webhook_id)
+        first = [
+            batch
+            for partition in partitions
+            for parked in self.backlog.read(partition, limit=1)
+            if (batch := parked.batch)
+        ]
         return webhook_view(
             target,
             item,
-            waiting=sum(lane.waiting for lane in lanes),
+            waiting=sum(partition.waiting for partition in partitions),
             oldest=min(map(created_at, first), default=None),
             now=now,
         )
@@ -250,19 +255,19 @@ def in_words(health: Health, *, is_email: bool = False) -> str:
     if is_email:
         return "Events are gathered and sent as a digest every few minutes."
     match health.state:
-        case State.HEALTHY if health.failures:
+        case HealthState.HEALTHY if health.failures:
             return f"The last {health.failures} attempts failed ({health.last_reason}); each is tried again."
-        case State.HEALTHY:
+        case HealthState.HEALTHY:
             return "Deliveries get through."
-        case State.FAILING:
+        case HealthState.FAILING:
             probe = f" The next try is at {moment(health.probe_at)}." if health.probe_at else ""
             return (
                 f"Attempts fail ({health.last_reason}). One delivery at a time is tried; the others wait, and follow "
                 f"as soon as one gets through.{probe}"
             )
-        case State.DISABLED if health.by_operator:
+        case HealthState.DISABLED if health.by_operator:
             return "The operator disabled it. Events are kept for 14 days."
-        case State.DISABLED:
+        case HealthState.DISABLED:
             return f"It is no longer tried ({health.last_reason}). Events are kept for 14 days; enable it to have them."
 
 

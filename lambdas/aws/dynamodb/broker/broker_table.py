@@ -1,0 +1,279 @@
+"""The broker's table: what it remembers of instances, bindings and domains.
+
+    pk              | sk                 |
+    ----------------+--------------------+--------------------------------------------------------------------
+    instance#<id>   | instance           | record (JSON of `Instance`), version, expires_at once it is a tombstone
+    instance#<id>   | binding#<id>       | record (JSON of `Binding`), version, expires_at once it is a tombstone
+    binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
+    domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain
+    intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
+    operations      | <instance id>      | started_at: operations that have not ended, for the sweep
+
+A record is written whole, on condition that its `version` is still the one that was read: two writers never both win.
+Claims and the two work lists change in the same transaction as the record they belong to.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
+from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+T = TypeVar("T", Instance, Binding)
+
+TOMBSTONE_FOR = timedelta(days=30)  # a platform polls for a week at most (maximum_polling_duration)
+DOMAINS = "domains"
+INTENTS = "intents"
+OPERATIONS = "operations"
+
+
+class VersionConflict(Exception):
+    """Somebody else wrote the record in between: read it again and decide anew."""
+
+
+class DomainTaken(Exception):
+    """The domain, or one above it, is held by somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who holds a domain."""
+
+    domain: str
+    instance_id: str
+    organization_guid: str
+
+
+class BrokerTable:
+    """Reads and writes the broker's records; reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    # -- instances -----------------------------------------------------------------------------------------------
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The instance, tombstones included; None when it was never seen."""
+        return self._read(_instance_key(instance_id), Instance)
+
+    def instances(self) -> Iterator[Instance]:
+        """All instances, without tombstones. Reads the whole table: for operators only."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table,
+            FilterExpression="sk = :instance",
+            ExpressionAttributeValues=to_item({":instance": "instance"}),
+        )
+        for page in pages:
+            for item in page["Items"]:
+                instance = msgspec.json.decode(from_item(item)["record"], type=Instance)
+                if instance.state is not InstanceState.GONE:
+                    yield instance
+
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+        """Write *instance* if nobody did since it was read, and return it with its new version.
+
+        *claim* takes a domain for it in the same transaction, *release* gives one back. Raises VersionConflict, and
+        DomainTaken when the domain or one above it is held by another organization or, itself, by another instance.
+        """
+        saved = replace(instance, version=instance.version + 1)
+        actions = [self._put_record(_instance_key(saved.id), saved, _ended(saved)), self._listing(saved)]
+        domain_actions = [*self._claim(saved, claim)] if claim else []
+        if release:
+            domain_actions.append(self._release(saved.id, release))
+        self._transact(actions + domain_actions, domains_from=len(actions))
+        return saved
+
+    def claims_related(self, domain: str) -> tuple[Claim, ...]:
+        """The claims on *domain*, on those above it and on those below it."""
+        found = list(self._claims_below(domain))
+        for parent in parents(domain):
+            item = self._get({"pk": DOMAINS, "sk": reversed_labels(parent)})
+            if item is not None:
+                found.append(_claim_of(item))
+        return tuple(found)
+
+    def unfinished(self, *, before: datetime) -> tuple[str, ...]:
+        """Ids of instances whose operation has not moved since *before*."""
+        return tuple(
+            item["sk"] for item in self._query(OPERATIONS) if datetime.fromisoformat(item["touched_at"]) < before
+        )
+
+    # -- bindings ------------------------------------------------------------------------------------------------
+
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None:
+        """The binding of this instance, tombstones included; None when this instance never had it."""
+        return self._read(_binding_key(instance_id, binding_id), Binding)
+
+    def instance_of_binding(self, binding_id: str) -> str | None:
+        """The instance that the binding id belongs to; None when it is free."""
+        item = self._get({"pk": f"binding#{binding_id}", "sk": "claim"})
+        return None if item is None else str(item["instance_id"])
+
+    def save_binding(self, binding: Binding, *, instances: Sequence[Instance] = ()) -> Binding:
+        """Write *binding* and *instances* in one transaction, each if nobody did since it was read.
+
+        An intent takes the binding id, a tombstone gives it back. Raises VersionConflict.
+        """
+        saved = replace(binding, version=binding.version + 1)
+        gone = saved.state is BindingState.GONE
+        ended = (saved.busy_until or saved.created_at) if gone else None
+        actions = [self._put_record(_binding_key(saved.instance_id, saved.id), saved, ended)]
+        actions += [
+            self._put_record(_instance_key(instance.id), replace(instance, version=instance.version + 1), None)
+            for instance in instances
+        ]
+        actions += [self._binding_claim(saved), self._intent(saved)]
+        self._transact(actions, domains_from=len(actions))
+        return saved
+
+    def stale_intents(self, *, before: datetime) -> tuple[tuple[str, str], ...]:
+        """(instance id, binding id) of each bind or unbind begun before *before* that has not ended."""
+        return tuple(
+            (item["instance_id"], item["sk"])
+            for item in self._query(INTENTS)
+            if datetime.fromisoformat(item["created_at"]) < before
+        )
+
+    # -- parts of transactions -----------------------------------------------------------------------------------
+
+    def _put_record(
+        self, key: dict[str, str], record: Instance | Binding, ended: datetime | None
+    ) -> "TransactWriteItemTypeDef":
+        item: dict[str, Any] = {**key, "record": msgspec.json.encode(record).decode(), "version": record.version}
+        if ended is not None:
+            item["expires_at"] = int((ended + TOMBSTONE_FOR).timestamp())
+        condition = "attribute_not_exists(pk)" if record.version == 1 else "version = :read"
+        values = {} if record.version == 1 else to_item({":read": record.version - 1})
+        put: dict[str, Any] = {"TableName": self._table, "Item": to_item(item), "ConditionExpression": condition}
+        if values:
+            put["ExpressionAttributeValues"] = values
+        return {"Put": put}  # type: ignore[typeddict-item]
+
+    def _listing(self, instance: Instance) -> "TransactWriteItemTypeDef":
+        key = {"pk": OPERATIONS, "sk": instance.id}
+        if not instance.busy:
+            return {"Delete": {"TableName": self._table, "Key": to_item(key)}}
+        item = {**key, "touched_at": instance.operation.touched_at.isoformat()}
+        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+
+    def _claim(self, instance: Instance, domain: str) -> "Iterator[TransactWriteItemTypeDef]":
+        yield {
+            "Put": {
+                "TableName": self._table,
+                "Item": to_item(
+                    {
+                        "pk": DOMAINS,
+                        "sk": reversed_labels(domain),
+                        "instance_id": instance.id,
+                        "organization_guid": instance.organization_guid,
+                    }
+                ),
+                "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
+                "ExpressionAttributeValues": to_item({":instance": instance.id}),
+            }
+        }
+        for parent in parents(domain):
+            yield {
+                "ConditionCheck": {
+                    "TableName": self._table,
+                    "Key": to_item({"pk": DOMAINS, "sk": reversed_labels(parent)}),
+                    "ConditionExpression": "attribute_not_exists(pk) OR organization_guid = :organization",
+                    "ExpressionAttributeValues": to_item({":organization": instance.organization_guid}),
+                }
+            }
+
+    def _release(self, instance_id: str, domain: str) -> "TransactWriteItemTypeDef":
+        return {
+            "Delete": {
+                "TableName": self._table,
+                "Key": to_item({"pk": DOMAINS, "sk": reversed_labels(domain)}),
+                "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
+                "ExpressionAttributeValues": to_item({":instance": instance_id}),
+            }
+        }
+
+    def _binding_claim(self, binding: Binding) -> "TransactWriteItemTypeDef":
+        key = {"pk": f"binding#{binding.id}", "sk": "claim"}
+        condition: dict[str, Any] = {
+            "TableName": self._table,
+            "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
+            "ExpressionAttributeValues": to_item({":instance": binding.instance_id}),
+        }
+        if binding.state is BindingState.GONE:
+            return {"Delete": {**condition, "Key": to_item(key)}}  # type: ignore[typeddict-item]
+        return {"Put": {**condition, "Item": to_item({**key, "instance_id": binding.instance_id})}}  # type: ignore[typeddict-item]
+
+    def _intent(self, binding: Binding) -> "TransactWriteItemTypeDef":
+        key = {"pk": INTENTS, "sk": binding.id}
+        if binding.state not in (BindingState.INTENT, BindingState.LEAVING):
+            return {"Delete": {"TableName": self._table, "Key": to_item(key)}}
+        since = binding.busy_until or binding.created_at
+        item = {**key, "instance_id": binding.instance_id, "created_at": since.isoformat()}
+        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def _transact(self, actions: "Sequence[TransactWriteItemTypeDef]", *, domains_from: int) -> None:
+        try:
+            self._client.transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+            if "ConditionalCheckFailed" in reasons[domains_from:]:
+                raise DomainTaken from error
+            raise VersionConflict from error
+
+    def _read(self, key: dict[str, str], kind: "type[T]") -> "T | None":
+        item = self._get(key)
+        return None if item is None else msgspec.json.decode(item["record"], type=kind)
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def _query(self, pk: str, *, prefix: str = "") -> Iterator[dict[str, Any]]:
+        condition, values = "pk = :pk", {":pk": pk}
+        if prefix:
+            condition, values = "pk = :pk AND begins_with(sk, :prefix)", {":pk": pk, ":prefix": prefix}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=to_item(values),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from map(from_item, page["Items"])
+
+    def _claims_below(self, domain: str) -> Iterator[Claim]:
+        """*domain*'s own claim and those of all below it."""
+        return map(_claim_of, self._query(DOMAINS, prefix=reversed_labels(domain)))
+
+
+def _instance_key(instance_id: str) -> dict[str, str]:
+    return {"pk": f"instance#{instance_id}", "sk": "instance"}
+
+
+def _binding_key(instance_id: str, binding_id: str) -> dict[str, str]:
+    return {"pk": f"instance#{instance_id}", "sk": f"binding#{binding_id}"}
+
+
+def _ended(instance: Instance) -> datetime | None:
+    return instance.operation.touched_at if instance.state is InstanceState.GONE else None
+
+
+def _claim_of(item: dict[str, Any]) -> Claim:
+    return Claim(
+        domain=unreversed(item["sk"]), instance_id=item["instance_id"], organization_guid=item["organization_guid"]
+    )

@@ -1,0 +1,213 @@
+"""The portal's own table: links, sessions, what callers may still ask, what was done, and replays.
+
+    pk                  | sk          |
+    --------------------+-------------+--------------------------------------------------------------------------------
+    link#<hash>         | link        | record (JSON of `Link`), expires_at: one that was not used yet
+    session#<id>        | session     | record (JSON of `Session`), instances, expires_at
+    calls#<who>#<from>  | calls       | count, expires_at: requests of one caller in one window
+    actions#<instance>  | <when>#<id> | record (JSON of `Action`), expires_at: kept 400 days
+    replay#<id>         | replay      | record (JSON of `Replay`), version, expires_at
+
+A link is stored by the hash of its token: who reads the table cannot sign in with it. Expiry is checked on each read,
+because DynamoDB removes expired items only within days.
+"""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.domain.portal import LINK_VALID, Action, Link, Replay, Session
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_ACTIONS_KEPT = timedelta(days=400)  # as long as the history of sending statuses
+_REPLAYS_KEPT = timedelta(days=14)  # as long as what they replay
+_TOKEN_BYTES = 32  # of a link
+_SHOWN = 50  # actions of an instance that are shown
+
+
+class PortalTable:
+    """Reads and writes the portal's records; reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    # links
+
+    def has_link(self, token: str, *, now: datetime) -> bool:
+        """Whether *token* can still be used."""
+        item = self._get(_link_key(token))
+        return item is not None and item["expires_at"] > _epoch(now)
+
+    def take_link(self, token: str, *, now: datetime) -> Link | None:
+        """Use *token* up; None if it was used, has expired or never was. Of two callers at once one gets it."""
+        try:
+            answer = self._client.delete_item(
+                TableName=self._table_name,
+                Key=to_item(_link_key(token)),
+                ConditionExpression="expires_at > :now",
+                ExpressionAttributeValues=to_item({":now": _epoch(now)}),
+                ReturnValues="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
+        return msgspec.json.decode(from_item(answer["Attributes"])["record"], type=Link)
+
+    def new_link(self, link: Link, *, url: str, now: datetime) -> str:
+        """The address, below the portal's *url*, that signs in as *link* says, once and while it is valid."""
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._put(_link_key(token), {"record": _encode(link), "expires_at": _epoch(now + LINK_VALID)})
+        return f"{url.rstrip('/')}/link/{token}"
+
+    # sessions
+
+    def save_session(self, session: Session) -> None:
+        """Keep *session*, or its newer form."""
+        values = {
+            "record": _encode(session),
+            "instances": list(session.grants),
+            "expires_at": _epoch(session.expires_at),
+        }
+        self._put(_session_key(session.id), values)
+
+    def update_session(self, session: Session) -> None:
+        """Keep the newer form of *session*, unless it was ended meanwhile."""
+        try:
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=to_item(_session_key(session.id)),
+                UpdateExpression="SET #record = :record, instances = :instances",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeNames={"#record": "record"},
+                ExpressionAttributeValues=to_item({":record": _encode(session), ":instances": list(session.grants)}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def session(self, session_id: str, *, now: datetime) -> Session | None:
+        """The session; None if it was ended, has expired or never was."""
+        item = self._get(_session_key(session_id))
+        if item is None or item["expires_at"] <= _epoch(now):
+            return None
+        return msgspec.json.decode(item["record"], type=Session)
+
+    def end_session(self, session_id: str) -> None:
+        """Sign out; twice is fine."""
+        self._client.delete_item(TableName=self._table_name, Key=to_item(_session_key(session_id)))
+
+    def end_sessions(self, instance_id: str) -> int:
+        """End every session, and every unused link, that is for *instance_id*; how many. Reads the table through."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table_name,
+            FilterExpression="begins_with(pk, :sessions) OR begins_with(pk, :links)",
+            ExpressionAttributeValues=to_item({":sessions": "session#", ":links": "link#"}),
+            ConsistentRead=True,
+        )
+        ended = 0
+        for item in (from_item(item) for page in pages for item in page["Items"]):
+            link = item["sk"] == "link" and msgspec.json.decode(item["record"], type=Link).instance_id == instance_id
+            if link or instance_id in item.get("instances", ()):
+                key = to_item({"pk": item["pk"], "sk": item["sk"]})
+                self._client.delete_item(TableName=self._table_name, Key=key)
+                ended += 1
+        return ended
+
+    # rate limits
+
+    def count_call(self, who: str, *, window: timedelta, now: datetime) -> int:
+        """How many requests *who* made in the current window, this one included."""
+        began = _epoch(now) // int(window.total_seconds())
+        answer = self._client.update_item(
+            TableName=self._table_name,
+            Key=to_item({"pk": f"calls#{who}#{began}", "sk": "calls"}),
+            UpdateExpression="ADD #count :one SET expires_at = :expires_at",
+            ExpressionAttributeNames={"#count": "count"},
+            ExpressionAttributeValues=to_item({":one": 1, ":expires_at": _epoch(now + 2 * window)}),
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(from_item(answer["Attributes"])["count"])
+
+    # actions
+
+    def record(self, action: Action) -> None:
+        """Keep what was done."""
+        key = {"pk": f"actions#{action.instance_id}", "sk": f"{action.at.isoformat()}#{secrets.token_hex(4)}"}
+        self._put(key, {"record": _encode(action), "expires_at": _epoch(action.at + _ACTIONS_KEPT)})
+
+    def actions(self, instance_id: str, *, limit: int = _SHOWN) -> list[Action]:
+        """What was done to an instance, newest first."""
+        answer = self._client.query(
+            TableName=self._table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": f"actions#{instance_id}"}),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return [msgspec.json.decode(from_item(item)["record"], type=Action) for item in answer["Items"]]
+
+    # replays
+
+    def begin_replay(self, replay: Replay) -> None:
+        """Keep a new replay."""
+        self._put(_replay_key(replay.id), _replay_values(replay))
+
+    def replay(self, replay_id: str) -> Replay | None:
+        """The replay; None when there is none."""
+        item = self._get(_replay_key(replay_id))
+        return None if item is None else msgspec.json.decode(item["record"], type=Replay)
+
+    def save_replay(self, replay: Replay) -> bool:
+        """Keep how far *replay* is; False when another step was quicker, which goes on with it."""
+        saved = replace(replay, version=replay.version + 1)
+        values = {f":{name}": value for name, value in _replay_values(saved).items()}
+        try:
+            self._client.update_item(
+                TableName=self._table_name,
+                Key=to_item(_replay_key(replay.id)),
+                UpdateExpression="SET #record = :record, #version = :version, expires_at = :expires_at",
+                ConditionExpression="#version = :was",
+                ExpressionAttributeNames={"#record": "record", "#version": "version"},
+                ExpressionAttributeValues=to_item({**values, ":was": replay.version}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table_name, Key=to_item(key), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def _put(self, key: dict[str, str], values: dict[str, Any]) -> None:
+        self._client.put_item(TableName=self._table_name, Item=to_item({**key, **values}))
+
+
+def _link_key(token: str) -> dict[str, str]:
+    return {"pk": f"link#{hashlib.sha256(token.encode()).hexdigest()}", "sk": "link"}
+
+
+def _session_key(session_id: str) -> dict[str, str]:
+    return {"pk": f"session#{session_id}", "sk": "session"}
+
+
+def _replay_key(replay_id: str) -> dict[str, str]:
+    return {"pk": f"replay#{replay_id}", "sk": "replay"}
+
+
+def _replay_values(replay: Replay) -> dict[str, Any]:
+    expires_at = _epoch(replay.began_at + _REPLAYS_KEPT)
+    return {"record": _encode(replay), "version": replay.version, "expires_at": expires_at}
+
+
+def _encode(record: Action | Link | Replay | Session) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,242 @@
+"""The broker's side of the webhooks table (see webhook_table): it makes, changes and removes the pipeline's items."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.dynamodb.attribute_values import from_item, to_attribute, to_item
+from lambdas.aws.dynamodb.webhooks.webhook_table import WEBHOOK_PREFIX, instance_key, webhook_key
+from lambdas.aws.errors import ignoring
+from lambdas.domain.reputation.ledger import COUNTERS_KEPT
+from lambdas.domain.tenants.instance import WebhookSettings
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, WebhookId
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_CONDITION = "ConditionalCheckFailedException"
+_TRIES = 5  # of a read and a conditional write, when bindings join and leave at the same moment
+
+
+class WebhookContended(Exception):
+    """Others changed the webhook each time we tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWebhook:
+    """A webhook as the broker sees it. `test_status` and `test_at` tell how its last test went; None: not yet."""
+
+    settings: WebhookSettings
+    bindings: tuple[str, ...]
+    test_status: str | None
+    test_at: str | None
+
+
+class WebhookItems:
+    """Writes an instance's and its webhooks' items."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
+        """Say whether the instance's events are fanned out, and what it is; makes its item, or revives a deleted one.
+
+        What others wrote there stays.
+        """
+        self._client.update_item(
+            TableName=self._table,
+            Key=to_item(instance_key(instance_id)),
+            UpdateExpression=_SET_INSTANCE + " REMOVE deleted_at, expires_at",
+            ExpressionAttributeNames={"#domain": "domain"},
+            ExpressionAttributeValues=to_item(_instance(domain, organization, notifications=enabled)),
+        )
+
+    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None:
+        """Remove the instance's webhooks. Its own item stays as long as its counters, for events still in flight."""
+        values = _instance(domain, organization, notifications=False)
+        self._client.update_item(
+            TableName=self._table,
+            Key=to_item(instance_key(instance_id)),
+            UpdateExpression=_SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at",
+            ExpressionAttributeNames={"#domain": "domain"},
+            ExpressionAttributeValues=to_item(
+                values | {":now": now.isoformat(), ":expires_at": int((now + COUNTERS_KEPT).timestamp())}
+            ),
+        )
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="instance_id = :instance AND begins_with(#item, :webhook)",
+            ExpressionAttributeValues=to_item({":instance": instance_id, ":webhook": WEBHOOK_PREFIX}),
+            ExpressionAttributeNames={"#item": "item"},
+            ProjectionExpression="instance_id, #item",
+            ConsistentRead=True,  # a webhook that was written a moment ago would stay for good
+        )
+        for page in pages:
+            for key in page["Items"]:
+                self._client.delete_item(TableName=self._table, Key=key)
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
+        """The webhook; None when there is none."""
+        item = self._item(instance_id, webhook_id)
+        return None if item is None else _kept(item)
+
+    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None:
+        """Make the webhook, for one binding. An interrupted bind's is replaced: nobody knows its secret."""
+        key = webhook_key(instance_id, WebhookId(webhook_id))
+        item = {**key, **_fields(settings), "bindings": [binding_id], "senders": [binding_id], "version": 1}
+        self._client.put_item(TableName=self._table, Item=to_item(item))
+        self._next_generation(instance_id)
+
+    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        """Have the binding share the webhook; False when it is gone. Twice is once."""
+        there = self._join(instance_id, webhook_id, binding_id)
+        self._next_generation(instance_id)
+        return there
+
+    def _join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(instance_id, webhook_id),
+                UpdateExpression="SET bindings = list_append(bindings, :one), senders = list_append(senders, :one)",
+                ConditionExpression="attribute_exists(instance_id) AND NOT contains(bindings, :binding)",
+                ExpressionAttributeValues=to_item({":one": [binding_id], ":binding": binding_id}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return self._item(instance_id, webhook_id) is not None
+        return True
+
+    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        """Take the binding off the webhook, which goes with its last one; True when it is gone. Twice is once."""
+        gone = self._try_to_leave(instance_id, webhook_id, binding_id)
+        self._next_generation(instance_id)
+        return gone
+
+    def _try_to_leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
+        for _ in range(_TRIES):
+            item = self._item(instance_id, webhook_id)
+            if item is None:
+                return True
+            left = [other for other in item["bindings"] if other != binding_id]
+            if self._leave(instance_id, webhook_id, before=item["bindings"], left=left):
+                return not left
+        raise WebhookContended(webhook_id)
+
+    def _leave(self, instance_id: str, webhook_id: str, *, before: list[str], left: list[str]) -> bool:
+        key = self._key(instance_id, webhook_id)
+        values = to_item({":before": before})
+        try:
+            if left:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=key,
+                    UpdateExpression="SET bindings = :left",
+                    ConditionExpression="bindings = :before",
+                    ExpressionAttributeValues={**values, ":left": to_attribute(left)},
+                )
+            else:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=key,
+                    ConditionExpression="bindings = :before",
+                    ExpressionAttributeValues=values,
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return False
+        return True
+
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
+        """Have the webhook be so; one that is gone stays gone.
+
+        Its version moves on, as delivery's view of it is stale, and so is what its last test said.
+        """
+        fields = _fields(settings)
+        names = {f"#{name}": name for name in fields}
+        with ignoring(_CONDITION):
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(instance_id, webhook_id),
+                UpdateExpression="SET "
+                + ", ".join(f"#{name} = :{name}" for name in fields)
+                + " REMOVE test_result ADD #version :one",
+                ConditionExpression="attribute_exists(instance_id)",
+                ExpressionAttributeNames={**names, "#version": "version"},
+                ExpressionAttributeValues={**to_item({f":{name}": value for name, value in fields.items()}), **_ONE},
+            )
+
+        self._next_generation(instance_id)
+
+    def _next_generation(self, instance_id: str) -> None:
+        """Have the feedback functions read the instance's webhooks again; see
+        lambdas/aws/dynamodb/webhooks/audiences.py."""
+        with ignoring(_CONDITION):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(instance_key(instance_id)),
+                UpdateExpression="SET generation = :generation",
+                ConditionExpression="attribute_exists(instance_id)",
+                ExpressionAttributeValues=to_item({":generation": _new_generation()}),
+            )
+
+    def _key(self, instance_id: str, webhook_id: str) -> Any:
+        return to_item(webhook_key(instance_id, WebhookId(webhook_id)))
+
+    def _item(self, instance_id: str, webhook_id: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(
+            TableName=self._table, Key=self._key(instance_id, webhook_id), ConsistentRead=True
+        )
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+_ONE = to_item({":one": 1})
+_SET_INSTANCE = (
+    "SET notifications = :notifications, generation = :generation, #domain = :domain, organization = :organization"
+)
+
+
+def _instance(domain: str, organization: str, *, notifications: bool) -> dict[str, object]:
+    return {
+        ":notifications": notifications,
+        ":generation": _new_generation(),
+        ":domain": domain,
+        ":organization": organization,
+    }
+
+
+def _new_generation() -> str:
+    """Never one that was there before, not even of an instance that had this id and is gone."""
+    return secrets.token_hex(8)
+
+
+def _fields(settings: WebhookSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "url": settings.url,
+        "events": [event.value for event in settings.events],
+        "format": settings.format.value,
+        "scope": settings.scope.value,
+    }
+    return {**fields, "ciphertext": settings.ciphertext} if settings.ciphertext else fields
+
+
+def _kept(item: dict[str, Any]) -> KeptWebhook:
+    test = item.get("test_result") or {}
+    return KeptWebhook(
+        settings=WebhookSettings(
+            url=item["url"],
+            events=tuple(EventKind(event) for event in item["events"]),
+            format=NotificationFormat(item["format"]),
+            scope=Scope(item["scope"]),
+            ciphertext=item.get("ciphertext", b""),
+        ),
+        bindings=tuple(item["bindings"]),
+        test_status=test.get("status"),
+        test_at=test.get("at"),
+    )

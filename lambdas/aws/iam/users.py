@@ -1,0 +1,116 @@
+"""IAM users that applications send with: one a binding, under `/cf/` and under the permissions boundary."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.errors import code, ignoring
+from lambdas.domain.tenants.aws_names import IAM_PATH
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+POLICY = "send"
+_GONE = "NoSuchEntity"
+# what a replica answers that does not know a new user yet: the second where the permission asks for its boundary
+_UNSETTLED = (_GONE, "AccessDenied", "AccessDeniedException")
+_TRIES, _SETTLING = 4, 0.5  # s between: IAM is eventually consistent, mostly within a second; a bind has five
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A key's id and its secret, which IAM shows once."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How many users the account has, and may have."""
+
+    users: int
+    limit: int
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further user can be made."""
+        return self.users >= self.limit
+
+
+def sending_policy(resources: Sequence[str], source_ips: Sequence[str]) -> dict[str, object]:
+    """The policy document of a sender: through *resources* alone, from *source_ips* alone if any are given.
+
+    SendRawEmail is what SMTP needs, SendEmail what the API calls; both on the identity and on the configuration set.
+    """
+    statement: dict[str, object] = {
+        "Effect": "Allow",
+        "Action": ["ses:SendEmail", "ses:SendRawEmail"],
+        "Resource": list(resources),
+    }
+    if source_ips:
+        statement["Condition"] = {"IpAddress": {"aws:SourceIp": list(source_ips)}}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class IamUsers:
+    """Makes and removes sending users."""
+
+    def __init__(self, client: "IAMClient", *, boundary_arn: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._boundary_arn = boundary_arn
+        self._sleep = sleep
+
+    def quota(self) -> Quota:
+        """How much of the account's quota of users is left."""
+        summary = self._client.get_account_summary()["SummaryMap"]
+        return Quota(users=summary["Users"], limit=summary["UsersQuota"])
+
+    def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
+        """Make the user, or take up one that an interrupted bind left, and give it *policy*."""
+        with ignoring("EntityAlreadyExists"):
+            self._client.create_user(
+                UserName=name,
+                Path=IAM_PATH,
+                PermissionsBoundary=self._boundary_arn,
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            )
+        document = json.dumps(policy)
+        self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
+
+    def replace_key(self, name: str) -> AccessKey:
+        """Make the user's one key; keys of an interrupted bind, whose secret nobody has, go first."""
+        with ignoring(_GONE):
+            self._remove_keys(name)
+        key = self._settled(lambda: self._client.create_access_key(UserName=name))["AccessKey"]
+        return AccessKey(id=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+    def remove_user(self, name: str) -> None:
+        """Delete the user with all it has; what is gone is fine."""
+        with ignoring(_GONE):
+            self._remove_keys(name)
+        with ignoring(_GONE):
+            self._client.delete_user_policy(UserName=name, PolicyName=POLICY)
+        with ignoring(_GONE):
+            self._client.delete_user(UserName=name)
+
+    def _settled(self, call: Callable[[], T]) -> T:
+        """*call* of a user made a moment ago, which IAM may not know everywhere yet."""
+        for _ in range(_TRIES):
+            try:
+                return call()
+            except ClientError as error:
+                if code(error) not in _UNSETTLED:
+                    raise
+            self._sleep(_SETTLING)
+        return call()
+
+    def _remove_keys(self, name: str) -> None:
+        for key in self._client.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            with ignoring(_GONE):
+                self._client.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])

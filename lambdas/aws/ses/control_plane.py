@@ -1,0 +1,161 @@
+"""SES's control plane: configuration sets, event destinations and identities. Every call is paced.
+
+What is made carries the instance's tag; `Throttled` means later, `NotOurs` that somebody else made it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.errors import NotOurs, code, ignoring, throttling
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, id_in_tag
+from lambdas.domain.tenants.dns_records import Dkim
+
+if TYPE_CHECKING:
+    from types_boto3_sesv2 import SESV2Client
+    from types_boto3_sesv2.literals import EventTypeType
+    from types_boto3_sesv2.type_defs import DkimAttributesTypeDef, TagTypeDef
+
+EVENTS: "tuple[EventTypeType, ...]" = (
+    "BOUNCE",
+    "COMPLAINT",
+    "DELIVERY",
+    "REJECT",
+    "DELIVERY_DELAY",
+    "RENDERING_FAILURE",
+)
+DEFAULT_DKIM_ZONE = "dkim.amazonses.com"  # only for an endpoint that names none: SES itself always does
+INSTANCE_TAG = "ses-feedback:instance-id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A domain in SES. `owner` is the instance in its tag, None when it carries none."""
+
+    owner: str | None
+    dkim: Dkim
+    verified: bool
+    failed: bool
+    mail_from: str
+    configuration_set: str
+
+
+class Ses:
+    """What the broker asks of SES. *pace* is called before each call and may raise Throttled."""
+
+    def __init__(self, client: "SESV2Client", rate_limit: Callable[[], None]) -> None:
+        self._client = client
+        self._rate_limit = rate_limit
+
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
+        """Make the set: TLS required, reputation metrics, bounces and complaints suppressed; paused without *sending*.
+
+        One that is there stays as it is.
+        """
+        self._rate_limit()
+        with throttling(), ignoring("AlreadyExistsException"):
+            self._client.create_configuration_set(
+                ConfigurationSetName=name,
+                DeliveryOptions={"TlsPolicy": "REQUIRE"},
+                ReputationOptions={"ReputationMetricsEnabled": True},
+                SendingOptions={"SendingEnabled": sending},
+                SuppressionOptions={"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+                Tags=_tags(tags),
+            )
+
+    def ensure_event_destination(self, name: str, topic_arn: str) -> None:
+        """Have the set's events published to *topic_arn*."""
+        self._rate_limit()
+        with throttling(), ignoring("AlreadyExistsException"):
+            self._client.create_configuration_set_event_destination(
+                ConfigurationSetName=name,
+                EventDestinationName=EVENT_DESTINATION,
+                EventDestination={
+                    "Enabled": True,
+                    "MatchingEventTypes": list(EVENTS),
+                    "SnsDestination": {"TopicArn": topic_arn},
+                },
+            )
+
+    def remove_configuration_set(self, name: str) -> None:
+        """Delete the set and with it its event destination; gone is fine."""
+        self._rate_limit()
+        with throttling(), ignoring("NotFoundException"):
+            self._client.delete_configuration_set(ConfigurationSetName=name)
+
+    def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
+        """Make the domain's identity with Easy DKIM, *configuration_set* as its default. Raises NotOurs."""
+        self._rate_limit()
+        try:
+            with throttling():
+                answer = self._client.create_email_identity(
+                    EmailIdentity=domain, ConfigurationSetName=configuration_set, Tags=_tags(tags)
+                )
+        except ClientError as error:
+            if code(error) != "AlreadyExistsException":
+                raise
+            return self._adopt(domain, configuration_set, tags)
+        return _dkim(answer["DkimAttributes"])
+
+    def _adopt(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
+        found = self.identity(domain)
+        if found is None or found.owner != id_in_tag(tags[INSTANCE_TAG]):
+            raise NotOurs(f"{domain} is already set up in this account's SES, and not by this service instance")
+        if found.configuration_set != configuration_set:  # without one its mail would cause no events
+            self._rate_limit()
+            with throttling():
+                self._client.put_email_identity_configuration_set_attributes(
+                    EmailIdentity=domain, ConfigurationSetName=configuration_set
+                )
+        return found.dkim
+
+    def identity(self, domain: str) -> Identity | None:
+        """The domain's identity; None when there is none."""
+        self._rate_limit()
+        try:
+            with throttling():
+                answer = self._client.get_email_identity(EmailIdentity=domain)
+        except ClientError as error:
+            if code(error) != "NotFoundException":
+                raise
+            return None
+        dkim = answer.get("DkimAttributes", {})
+        tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+        return Identity(
+            owner=id_in_tag(tags[INSTANCE_TAG]) if INSTANCE_TAG in tags else None,
+            dkim=_dkim(dkim),
+            verified=dkim.get("Status") == "SUCCESS",
+            failed=dkim.get("Status") == "FAILED",
+            mail_from=answer.get("MailFromAttributes", {}).get("MailFromDomain", ""),
+            configuration_set=answer.get("ConfigurationSetName", ""),
+        )
+
+    def set_mail_from(self, domain: str, mail_from: str) -> None:
+        """Have *mail_from* (a full domain; empty: SES's own) as the envelope sender's domain."""
+        self._rate_limit()
+        named: Any = {"MailFromDomain": mail_from} if mail_from else {}  # to leave it out is what removes it
+        with throttling():
+            self._client.put_email_identity_mail_from_attributes(
+                EmailIdentity=domain, BehaviorOnMxFailure="USE_DEFAULT_VALUE", **named
+            )
+
+    def remove_identity(self, domain: str, owner: str) -> None:
+        """Delete the domain's identity if it is instance *owner*'s; gone is fine, another's stays."""
+        found = self.identity(domain)
+        if found is None or found.owner != owner:
+            return
+        self._rate_limit()
+        with throttling(), ignoring("NotFoundException"):
+            self._client.delete_email_identity(EmailIdentity=domain)
+
+
+def _dkim(attributes: "DkimAttributesTypeDef") -> Dkim:
+    return Dkim(
+        tokens=tuple(attributes.get("Tokens", ())), zone=attributes.get("SigningHostedZone") or DEFAULT_DKIM_ZONE
+    )
+
+
+def _tags(tags: Mapping[str, str]) -> "list[TagTypeDef]":
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,73 @@
+"""SNS topics that tell people by e-mail: an instance's alerts, a binding's digests. Encrypted with the stack's key."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.errors import code, ignoring
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+PENDING = "PendingConfirmation"
+DELETED = "Deleted"  # how SNS lists a subscription for three days after it was removed
+_GONE = ("NotFound", "NotFoundException")
+
+
+class Topics:
+    """Makes, subscribes and removes topics. *arn_prefix* is all of a topic's ARN but its name."""
+
+    def __init__(self, client: "SNSClient", *, key_arn: str, arn_prefix: str) -> None:
+        self._client = client
+        self._key_arn = key_arn
+        self._arn_prefix = arn_prefix
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str:
+        """The ARN of topic *name*, made if it is not there.
+
+        Looked for first: SNS refuses to make what is there with other tags, and a platform renames organizations.
+        """
+        arn = self._arn_prefix + name
+        if self._exists(arn):
+            return arn
+        answer = self._client.create_topic(
+            Name=name,
+            Attributes={"KmsMasterKeyId": self._key_arn},
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return answer["TopicArn"]
+
+    def subscribe(self, topic_arn: str, email: str) -> None:
+        """Have *email* alone subscribed. It confirms by a link; SNS sends a new one each time it is asked."""
+        wanted = False
+        for endpoint, arn in self._subscriptions(topic_arn):
+            if endpoint == email:
+                wanted = wanted or arn != DELETED
+            elif arn.startswith("arn:"):  # an unconfirmed one cannot be removed; it vanishes after 48 h
+                with ignoring(*_GONE):
+                    self._client.unsubscribe(SubscriptionArn=arn)
+        if not wanted:
+            self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
+
+    def confirmed(self, topic_arn: str, email: str) -> bool:
+        """Whether *email* has confirmed its subscription."""
+        return any(endpoint == email and arn.startswith("arn:") for endpoint, arn in self._subscriptions(topic_arn))
+
+    def remove(self, topic_arn: str) -> None:
+        """Delete the topic and its subscriptions; gone is fine."""
+        with ignoring(*_GONE):
+            self._client.delete_topic(TopicArn=topic_arn)
+
+    def _exists(self, arn: str) -> bool:
+        try:
+            self._client.get_topic_attributes(TopicArn=arn)
+        except ClientError as error:
+            if code(error) not in _GONE:
+                raise
+            return False
+        return True
+
+    def _subscriptions(self, topic_arn: str) -> list[tuple[str, str]]:
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        return [(entry["Endpoint"], entry["SubscriptionArn"]) for page in pages for entry in page["Subscriptions"]]

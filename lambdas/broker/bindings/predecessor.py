@@ -1,0 +1,76 @@
+"""What a binding that succeeds another takes over (`predecessor_binding_id`): parameters, and the webhook itself."""
+
+from dataclasses import dataclass, field, replace
+
+from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
+from lambdas.broker.osb.errors import BadParameter
+from lambdas.broker.osb.parameters import BindParameters
+from lambdas.domain.tenants.instance import Binding, BindingSecret, BindRequest
+
+_OF_THE_WEBHOOK = ("notification_events", "notification_format", "notification_scope")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromPredecessor:
+    """A bind's parameters in force. The ids are those of webhooks to be shared, empty where there is none."""
+
+    request: BindRequest
+    webhook_id: str = ""
+    email_webhook_id: str = ""
+    webhook_secret: str = field(default="", repr=False)
+    userinfo: str | None = field(default=None, repr=False)
+
+
+def take_over(
+    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: KeptWebhook | None
+) -> FromPredecessor:
+    """What of *predecessor* the bind takes over: all it does not name itself.
+
+    *kept* is the predecessor's webhook as it is now. It is shared unless the bind names another URL. Raises
+    BadParameter for changes that would change it for the predecessor too.
+    """
+    found = _with_webhook(asked, predecessor, secret, kept)
+    email = asked.request.notification_email
+    if not email or email == predecessor.effective.notification_email:
+        found = replace(
+            found,
+            request=replace(found.request, notification_email=predecessor.effective.notification_email),
+            email_webhook_id=predecessor.email_webhook_id,
+        )
+    request = found.request
+    if "source_ips" not in asked.given and not request.privatelink_instance_id:
+        request = replace(request, source_ips=predecessor.effective.source_ips)
+    if "privatelink_instance_id" not in asked.given and not request.source_ips:
+        request = replace(request, privatelink_instance_id=predecessor.effective.privatelink_instance_id)
+    return replace(found, request=request)
+
+
+def _with_webhook(
+    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: KeptWebhook | None
+) -> FromPredecessor:
+    if kept is None or _names_another(asked, secret, kept):
+        return FromPredecessor(request=asked.request)
+    settings = kept.settings
+    shared = {
+        "notification_events": settings.events,
+        "notification_format": settings.format,
+        "notification_scope": settings.scope,
+    }
+    for name in _OF_THE_WEBHOOK:
+        if name in asked.given and getattr(asked.request, name) != shared[name]:
+            raise BadParameter(
+                name, "belongs to the webhook shared with the predecessor; change it by updating the instance"
+            )
+    return FromPredecessor(
+        request=replace(asked.request, notification_webhook=settings.url, **shared),  # type: ignore[arg-type]
+        webhook_id=predecessor.webhook_id,
+        webhook_secret=secret.webhook_secret,
+        userinfo=secret.webhook_userinfo,
+    )
+
+
+def _names_another(asked: BindParameters, secret: BindingSecret, kept: KeptWebhook) -> bool:
+    url = asked.request.notification_webhook
+    if not url:
+        return False
+    return url != kept.settings.url or asked.userinfo not in (None, secret.webhook_userinfo)

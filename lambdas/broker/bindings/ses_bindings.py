@@ -1,0 +1,192 @@
+"""What a binding of `aws-ses` consists of: an IAM user with one key, a webhook, a topic for digests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
+from lambdas.aws.errors import Throttled
+from lambdas.aws.iam.users import AccessKey, Quota, sending_policy
+from lambdas.aws.ses.control_plane import Identity
+from lambdas.broker.bindings.webhook_test import Bound, SendTest
+from lambdas.broker.instances.ses_steps import tags
+from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
+from lambdas.broker.osb.rendering import UNKNOWN, Connected, IdentityStatus, Renderer, binding_parameters
+from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.instance import (
+    Binding,
+    BindingSecret,
+    Instance,
+    WebhookSettings,
+)
+from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
+
+EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # deliveries would drown them: SNS mails ten a second at most
+BINDING_TAG = "ses-feedback:binding-id"
+
+
+class Users(Protocol):
+    """IAM users; the promises are those of lambdas.aws.iam.users."""
+
+    def quota(self) -> Quota: ...
+    def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None: ...
+    def replace_key(self, name: str) -> AccessKey: ...
+    def remove_user(self, name: str) -> None: ...
+
+
+class Webhooks(Protocol):
+    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None: ...
+    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
+    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
+
+
+class Topics(Protocol):
+    """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
+    def subscribe(self, topic_arn: str, email: str) -> None: ...
+    def confirmed(self, topic_arn: str, email: str) -> bool: ...
+    def remove(self, topic_arn: str) -> None: ...
+
+
+class SecretEncryption(Protocol):
+    """Seals bindings' secrets; see lambdas.aws.kms.binding_secrets."""
+
+    def encrypt(self, binding_id: str, secret: BindingSecret) -> bytes: ...
+    def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret: ...
+
+
+class EncryptWebhookSecret(Protocol):
+    """Seals what delivery may open: a webhook's secret and userinfo."""
+
+    def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes: ...
+
+
+class Identities(Protocol):
+    """SES's identities, asked without waiting."""
+
+    def identity(self, domain: str) -> Identity | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesBindings:
+    """Makes, shows and removes bindings of `aws-ses`."""
+
+    users: Users
+    webhooks: Webhooks
+    topics: Topics
+    secret_encryption: SecretEncryption
+    encrypt_webhook_secret: EncryptWebhookSecret
+    test: SendTest
+    identities: Identities
+    renderer: Renderer
+    topic_arn_prefix: str
+
+    def check_room(self) -> None:
+        """Raise QuotaExceeded if the account's IAM users are used up."""
+        quota = self.users.quota()
+        if quota.exhausted:
+            raise QuotaExceeded(
+                f"the AWS account has {quota.users} of {quota.limit} IAM users, and a binding needs one; "
+                "delete bindings that are no longer used, or ask the operator"
+            )
+
+    def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
+        """Make all of it; a key whose secret was lost with an earlier try is replaced."""
+        user = aws_names.iam_user(binding.id)
+        resources = (self.renderer.identity_arn(instance), self.renderer.configuration_set_arn(instance))
+        policy = sending_policy(resources, binding.effective.source_ips)
+        self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)})
+        key = self.users.replace_key(user)
+        secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
+        self._make_webhook(binding, secret, now=now)
+        self._make_email(binding, instance)
+        secret = replace(secret, access_key_id=key.id, secret_access_key=key.secret)
+        return replace(binding, ciphertext=self.secret_encryption.encrypt(binding.id, secret))
+
+    def _make_webhook(self, binding: Binding, secret: BindingSecret, *, now: datetime) -> None:
+        if not binding.webhook_id:
+            return
+        if binding.shares_webhook:
+            if not self.webhooks.join(binding.instance_id, binding.webhook_id, binding.id):
+                raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+            return
+        settings = self._settings(binding, secret)
+        self.webhooks.put(binding.instance_id, binding.webhook_id, settings, binding_id=binding.id)
+        of = Bound(binding.instance_id, binding.id)
+        self.test(binding.webhook_id, settings, of=of, test_id=binding.webhook_id, now=now)
+
+    def _settings(self, binding: Binding, secret: BindingSecret) -> WebhookSettings:
+        request = binding.effective
+        return WebhookSettings(
+            url=request.notification_webhook,
+            events=request.notification_events or DEFAULT_EVENTS,
+            format=request.notification_format,
+            scope=request.notification_scope,
+            ciphertext=self.encrypt_webhook_secret(binding.webhook_id, secret.webhook_secret, secret.webhook_userinfo),
+        )
+
+    def _make_email(self, binding: Binding, instance: Instance) -> None:
+        """Digests go through a topic of the binding's own, kept as a webhook of format EMAIL."""
+        if not binding.email_webhook_id:
+            return
+        if binding.shares_email:
+            if not self.webhooks.join(binding.instance_id, binding.email_webhook_id, binding.id):
+                raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+            return
+        arn = self.topics.ensure(
+            aws_names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)}
+        )
+        self.topics.subscribe(arn, binding.effective.notification_email)
+        settings = WebhookSettings(
+            url=arn,
+            events=binding.effective.notification_events or EMAIL_EVENTS,
+            format=NotificationFormat.EMAIL,
+            scope=Scope.INSTANCE,
+            ciphertext=b"",
+        )
+        self.webhooks.put(binding.instance_id, binding.email_webhook_id, settings, binding_id=binding.id)
+
+    def remove(self, binding: Binding, *, now: datetime) -> None:  # noqa: ARG002  # the port's
+        """Remove all of it; what is gone is fine. A shared webhook goes with its last binding."""
+        self.users.remove_user(aws_names.iam_user(binding.id))
+        if binding.webhook_id:
+            self.webhooks.leave(binding.instance_id, binding.webhook_id, binding.id)
+        email = binding.email_webhook_id
+        if email and self.webhooks.leave(binding.instance_id, email, binding.id):
+            self.topics.remove(self.topic_arn_prefix + aws_names.notification_topic(email.removeprefix("email-")))
+
+    def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
+        """The binding's credentials and parameters; with *current*, the instructions say how things stand by now."""
+        webhook = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
+        if webhook and not current:
+            webhook = replace(webhook, test_status=None, test_at=None)
+        connected = Connected(
+            instance=instance,
+            request=binding.effective,
+            user=aws_names.iam_user(binding.id),
+            secret=self.secret_encryption.decrypt(binding.id, binding.ciphertext),
+            webhook=webhook,
+            hostname=link.made.hostname if link else "",
+        )
+        return {
+            "credentials": self.renderer.credentials(
+                connected, self._identity_status(instance) if current else UNKNOWN
+            ),
+            "parameters": binding_parameters(binding.effective, webhook),
+        }
+
+    def _identity_status(self, instance: Instance) -> IdentityStatus:
+        try:
+            identity = self.identities.identity(instance.domain)
+            verified = identity.verified if identity else False
+        except Throttled:
+            verified = None
+        made = instance.made
+        return IdentityStatus(
+            verified=verified, alerts_confirmed=self.topics.confirmed(made.alert_topic_arn, made.alert_email)
+        )

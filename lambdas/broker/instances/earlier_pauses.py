@@ -1,0 +1,113 @@
+"""A pause outlives its instance: a new one on the same domain, or below it, starts paused until an operator resumes it.
+
+`begin` is a step of a provision, before the configuration set is made: it claims the new instance's pause, which the
+reputation function carries out, and the set is made with sending disabled, so that not one mail goes out. `keep` is
+the step of a deprovision. The mark itself was written with the pause; here it is made to last from the deletion on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.broker.operations.engine import StepDone, StepOutcome, StepWaiting
+from lambdas.domain.reputation.evaluation import Reason, SendingState
+from lambdas.domain.reputation.sending_status import (
+    HANDED_OVER,
+    Cause,
+    Mark,
+    SendingStatus,
+    Transition,
+    mark_of,
+    transition_of,
+)
+from lambdas.domain.tenants.instance import Instance
+
+_AGAIN = 1.0  # s, when another moved the instance at the same moment
+_NAMES = {Reason.BOUNCES: "bounce rate", Reason.COMPLAINTS: "complaint rate"}
+
+
+class Marks(Protocol):
+    """Marks of pauses; the promises are those of lambdas.aws.dynamodb.reputation.pause_marks."""
+
+    def on(self, domain: str, *, now: datetime) -> Mark | None: ...
+    def over(self, domain: str, *, now: datetime) -> Mark | None: ...
+    def keep(self, mark: Mark) -> None: ...
+
+
+class Standings(Protocol):
+    """How instances stand; the promises are those of lambdas.aws.dynamodb.reputation.sending_status_table."""
+
+    def load(self, instance_id: str) -> SendingStatus: ...
+    def history(self, instance_id: str) -> Sequence[Transition]: ...
+    def claim(
+        self,
+        sending_status: SendingStatus,
+        transition: Transition,
+        *,
+        claimer: str,
+        baseline: datetime | None,
+        now: datetime,
+    ) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierPauses:
+    """The two steps. Each can be repeated."""
+
+    marks: Marks
+    sending_statuses: Standings
+    clock: Callable[[], datetime]
+
+    def begin(self, instance: Instance) -> StepOutcome:
+        """Pause the new instance if its domain, or one above it, is marked."""
+        now = self.clock()
+        mark = self.marks.over(instance.domain, now=now)
+        if mark is None:
+            return StepDone({"paused": ""})
+        sending_status = self.sending_statuses.load(instance.id)
+        if sending_status.state is not SendingState.PAUSED:
+            paused = _paused(sending_status, mark, instance.domain, now)
+            if not self.sending_statuses.claim(
+                sending_status, paused, claimer=HANDED_OVER, baseline=sending_status.baseline, now=now
+            ):
+                return StepWaiting(_AGAIN, "Looking for an earlier pause of the domain")
+        return StepDone({"paused": words(mark)})
+
+    def keep(self, instance: Instance) -> StepOutcome:
+        """Have the pause of an instance that is being deleted last for its full time from now on."""
+        sending_status = self.sending_statuses.load(instance.id)
+        if sending_status.state is SendingState.PAUSED and sending_status.until is None:
+            pause = next(
+                move for move in self.sending_statuses.history(instance.id) if move.after is SendingState.PAUSED
+            )
+            self.marks.keep(mark_of(replace(pause, domain=instance.domain), since=self.clock()))
+        return StepDone()
+
+
+def words(mark: Mark) -> str:
+    """Why a new instance starts paused, on what evidence, and what to do: for the tenant."""
+    return (
+        f"Sending is paused: an earlier service instance of {mark.domain} was paused on "
+        f"{mark.transition.at:%Y-%m-%d}{_evidence(mark.transition)}. Say to the operator what you changed and ask for "
+        f"a resume; else the pause ends on {mark.until:%Y-%m-%d}."
+    )
+
+
+def _evidence(pause: Transition) -> str:
+    """Rates only: what an operator wrote of one tenant is not for another."""
+    counts = pause.reputation
+    if not pause.reasons:
+        return " by an operator" if pause.cause is Cause.OPERATOR else ""
+    rates = {Reason.BOUNCES: f"{counts.bounce_rate:.2%}", Reason.COMPLAINTS: f"{counts.complaint_rate:.3%}"}
+    told = " and ".join(f"{_NAMES[reason]} of {rates[reason]}" for reason in pause.reasons)
+    return f" for a {told}: {counts.bounces} bounces and {counts.complaints} complaints in {counts.outcomes} outcomes"
+
+
+def _paused(sending_status: SendingStatus, mark: Mark, domain: str, now: datetime) -> Transition:
+    """The pause of the new instance: the earlier one's evidence, until the mark's end."""
+    earlier = mark.transition
+    paused = transition_of(
+        sending_status, SendingState.PAUSED, earlier.reputation, cause=Cause.EARLIER_PAUSE, now=now, domain=domain
+    )
+    return replace(paused, reasons=earlier.reasons, why=words(mark), until=mark.until)

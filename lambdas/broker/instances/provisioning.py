@@ -1,0 +1,157 @@
+"""Provisioning: PUT of a service instance. The request is validated and recorded; the worker does the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken
+from lambdas.aws.errors import Throttled
+from lambdas.aws.ses.control_plane import Identity
+from lambdas.broker.instances.ses_steps import in_operators_zone, may_neighbour
+from lambdas.broker.operations.requests import (
+    Operations,
+    accepted,
+    check_async,
+    check_maintenance,
+    dashboard,
+    in_the_way,
+    retry_on_conflict,
+)
+from lambdas.broker.osb import parameters
+from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, plans, privatelink_service_name
+from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict
+from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
+from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.tenants.domain_names import generated
+from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, SesParameters
+
+
+class Store(Protocol):
+    """Where instances and domains are remembered; the promises are those of
+    lambdas.aws.dynamodb.broker.broker_table."""
+
+    def instance(self, instance_id: str) -> Instance | None: ...
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance: ...
+    def claims_related(self, domain: str) -> tuple[Claim, ...]: ...
+
+
+class Identities(Protocol):
+    """SES's identities."""
+
+    def identity(self, domain: str) -> Identity | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioning:
+    """Answers provisions."""
+
+    store: Store
+    operations: Operations
+    identities: Identities
+    settings: BrokerSettings
+
+    def provision(self, instance_id: str, raw: bytes, query: Mapping[str, str], *, now: datetime) -> Response:
+        """PUT /v2/service_instances/:instance_id"""
+        checked_id(instance_id, "the instance id")
+        body = Body.parse(raw)
+        wanted = self._wanted(instance_id, body, flag(query, "accepts_incomplete"), now=now)
+
+        def decided() -> Response:
+            known = self.store.instance(instance_id)
+            if known is None or not in_the_way(known):
+                return self._create(replace(wanted, version=known.version if known else 0))
+            return self._again(known, wanted)
+
+        return retry_on_conflict(decided)
+
+    def _wanted(self, instance_id: str, body: Body, accepts_incomplete: bool, *, now: datetime) -> Instance:
+        chosen = body.offer(plans(self.settings))
+        organization, space = body.text("organization_guid"), body.text("space_guid")
+        check_nested(body)
+        given = body.object("parameters")
+        check_async(accepts_incomplete)
+        check_maintenance(body)
+        instance = Instance(
+            id=instance_id,
+            service_id=chosen.service_id,
+            plan_id=chosen.plan_id,
+            organization_guid=organization,
+            space_guid=space,
+            state=InstanceState.NEW,
+            operation=self.operations.begin(OperationKind.PROVISION, now=now),
+            tags=body.tags(),
+        )
+        if chosen.service_id == PRIVATELINK_SERVICE:
+            service_name = privatelink_service_name(self.settings.region)
+            return replace(instance, privatelink=parameters.provision_privatelink(given, offered=service_name))
+        return self._with_domain(instance, parameters.provision_ses(given))
+
+    def _with_domain(self, instance: Instance, ses: SesParameters) -> Instance:
+        zone = self.settings.operator_zone
+        if not ses.domain and not zone:
+            raise BadParameter("domain", "is required: this platform generates no domains")
+        domain = ses.domain or generated(instance.id, zone)
+        parameters.check_mail_from(ses, domain)
+        return replace(instance, ses=ses, requested_ses=ses, domain=domain, generated=not ses.domain, claimed=True)
+
+    def _again(self, known: Instance, wanted: Instance) -> Response:
+        if known.busy and known.operation.kind is OperationKind.DEPROVISION:
+            raise ConcurrencyError("the instance is being deleted")
+        if not _same(known, wanted):
+            raise Conflict("a service instance with this id exists with other attributes")
+        if known.busy and known.operation.kind is OperationKind.PROVISION:
+            self.operations.enqueue(known)
+            return accepted(known, **self._dashboard(known))
+        if known.dirty:
+            raise Conflict("an earlier attempt left something behind; delete the instance, then create it again")
+        return Response(status=200, body=self._dashboard(known))
+
+    def _create(self, wanted: Instance) -> Response:
+        if wanted.domain:
+            self._check_domain(wanted)
+        try:
+            made = self.store.save_instance(wanted, claim=wanted.domain)
+        except DomainTaken:
+            raise DomainConflict(f"{wanted.domain}, or a domain above it, is held by another tenant") from None
+        self.operations.enqueue(made)
+        return accepted(made, **self._dashboard(made))
+
+    def _dashboard(self, instance: Instance) -> dict[str, str]:
+        return dashboard(self.settings.portal_url, instance)
+
+    def _check_domain(self, wanted: Instance) -> None:
+        domain = wanted.domain
+        if not wanted.generated and in_operators_zone(domain, self.settings.operator_zone):
+            raise DomainConflict(f"{domain} belongs to the operator of this platform; leave domain empty to get one")
+        for claim in self.store.claims_related(domain):
+            if claim.instance_id == wanted.id:
+                continue
+            if claim.domain == domain:
+                raise DomainConflict(f"{domain} is in use by another service instance")
+            if not may_neighbour(claim, wanted):
+                raise DomainConflict(f"{domain} cannot be used: {_relation(claim.domain, domain)} another organization")
+        try:
+            found = self.identities.identity(domain)
+        except Throttled:
+            return  # the worker finds out: it fails the operation with the same reason
+        if found is not None and found.owner != wanted.id:
+            raise DomainConflict(f"{domain} is already set up in this account's SES, not by this service")
+
+
+def _same(known: Instance, wanted: Instance) -> bool:
+    def attributes(instance: Instance) -> tuple[object, ...]:
+        return (
+            instance.service_id,
+            instance.plan_id,
+            instance.organization_guid,
+            instance.space_guid,
+            instance.requested_ses,
+            instance.privatelink,
+        )
+
+    return attributes(known) == attributes(wanted)
+
+
+def _relation(other: str, domain: str) -> str:
+    return f"{other}, {'above' if domain.endswith('.' + other) else 'below'} it, is held by"

@@ -1,0 +1,233 @@
+"""What an `aws-ses` instance consists of, step by step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.aws.dynamodb.broker.broker_table import Claim
+from lambdas.aws.ses.control_plane import INSTANCE_TAG, Identity
+from lambdas.broker.bindings.webhook_test import Bound, SendTest
+from lambdas.broker.instances.earlier_pauses import EarlierPauses
+from lambdas.broker.instances.operator_dns import OperatorDns
+from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
+from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
+from lambdas.domain.tenants.domain_names import is_under
+from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters, WebhookSettings
+
+VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second
+VERIFYING = "Waiting for Amazon SES to verify the domain"
+
+
+class Claims(Protocol):
+    """Who holds which domain."""
+
+    def claims_related(self, domain: str) -> tuple[Claim, ...]:
+        """The claims on the domain, above and below it."""
+
+
+class Ses(Protocol):
+    """SES's control plane; the promises are those of lambdas.aws.ses.control_plane."""
+
+    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None: ...
+    def ensure_event_destination(self, name: str, topic_arn: str) -> None: ...
+    def remove_configuration_set(self, name: str) -> None: ...
+    def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim: ...
+    def identity(self, domain: str) -> Identity | None: ...
+    def set_mail_from(self, domain: str, mail_from: str) -> None: ...
+    def remove_identity(self, domain: str, owner: str) -> None: ...
+
+
+class Topics(Protocol):
+    """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
+
+    def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
+    def subscribe(self, topic_arn: str, email: str) -> None: ...
+    def remove(self, topic_arn: str) -> None: ...
+
+
+class Zone(Protocol):
+    """The operator's DNS zone; the promises are those of lambdas.aws.route53.hosted_zone."""
+
+    def upsert(self, records: Sequence[DnsRecord]) -> None: ...
+    def remove(self, domain: str, *, keep: Sequence[DnsRecord] = ()) -> None: ...
+
+
+class Webhooks(Protocol):
+    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
+
+    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None: ...
+    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None: ...
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesSteps:
+    """Gives an instance's steps, wired to what they work on. *topic_arn_prefix*: a topic's ARN without its name."""
+
+    claims: Claims
+    pauses: EarlierPauses
+    ses: Ses
+    topics: Topics
+    zone: Zone | None
+    webhooks: Webhooks
+    test: SendTest
+    dns: OperatorDns
+    event_topic_arn: str
+    topic_arn_prefix: str
+
+    def __call__(self, instance: Instance) -> Sequence[OperationStep]:
+        """The steps, in the order in which they are made; an update's are those that can change."""
+        notifications = OperationStep(
+            "notifications", "Setting up notifications", self._ensure_notifications, self._remove_notifications
+        )
+        mail_from = OperationStep("mail from", "Setting the MAIL FROM domain", self._ensure_mail_from)
+        alerts = OperationStep("alerts", "Setting up the alerts", self._ensure_alerts, self._remove_alerts)
+        records = OperationStep("records", "Creating the DNS records", self._ensure_records, self._remove_records)
+        generated = instance.generated and self.zone is not None
+        if instance.operation.kind is OperationKind.UPDATE:
+            webhooks = OperationStep("webhooks", "Changing the webhooks", self._ensure_webhooks)
+            return (notifications, mail_from, alerts, *([records] if generated else []), webhooks)
+        return (
+            OperationStep("domain claim", "Claiming the domain", self._ensure_claim),
+            notifications,
+            OperationStep(
+                "earlier pause", "Looking for an earlier pause of the domain", self.pauses.begin, self.pauses.keep
+            ),
+            OperationStep("configuration set", "Creating the configuration set", self._ensure_set, self._remove_set),
+            OperationStep("event destination", "Connecting the feedback events", self._ensure_destination),
+            OperationStep("identity", "Creating the domain's identity", self._ensure_identity, self._remove_identity),
+            mail_from,
+            alerts,
+            *([records, OperationStep("verification", VERIFYING, self._ensure_verification)] if generated else []),
+        )
+
+    def _ensure_claim(self, instance: Instance) -> StepOutcome:
+        """The claim itself is written with the instance; here the race against a claim below it is settled."""
+        for claim in self.claims.claims_related(instance.domain):
+            if claim.instance_id != instance.id and not may_neighbour(claim, instance):
+                return StepRefused(
+                    f"{claim.domain} is held by another organization, so {instance.domain} cannot be used"
+                )
+        return StepDone()
+
+    def _ensure_notifications(self, instance: Instance) -> StepOutcome:
+        self.webhooks.set_notifications(
+            instance.id,
+            enabled=_ses(instance).enable_feedback_notifications,
+            domain=instance.domain,
+            organization=instance.organization_guid,
+        )
+        return StepDone()
+
+    def _remove_notifications(self, instance: Instance) -> StepOutcome:
+        self.webhooks.retire_instance(
+            instance.id,
+            domain=instance.domain,
+            organization=instance.organization_guid,
+            now=instance.operation.started_at,
+        )
+        return StepDone()
+
+    def _ensure_set(self, instance: Instance) -> StepOutcome:
+        name, sending = aws_names.configuration_set(instance.id), not instance.made.paused
+        self.ses.ensure_configuration_set(name, tags(instance), sending=sending)
+        return StepDone()
+
+    def _remove_set(self, instance: Instance) -> StepOutcome:
+        self.ses.remove_configuration_set(aws_names.configuration_set(instance.id))
+        return StepDone()
+
+    def _ensure_destination(self, instance: Instance) -> StepOutcome:
+        """Always there, whoever is told: without it nothing could be protected. It goes with its configuration set."""
+        self.ses.ensure_event_destination(aws_names.configuration_set(instance.id), self.event_topic_arn)
+        return StepDone()
+
+    def _ensure_identity(self, instance: Instance) -> StepOutcome:
+        dkim = self.ses.ensure_identity(instance.domain, aws_names.configuration_set(instance.id), tags(instance))
+        if not dkim.tokens:
+            return StepWaiting(VERIFY_EVERY, "Waiting for Amazon SES to make the DKIM tokens")
+        return StepDone({"dkim_tokens": tuple(dkim.tokens), "dkim_zone": dkim.zone})
+
+    def _remove_identity(self, instance: Instance) -> StepOutcome:
+        self.ses.remove_identity(instance.domain, instance.id)
+        return StepDone()
+
+    def _ensure_mail_from(self, instance: Instance) -> StepOutcome:
+        """It goes with its identity. A new identity has none, and an update may leave it as it is."""
+        provision = instance.operation.kind is OperationKind.PROVISION
+        if mail_from(instance) if provision else instance.operation.changes_mail_from:
+            self.ses.set_mail_from(instance.domain, mail_from(instance))
+        return StepDone()
+
+    def _ensure_alerts(self, instance: Instance) -> StepOutcome:
+        email = _ses(instance).admin_email
+        arn = self.topics.ensure(aws_names.alert_topic(instance.id), tags(instance))
+        self.topics.subscribe(arn, email)
+        return StepDone({"alert_topic_arn": arn, "alert_email": email})
+
+    def _remove_alerts(self, instance: Instance) -> StepOutcome:
+        self.topics.remove(self.topic_arn_prefix + aws_names.alert_topic(instance.id))
+        return StepDone()
+
+    def _ensure_records(self, instance: Instance) -> StepOutcome:
+        zone = _zone(self.zone)
+        wanted = self.dns.records(instance)
+        zone.upsert(wanted)
+        if instance.operation.kind is OperationKind.UPDATE:
+            zone.remove(instance.domain, keep=wanted)
+        return StepDone()
+
+    def _remove_records(self, instance: Instance) -> StepOutcome:
+        _zone(self.zone).remove(instance.domain)
+        return StepDone()
+
+    def _ensure_verification(self, instance: Instance) -> StepOutcome:
+        identity = self.ses.identity(instance.domain)
+        if identity is None or identity.failed:
+            return StepRefused("Amazon SES could not verify the generated domain; ask the operator to look at the zone")
+        return StepDone() if identity.verified else StepWaiting(VERIFY_EVERY, VERIFYING)
+
+    def _ensure_webhooks(self, instance: Instance) -> StepOutcome:
+        """On an update's way back they become what they were. Each is tested, as a new one is."""
+        operation = instance.operation
+        for change in operation.webhooks:
+            settings = change.after if operation.phase is Phase.APPLY else change.before
+            self.webhooks.change(instance.id, change.webhook_id, settings)
+            of, test_id = Bound(instance.id, change.binding_id), f"{operation.id} {operation.phase}"
+            self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at)
+        return StepDone()
+
+
+def may_neighbour(claim: Claim, instance: Instance) -> bool:
+    """Whether the instance's domain may lie above or below the claimed one."""
+    return claim.domain != instance.domain and claim.organization_guid == instance.organization_guid
+
+
+def in_operators_zone(domain: str, zone: str) -> bool:
+    """Whether *domain* is, is in, or is above the operator's own zone."""
+    return bool(zone) and (is_under(domain, zone) or is_under(zone, domain))
+
+
+def tags(instance: Instance) -> dict[str, str]:
+    """The tags of all that is made for the instance: whose it is, and what the platform said of it."""
+    return {INSTANCE_TAG: aws_names.tag_value(instance.id), **instance.tags}
+
+
+def mail_from(instance: Instance) -> str:
+    """The full MAIL FROM domain, or empty."""
+    subdomain = _ses(instance).mail_from_subdomain
+    return f"{subdomain}.{instance.domain}" if subdomain else ""
+
+
+def _ses(instance: Instance) -> SesParameters:
+    if instance.ses is None:
+        raise TypeError(f"instance {instance.id} is none of aws-ses")
+    return instance.ses
+
+
+def _zone(zone: Zone | None) -> Zone:
+    if zone is None:
+        raise TypeError("no zone is configured")
+    return zone

@@ -1,0 +1,88 @@
+"""What an update's `bindings` come to: each webhook as it was and as it is to be, sealed already."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
+from lambdas.broker.bindings.ses_bindings import EncryptWebhookSecret, SecretEncryption
+from lambdas.broker.osb.errors import BadParameter
+from lambdas.broker.osb.json_fields import Fields
+from lambdas.broker.osb.parameters import WebhookRules, change_webhook
+from lambdas.domain.tenants.instance import Binding, BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
+
+
+class Remembered(Protocol):
+    """Where bindings are found."""
+
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
+
+
+class Webhooks(Protocol):
+    """Where webhooks are found."""
+
+    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookChanges:
+    """What an update's `bindings` come to: settings before and after, sealed already."""
+
+    store: Remembered
+    webhooks: Webhooks
+    secret_encryption: SecretEncryption
+    encrypt_webhook_secret: EncryptWebhookSecret
+    rules: WebhookRules
+
+    def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]:
+        """Raises BadParameter that names the binding and the field."""
+        found = [self._change(instance, binding_id, fields) for binding_id, fields in given.items()]
+        return tuple(change for change in found if change is not None)
+
+    def _change(self, instance: Instance, binding_id: str, fields: Fields) -> WebhookChange | None:
+        name = f"bindings.{binding_id[:50]}"
+        binding = self.store.binding(instance.id, binding_id)
+        if binding is None or binding.state is not BindingState.READY:
+            raise BadParameter(name, "is no binding of this service instance")
+        kept = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
+        if kept is None:
+            raise BadParameter(name, "has no webhook to change; rebind with notification_webhook")
+        before = kept.settings
+        secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
+        wanted = change_webhook(fields, _request(binding.request, before), rules=self.rules)
+        userinfo, ciphertext = None, before.ciphertext
+        if "notification_webhook" in wanted.given:
+            userinfo = wanted.userinfo
+            ciphertext = self.encrypt_webhook_secret(binding.webhook_id, secret.webhook_secret, userinfo)
+        after = WebhookSettings(
+            url=wanted.request.notification_webhook,
+            events=wanted.request.notification_events,
+            format=wanted.request.notification_format,
+            scope=wanted.request.notification_scope,
+            ciphertext=ciphertext,
+        )
+        if after == before:
+            return None
+        return WebhookChange(
+            binding_id=binding_id,
+            webhook_id=binding.webhook_id,
+            before=before,
+            after=after,
+            mark=_mark(secret.webhook_secret, userinfo),
+        )
+
+
+def _request(request: BindRequest, settings: WebhookSettings) -> BindRequest:
+    return replace(
+        request,
+        notification_webhook=settings.url,
+        notification_events=settings.events,
+        notification_format=settings.format,
+        notification_scope=settings.scope,
+    )
+
+
+def _mark(secret: str, userinfo: str | None) -> str:
+    return hmac.digest(secret.encode(), (userinfo or "").encode(), hashlib.sha256).hex() if userinfo else ""

@@ -1,0 +1,304 @@
+"""The operations' engine: walks an instance through its steps, one recorded at a time, forwards or back.
+
+Each step can be repeated: a worker that dies anywhere is followed by another, which runs the recorded step again. A
+lease keeps two workers from one instance. Whatever a failed operation made is taken back before it is called failed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
+from lambdas.aws.errors import Declined, Throttled, code
+from lambdas.aws.sqs.operations_queue import OperationMessage
+from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
+
+LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends only when its holder is dead
+STEP_RUN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
+DEADLINE = timedelta(hours=3)  # of going forwards: below the catalog's maximum_polling_duration
+MAX_FAILURES = 6  # of one step, some two minutes with the waits between: AWS's own bad moments are shorter
+LEASE_CHECK = 15.0  # s between looks at a lease that another worker holds
+AGAIN = 2.0  # s until the next try when others write the same items at the same moment
+RELEASE_TRIES = 5  # to free a lease while other requests write the instance; the lease ends by itself after that
+KEPT_PAST = 5  # operations whose end a late poll can still ask for
+CROWDED = "Waiting for Amazon SES, which takes about one call a second"
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """The step is done; `made` are the fields of `Made` that it found out."""
+
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepWaiting:
+    """Not yet: the step is to be run again in `seconds`. `why` is told to the tenant."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRefused:
+    """It will never be. `reason` is told to the tenant, and what was made is taken back."""
+
+    reason: str
+
+
+StepOutcome = StepDone | StepWaiting | StepRefused
+
+
+def _nothing(_: Instance) -> StepOutcome:
+    return StepDone()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStep:
+    """One thing that an instance consists of. Both ways are repeatable, and fine with half of it being there.
+
+    `ensure` makes it so as the instance's parameters ask, `remove` takes it away and touches nothing of anybody
+    else's; by default it goes with something else. `doing` is told to the tenant meanwhile.
+    """
+
+    name: str
+    doing: str
+    ensure: Callable[[Instance], StepOutcome]
+    remove: Callable[[Instance], StepOutcome] = _nothing
+
+
+class Instances(Protocol):
+    """Where instances are remembered."""
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The instance as it is now."""
+
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+        """Write it if nobody did in between; VersionConflict else."""
+
+
+class TaskQueue(Protocol):
+    """Where further turns are asked for."""
+
+    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+        """Ask for a turn in *delay* seconds."""
+
+
+class LogStep(Protocol):
+    """Where outcomes are told: a logger."""
+
+    def __call__(self, what: str, instance: Instance, error: Exception | None = None) -> None:
+        """Tell that *what* happened to the instance's operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Runs operations.
+
+    *steps_of* gives an instance's steps, *succeeded* the description of a finished provision, *updated* that of an
+    update, from the instance before and after it.
+    """
+
+    instances: Instances
+    tasks: TaskQueue
+    steps_of: Callable[[Instance], Sequence[OperationStep]]
+    succeeded: Callable[[Instance], str]
+    updated: Callable[[Instance, Instance], str]
+    clock: Callable[[], datetime]
+    log_step: LogStep
+
+    def run_step(self, message: OperationMessage, *, owner: str) -> None:
+        """Move the operation on for TURN at most. An operation that has ended, or was replaced, is let be."""
+        instance = self.instances.instance(message.instance_id)
+        if instance is None or not _current(instance, message):
+            return
+        now = self.clock()
+        if instance.lease_until and instance.lease_until > now and instance.lease_owner != owner:
+            left = (instance.lease_until - now).total_seconds() + 1
+            self.tasks.send(message, delay=min(left, LEASE_CHECK))
+            return
+        try:
+            self._work(self._save(instance, lease_owner=owner, lease_until=now + LEASE), message)
+        except VersionConflict:
+            self._release_lease(message, owner)
+
+    def _work(self, instance: Instance, message: OperationMessage) -> None:
+        until = self.clock() + STEP_RUN
+        while instance.busy:
+            step = self._next(instance)
+            outcome: StepOutcome | None = (
+                StepWaiting(0, instance.operation.description) if self.clock() >= until else None
+            )
+            if outcome is None and step is not None:
+                instance = self._log(instance, step)
+                instance, outcome = self._run(instance, step)
+            if isinstance(outcome, StepWaiting):
+                self._pause(instance, outcome, message)
+                return
+            instance = self._end(instance) if step is None else self._record(instance, step, outcome)
+
+    def _run(self, instance: Instance, step: OperationStep) -> tuple[Instance, StepOutcome]:
+        """Run *step*; the instance comes back with the failure counted, if it was one."""
+        operation = instance.operation
+        late = self.clock() - operation.started_at > DEADLINE
+        if late and operation.phase is Phase.APPLY and not _removing(instance):
+            return instance, StepRefused(f"it took too long: {operation.description}")
+        try:
+            run = step.remove if _removing(instance) else step.ensure
+            return instance, run(_target(instance))
+        except Throttled as slow:
+            return instance, StepWaiting(slow.wait, CROWDED)
+        except Declined as reason:
+            return instance, StepRefused(str(reason))
+        except Exception as error:  # noqa: BLE001  # AWS's faults and our own: tried again, then undone, never lost
+            self.log_step(f"{step.name} failed", instance, error)
+            return self._failed(instance, error)
+
+    def _failed(self, instance: Instance, error: Exception) -> tuple[Instance, StepOutcome]:
+        failures = instance.operation.failures + 1
+        instance = replace(instance, operation=replace(instance.operation, failures=failures))
+        if failures < MAX_FAILURES:
+            return instance, StepWaiting(2.0**failures, f"{instance.operation.description}: AWS failed, trying again")
+        return instance, StepRefused(f"AWS kept failing ({_named(error)}); ask the operator, then try again")
+
+    def _record(self, instance: Instance, step: OperationStep, outcome: StepOutcome | None) -> Instance:
+        if isinstance(outcome, StepRefused):
+            return self._roll_back(instance, outcome.reason)
+        made = outcome.made if isinstance(outcome, StepDone) else {}
+        following = self._after(instance, step)
+        operation = replace(instance.operation, step=following, failures=0)
+        return self._save(instance, made=replace(instance.made, **made), operation=operation)
+
+    def _roll_back(self, instance: Instance, reason: str) -> Instance:
+        """Undo; what cannot even be undone ends the operation, and is left to a deprovision."""
+        operation = instance.operation
+        self.log_step("operation refused", instance)
+        if operation.phase is Phase.UNDO or operation.kind is OperationKind.DEPROVISION:
+            words = f"{operation.reason or 'Not everything could be removed'}: {reason}"
+            return self._finish(instance, OperationState.FAILED, words, dirty=True)
+        return self._save(instance, operation=replace(operation, phase=Phase.UNDO, step="", failures=0, reason=reason))
+
+    def _end(self, instance: Instance) -> Instance:
+        """All steps of the phase are done."""
+        operation = instance.operation
+        match operation.kind, operation.phase:
+            case OperationKind.PROVISION, Phase.APPLY:
+                ready = replace(instance, state=InstanceState.READY)
+                return self._finish(ready, OperationState.SUCCEEDED, self.succeeded(ready))
+            case OperationKind.PROVISION, Phase.UNDO:
+                words = f"Could not be created: {operation.reason}"
+                return self._finish(instance, OperationState.FAILED, words, release=True)
+            case OperationKind.UPDATE, Phase.APPLY:
+                updated = replace(instance, ses=operation.ses or instance.ses)
+                return self._finish(updated, OperationState.SUCCEEDED, self.updated(instance, updated))
+            case OperationKind.UPDATE, Phase.UNDO:
+                words = f"Could not be updated and is as it was: {operation.reason}"
+                return self._finish(instance, OperationState.FAILED, words)
+        gone = replace(instance, state=InstanceState.GONE)
+        return self._finish(gone, OperationState.SUCCEEDED, "Deleted", release=True)
+
+    def _finish(
+        self, instance: Instance, state: OperationState, words: str, *, release: bool = False, dirty: bool = False
+    ) -> Instance:
+        operation = replace(instance.operation, state=state, description=words, touched_at=self.clock())
+        ended = replace(
+            instance,
+            operation=operation,
+            dirty=dirty,
+            lease_owner="",
+            lease_until=None,
+            past=past_operations(instance, operation),
+        )
+        if release and ended.claimed:
+            ended = self.instances.save_instance(replace(ended, claimed=False), release=ended.domain)
+        else:
+            ended = self.instances.save_instance(ended)
+        self.log_step(f"{operation.kind} {state}", ended)
+        return ended
+
+    def _pause(self, instance: Instance, wait: StepWaiting, message: OperationMessage) -> None:
+        operation = replace(instance.operation, description=wait.why)
+        self._save(instance, operation=operation, lease_owner="", lease_until=None)
+        self.tasks.send(message, delay=wait.seconds)
+
+    def _log(self, instance: Instance, step: OperationStep) -> Instance:
+        """Say what is being done, in the lease's own write where that is possible."""
+        words = f"Removing: {step.doing}" if _removing(instance) else step.doing
+        return replace(instance, operation=replace(instance.operation, description=words))
+
+    def _save(self, instance: Instance, **changes: Any) -> Instance:
+        changed = replace(instance, **changes)
+        touched = replace(changed.operation, touched_at=self.clock())
+        return self.instances.save_instance(replace(changed, operation=touched))
+
+    def _release_lease(self, message: OperationMessage, owner: str) -> None:
+        """Another request wrote the instance: free the lease, then queue the operation that is current now.
+
+        That is the message's own, or the one that replaced it (a deletion that halts a provision). Without this
+        message, the new operation would wait for its next look at the lease.
+        """
+        for _ in range(RELEASE_TRIES):
+            instance = self.instances.instance(message.instance_id)
+            if instance is None:
+                return
+            try:
+                if instance.lease_owner == owner:
+                    instance = self.instances.save_instance(replace(instance, lease_owner="", lease_until=None))
+            except VersionConflict:
+                continue
+            if instance.busy:
+                current = OperationMessage(instance_id=instance.id, operation_id=instance.operation.id)
+                self.tasks.send(current, delay=AGAIN if _current(instance, message) else 0)
+            return
+
+    def _order(self, instance: Instance) -> list[OperationStep]:
+        steps = list(self.steps_of(instance))
+        return steps[::-1] if _removing(instance) else steps
+
+    def _next(self, instance: Instance) -> OperationStep | None:
+        steps = self._order(instance)
+        if instance.operation.step == _END:
+            return None
+        names = [step.name for step in steps]
+        at = names.index(instance.operation.step) if instance.operation.step in names else 0
+        return steps[at] if steps else None
+
+    def _after(self, instance: Instance, step: OperationStep) -> str:
+        names = [other.name for other in self._order(instance)]
+        following = names.index(step.name) + 1
+        return names[following] if following < len(names) else _END
+
+
+_END = "end"
+
+
+def past_operations(instance: Instance, operation: Any) -> tuple[Past, ...]:
+    """The instance's past with *operation* in it, the latest KEPT_PAST."""
+    entry = Past(id=operation.id, state=operation.state, description=operation.description)
+    return (*(known for known in instance.past if known.id != entry.id), entry)[-KEPT_PAST:]
+
+
+def _named(error: Exception) -> str:
+    return code(error) if isinstance(error, ClientError) else type(error).__name__
+
+
+def _current(instance: Instance, message: OperationMessage) -> bool:
+    return instance.busy and instance.operation.id == message.operation_id
+
+
+def _removing(instance: Instance) -> bool:
+    operation = instance.operation
+    if operation.kind is OperationKind.PROVISION:
+        return operation.phase is Phase.UNDO
+    return operation.kind is OperationKind.DEPROVISION
+
+
+def _target(instance: Instance) -> Instance:
+    """The instance with the parameters that the phase works towards."""
+    operation = instance.operation
+    if operation.kind is OperationKind.UPDATE and operation.phase is Phase.APPLY:
+        return replace(instance, ses=operation.ses or instance.ses)
+    return instance

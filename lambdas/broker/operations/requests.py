@@ -1,0 +1,87 @@
+"""What all requests that begin an operation share: checks, the beginning itself, and the answer that it has begun."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
+from lambdas.aws.sqs.operations_queue import OperationMessage
+from lambdas.broker.osb.errors import AsyncRequired, ConcurrencyError, MaintenanceInfoConflict
+from lambdas.broker.osb.requests import Body, Response
+from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, OperationState
+
+STALLED = timedelta(minutes=5)  # longer than any wait between two turns: the message was lost, or the sender died
+TRIES = 5  # of reading and writing anew when others write the same record
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """Where instances are remembered; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
+
+    def instance(self, instance_id: str) -> Instance | None: ...
+    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance: ...
+
+
+class TaskQueue(Protocol):
+    """Where the worker's turns are asked for."""
+
+    def send(self, message: OperationMessage, *, delay: float = 0) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """Begins operations and asks for their turns."""
+
+    tasks: TaskQueue
+    new_id: Callable[[], str]
+
+    def begin(self, kind: OperationKind, *, now: datetime) -> Operation:
+        """A new operation, not yet recorded."""
+        return Operation(id=f"{kind}-{self.new_id()}", kind=kind, started_at=now, touched_at=now, description="Queued")
+
+    def enqueue(self, instance: Instance) -> None:
+        """Ask for a turn. Too many do no harm: the lease lets one work, and ended operations are let be."""
+        self.tasks.send(OperationMessage(instance_id=instance.id, operation_id=instance.operation.id))
+
+
+def retry_on_conflict(action: Callable[[], T]) -> T:
+    """What *action* gives, which reads, decides and writes anew when another writes the record in between."""
+    for _ in range(TRIES):
+        try:
+            return action()
+        except VersionConflict:
+            continue
+    raise ConcurrencyError("other requests for this instance are under way; try again")
+
+
+def accepted(instance: Instance, **more: str) -> Response:
+    """202: the operation is under way. *more* goes into the body."""
+    return Response(status=202, body={"operation": instance.operation.id, **more})
+
+
+def dashboard(portal_url: str, instance: Instance) -> dict[str, str]:
+    """OSB's `dashboard_url`: the instance's page in the portal; nothing where it has none."""
+    if not portal_url or instance.ses is None:
+        return {}
+    return {"dashboard_url": f"{portal_url}/instances/{instance.id}"}
+
+
+def in_the_way(known: Instance) -> bool:
+    """Whether a new instance cannot take this id: it is there, or half there."""
+    if known.state is InstanceState.GONE:
+        return False
+    failed = known.state is InstanceState.NEW and known.operation.state is OperationState.FAILED
+    return not failed or known.dirty
+
+
+def check_async(accepts_incomplete: bool) -> None:
+    """Refuse a platform that cannot wait."""
+    if not accepts_incomplete:
+        raise AsyncRequired("this service works asynchronously: accepts_incomplete=true is needed")
+
+
+def check_maintenance(body: Body) -> None:
+    """Refuse any maintenance_info that names a version: the catalog has none."""
+    if body.maintenance_version() is not None:
+        raise MaintenanceInfoConflict("the catalog names no maintenance_info for this plan")

@@ -1,0 +1,252 @@
+"""One invocation of the delivery function, from a batch of queue messages to deliveries that are made or rescheduled.
+
+    batch -> by webhook -> attempts -> health -> reschedule -> archive
+
+What is left of a webhook's messages goes to the queue or the backlog as new messages, and the originals are
+acknowledged: by then nothing depends on them. A message comes back whole only for a fault of our own (KMS, DynamoDB or
+SQS did not answer); receivers know deliveries that repeat by their ids.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from lambdas.delivery.attempts import AttemptRunner, AttemptSeries, Client
+from lambdas.delivery.health_transitions import HealthTransitions
+from lambdas.delivery.observability import DeliveryLog, excerpt_of, status_of
+from lambdas.delivery.ports import (
+    Archive,
+    Backlog,
+    Clock,
+    Decrypt,
+    DeliveryRules,
+    Jitter,
+    Key,
+    Queue,
+    Tests,
+    WebhookHealthStore,
+)
+from lambdas.delivery.reschedule import PAUSE, after_attempts, park_all, put_off
+from lambdas.delivery.webhook_deliveries import (
+    Credentials,
+    WebhookDeliveries,
+    by_webhook,
+    is_parked,
+    is_suspect,
+    series_of,
+    series_of_tests,
+)
+from lambdas.domain.webhooks.address_rules import basic_auth
+from lambdas.domain.webhooks.attempt import Attempt, Delivered
+from lambdas.domain.webhooks.delivery import DeliveryBatch, batched
+from lambdas.domain.webhooks.health import Health, HealthState, after, after_test, claim_probe, current
+from lambdas.domain.webhooks.signature import signing_key
+from lambdas.domain.webhooks.target import Target
+
+MAX_START_TIME = timedelta(seconds=30)  # of an invocation in which attempts begin: a crash repeats no more than that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatcher:
+    """Delivers what a batch of queue messages holds."""
+
+    queue: Queue
+    states: WebhookHealthStore
+    tests: Tests
+    backlog: Backlog
+    archive: Archive
+    transitions: HealthTransitions
+    decrypt: Decrypt
+    client: Client
+    rules: DeliveryRules
+    clock: Clock
+    jitter: Jitter
+    log: DeliveryLog
+
+    async def deliver(self, batches: Mapping[str, DeliveryBatch], *, deadline: datetime) -> list[str]:
+        """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back."""
+        began = self.clock()
+        webhooks = self._load(batches, now=began)
+        for one in webhooks:
+            with self._own_fault(one):
+                self._prepare(one)
+        await self._attempt(webhooks, begin_before=min(began + MAX_START_TIME, deadline))
+        for one in webhooks:
+            if not one.fault:
+                with self._own_fault(one):
+                    self._conclude(one)
+        self._reschedule(webhooks)
+        self._keep_for_replay(webhooks)
+        return [message for one in webhooks if one.fault for message in one.messages]
+
+    # 1. what is there
+
+    def _load(self, batches: Mapping[str, DeliveryBatch], *, now: datetime) -> list[WebhookDeliveries]:
+        """The deliveries by webhook. Those of a webhook that went with its last binding are acknowledged."""
+        keys: dict[Key, None] = {(batch.instance_id, batch.webhook_id): None for batch in batches.values()}
+        targets = self.states.load(keys, now=now)
+        for batch in batches.values():
+            if (batch.instance_id, batch.webhook_id) not in targets:
+                self.log.webhook_gone(batch)
+        return by_webhook(batches, targets)
+
+    # 2. what is attempted
+
+    def _prepare(self, one: WebhookDeliveries) -> None:
+        """Decide by the webhook's health what is attempted; the rest is rescheduled."""
+        now = self.clock()
+        target = replace(one.target, health=current(one.target.health, one.target.version, now=now))
+        self.transitions.notify_again(target, now=now)
+        if one.tests:
+            one.test_attempts = series_of_tests(target, self._credentials(target, now), one.tests)
+        if not one.pending:
+            return
+        if is_parked(target, now=now) or (target.health.state is HealthState.FAILING and not self._claim_probe(target)):
+            one.reschedule.add(park_all(target, one.pending))
+        elif is_suspect(target.health, now=now):
+            one.reschedule.add(put_off(target, one.pending, delay=PAUSE, jitter=self.jitter))
+        else:
+            one.attempts = series_of(target, self._credentials(target, now), one.pending)
+
+    def _claim_probe(self, target: Target) -> bool:
+        """Claim the probe of a failing webhook; False if another invocation has it."""
+        now = self.clock()
+        claimed = False
+
+        def claim(health: Health) -> Health:
+            nonlocal claimed
+            present = current(health, target.version, now=now)
+            claimed = present.may_probe(now=now)
+            return claim_probe(present, now=now) if claimed else health
+
+        return self.states.change(target, claim) is not None and claimed
+
+    def _credentials(self, target: Target, now: datetime) -> Credentials:
+        """The keys that sign, the current one first, and the Authorization header that the URL's userinfo asks for."""
+        secrets = [self.decrypt(target.webhook_id, ciphertext) for ciphertext in target.ciphertexts(now=now)]
+        userinfo = secrets[0].userinfo
+        headers = {"authorization": basic_auth(userinfo)} if userinfo else {}
+        return tuple(signing_key(secret.secret) for secret in secrets), headers
+
+    async def _attempt(self, webhooks: Sequence[WebhookDeliveries], *, begin_before: datetime) -> None:
+        runner = AttemptRunner(
+            client=self.client, clock=self.clock, begin_before=begin_before, deadline=self.rules.attempt_seconds
+        )
+        await runner.run([series for one in webhooks for series in one.series])
+
+    # 3. what follows from the outcomes
+
+    def _conclude(self, one: WebhookDeliveries) -> None:
+        for series in one.series:
+            if series.error:
+                raise series.error
+        if one.test_attempts:
+            self._conclude_tests(one, one.test_attempts)
+        if one.attempts:
+            self._conclude_attempts(one, one.attempts)
+
+    def _conclude_tests(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
+        """A test is attempted once and does not touch health, but its success has a failing webhook probed."""
+        for pending, attempt in series.made:
+            self.tests.note_test(
+                one.target,
+                status=status_of(attempt),
+                now=attempt.ended,
+                delivery=pending.delivery.id,
+                answer=excerpt_of(attempt),
+            )
+            self.log.tested(one, pending, attempt)
+        if any(isinstance(attempt.outcome, Delivered) for _, attempt in series.made):
+            self._enable(one.target)
+        one.reschedule.add(put_off(one.target, series.pending, delay=0, jitter=self.jitter))
+
+    def _enable(self, target: Target) -> None:
+        now = self.clock()
+        changed = self.states.change(
+            target, lambda health: after_test(current(health, target.version, now=now), now=now)
+        )
+        if changed and changed[1].state is HealthState.FAILING:
+            self.backlog.wake(target.instance_id, target.webhook_id, now=now)
+
+    def _conclude_attempts(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
+        """Record what the attempts say of health, then reschedule what is left as that health wants it."""
+        attempts = [attempt for _, attempt in series.made]
+        health = self._record_health(one.target, attempts) if attempts else series.target.health
+        one.reschedule.add(
+            after_attempts(
+                replace(series.target, health=health),
+                [(pending, made) for pending, made in series.made if not isinstance(made.outcome, Delivered)],
+                list(series.pending),
+                rules=self.rules,
+                jitter=self.jitter,
+                below_failure_limit=series.below_failure_limit,
+                now=self.clock(),
+            )
+        )
+        self.log.attempted(one)
+
+    def _record_health(self, target: Target, attempts: Sequence[Attempt]) -> Health:
+        """The webhook's health after *attempts*, written if they change it; acts on a transition."""
+        now = self.clock()
+
+        def change(health: Health) -> Health:
+            present = current(health, target.version, now=now)
+            result = after(present, attempts, self.rules.health)
+            return health if result == present else result
+
+        changed = self.states.change(target, change)
+        if changed is None:
+            return target.health
+        before, health = changed
+        if health.since != before.since:
+            self.transitions.made(replace(target, health=health), now=now)
+        return current(health, target.version, now=now)
+
+    # 4. where the rest goes, and what is kept
+
+    def _reschedule(self, webhooks: Sequence[WebhookDeliveries]) -> None:
+        """Send to the queue and park what is left of each webhook whose outcomes were recorded."""
+        going_back = [one for one in webhooks if one.reschedule.later and not one.fault]
+        with self._own_fault(*going_back):
+            if going_back:
+                self.queue.send_later([entry for one in going_back for entry in one.reschedule.later])
+        for one in webhooks:
+            if one.fault:
+                continue
+            with self._own_fault(one):
+                if one.reschedule.parked:
+                    self.backlog.park(one.reschedule.parked, now=self.clock())
+                self.log.rescheduled(one)
+
+    def _keep_for_replay(self, webhooks: Sequence[WebhookDeliveries]) -> None:
+        """Deliveries are made by now: one that cannot be kept for replay is counted, and no reason to repeat it."""
+        made = (batch for one in webhooks if one.attempts for batch in _delivered(one.attempts))
+        try:
+            lost = self.archive.keep(made, now=self.clock())
+        except Exception:
+            self.log.logger.exception("deliveries not kept for replay")
+            lost = 1
+        if lost:
+            self.log.not_archived(lost)
+
+    @contextmanager
+    def _own_fault(self, *webhooks: WebhookDeliveries) -> Iterator[None]:
+        """Whatever goes wrong in here is our fault: the messages of *webhooks* come back, no other webhook suffers."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  # logged below, once a webhook
+            for one in webhooks:
+                one.fault = True
+                self.log.faulted(one)
+
+
+def _delivered(series: AttemptSeries) -> Iterator[DeliveryBatch]:
+    made = (pending.delivery for pending, attempt in series.made if isinstance(attempt.outcome, Delivered))
+    for deliveries in batched(made):
+        yield DeliveryBatch(
+            instance_id=series.target.instance_id,
+            webhook_id=series.target.webhook_id,
+            attempt=1,
+            deliveries=deliveries,
+        )

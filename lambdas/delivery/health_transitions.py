@@ -1,0 +1,57 @@
+"""What follows when a webhook's health changes: its backlog wakes, and its instance's admin_email is told once."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools import Logger
+
+from lambdas.delivery.health_message import message
+from lambdas.delivery.ports import Backlog, Count, Notifier, WebhookHealthStore
+from lambdas.domain.tenants.aws_names import alert_topic
+from lambdas.domain.webhooks.health import Health, HealthState
+from lambdas.domain.webhooks.target import Target
+
+# that telling may take: whoever made an older, untold transition died over it
+NOTIFICATION_LEASE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthTransitions:
+    """Acts on transitions. The write that made one has marked it untold, so a death in between is made good later."""
+
+    states: WebhookHealthStore
+    backlog: Backlog
+    notifier: Notifier
+    logger: Logger
+    count: Count
+
+    def made(self, target: Target, *, now: datetime) -> None:
+        """Act on the transition that *target*'s health has just made."""
+        health = target.health
+        ids = {"instance_id": target.instance_id, "webhook_id": target.webhook_id}
+        self.logger.warning(f"webhook {health.state}", extra={**ids, "reason": health.last_reason})
+        self.count(f"Webhooks{health.state.capitalize()}", 1)
+        if health.state is HealthState.HEALTHY:
+            self.backlog.wake(target.instance_id, target.webhook_id, now=now)
+        self._notify(target)
+
+    def notify_again(self, target: Target, *, now: datetime) -> None:
+        """Tell of a transition that someone else made and did not live to tell of."""
+        health = target.health
+        if health.unnotified and health.since and now - health.since > NOTIFICATION_LEASE:
+            self._notify(target)
+
+    def _notify(self, target: Target) -> None:
+        """A topic that does not answer must not hold up deliveries: the mark stays, and someone tells later."""
+        since = target.health.since
+        try:
+            waiting = self.backlog.waiting(target.instance_id, target.webhook_id)
+            subject, text = message(target, target.health, waiting=waiting)
+            self.notifier.notify(alert_topic(target.instance_id), subject=subject, text=text)
+            self.states.change(target, lambda health: _told(health, since))
+        except Exception:
+            self.logger.exception("health notification failed", extra={"webhook_id": target.webhook_id})
+
+
+def _told(health: Health, since: datetime | None) -> Health:
+    return replace(health, unnotified=False) if health.since == since else health

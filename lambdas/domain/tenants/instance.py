@@ -1,0 +1,235 @@
+"""What the broker remembers: service instances, their operations and their bindings. Words are OSB's."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
+
+
+class OperationKind(StrEnum):
+    """What an operation does to its instance."""
+
+    PROVISION = "provision"
+    UPDATE = "update"
+    DEPROVISION = "deprovision"
+
+
+class OperationState(StrEnum):
+    """OSB's states of a last operation."""
+
+    IN_PROGRESS = "in progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Phase(StrEnum):
+    """Which way an operation walks through its steps."""
+
+    APPLY = "apply"
+    UNDO = "undo"
+
+
+class InstanceState(StrEnum):
+    """Whether an instance exists for the platform. GONE is a tombstone."""
+
+    NEW = "new"
+    READY = "ready"
+    GONE = "gone"
+
+
+class BindingState(StrEnum):
+    """INTENT: bind began and may have died; READY; LEAVING: unbind began; GONE: a tombstone."""
+
+    INTENT = "intent"
+    READY = "ready"
+    LEAVING = "leaving"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesParameters:
+    """What a tenant asks of an `aws-ses` instance, normalised. An empty `domain` asks for a generated one."""
+
+    admin_email: str
+    domain: str = ""
+    mail_from_subdomain: str = ""
+    dmarc_report_aggregate_recipients: tuple[str, ...] = ()
+    dmarc_report_failure_recipients: tuple[str, ...] = ()
+    enable_feedback_notifications: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateLinkParameters:
+    """What a tenant asks of a `privatelink` instance."""
+
+    service_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """How a webhook is to be. `ciphertext` is the KMS ciphertext of its secret and userinfo; `url` has no userinfo."""
+
+    url: str
+    events: tuple[EventKind, ...]
+    format: NotificationFormat
+    scope: Scope
+    ciphertext: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookChange:
+    """A webhook that an update changes: how it was, for the way back, and how it is to be.
+
+    `mark` tells two changes apart that differ in their userinfo alone, without telling what it is.
+    """
+
+    binding_id: str
+    webhook_id: str
+    before: WebhookSettings
+    after: WebhookSettings
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An asynchronous operation. `step` names the next one of its phase (empty: the first), `failures` its faults.
+
+    `ses` and `webhooks` are what an update brings about, `changes_mail_from` whether SES has to be told of it;
+    `reason` is why it is being undone.
+    """
+
+    id: str
+    kind: OperationKind
+    started_at: datetime
+    touched_at: datetime
+    state: OperationState = OperationState.IN_PROGRESS
+    description: str = ""
+    phase: Phase = Phase.APPLY
+    step: str = ""
+    failures: int = 0
+    reason: str | None = None
+    ses: SesParameters | None = None
+    webhooks: tuple[WebhookChange, ...] = ()
+    changes_mail_from: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """How an earlier operation ended, for polls that come late."""
+
+    id: str
+    state: OperationState
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What the steps made and found out, as far as it has no name of its own.
+
+    `paused` says why the instance started paused, for the tenant; empty if it did not.
+    """
+
+    dkim_tokens: tuple[str, ...] = ()
+    dkim_zone: str = ""
+    alert_topic_arn: str = ""
+    alert_email: str = ""
+    endpoint_id: str = ""
+    security_group_id: str = ""
+    hostname: str = ""
+    paused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A service instance.
+
+    `domain` is the one in use, the tenant's or the generated one; `claimed` while it is held for the instance.
+    `bindings` holds the ids of all that are not gone, `referrers` those of other instances' bindings that use this one.
+    `dirty`: a failed operation left things behind. `version` counts writes: each is conditional on the one read.
+    `lease_until` keeps a second worker away.
+    """
+
+    id: str
+    service_id: str
+    plan_id: str
+    organization_guid: str
+    space_guid: str
+    state: InstanceState
+    operation: Operation
+    tags: dict[str, str] = field(default_factory=dict)
+    ses: SesParameters | None = None
+    requested_ses: SesParameters | None = None
+    privatelink: PrivateLinkParameters | None = None
+    domain: str = ""
+    generated: bool = False
+    claimed: bool = False
+    made: Made = Made()
+    bindings: tuple[str, ...] = ()
+    referrers: tuple[str, ...] = ()
+    dirty: bool = False
+    past: tuple[Past, ...] = ()
+    lease_owner: str = ""
+    lease_until: datetime | None = None
+    version: int = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation is under way."""
+        return self.operation.state is OperationState.IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindRequest:
+    """What a bind asks for, normalised, without anything secret: two equal requests are the same bind."""
+
+    service_id: str
+    plan_id: str
+    notification_webhook: str = ""
+    notification_email: str = ""
+    notification_events: tuple[EventKind, ...] = ()
+    notification_format: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS
+    notification_scope: Scope = Scope.INSTANCE
+    source_ips: tuple[str, ...] = ()
+    privatelink_instance_id: str = ""
+    predecessor_binding_id: str = ""
+    app_guid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A service binding.
+
+    `request` is as asked, `effective` after inheritance. `ciphertext` is KMS ciphertext (`BindingSecret`), from the
+    intent
+    on. `busy_until` keeps a second bind or unbind of the same id away while one is at work.
+    """
+
+    id: str
+    instance_id: str
+    state: BindingState
+    request: BindRequest
+    effective: BindRequest
+    created_at: datetime
+    webhook_id: str = ""
+    email_webhook_id: str = ""
+    shares_webhook: bool = False
+    shares_email: bool = False
+    ciphertext: bytes = field(default=b"", repr=False)
+    busy_until: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingSecret:
+    """What of a binding is secret.
+
+    `webhook_userinfo` ("user:password" or None) is what the webhook was made with, `asked_userinfo` what the bind
+    itself named.
+    """
+
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    webhook_userinfo: str | None = field(default=None, repr=False)
+    asked_userinfo: str | None = field(default=None, repr=False)

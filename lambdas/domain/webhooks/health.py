@@ -1,0 +1,206 @@
+"""A webhook's health: what every invocation must know of it before it tries, and how results change it.
+
+    healthy --3 failures in a row over 30 s--> failing --five days, or a 410--> disabled
+       ^------------- one success ------------'   ^---- enabled, tested with success, or a new URL ----'
+
+A failing webhook's deliveries are parked; one at a time is tried as a probe, by whoever comes first when it is due.
+Health is changed by conditional writes only, and a result counts only if its attempt began after the last transition:
+answers that were under way when the state changed say nothing about the new state.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
+
+FAILURES = 3  # in a row before a webhook may count as failing: one or two are a restart
+RECENT = 10  # failed attempts that are kept for the tenant and the operator to see
+EXCERPT_OF_OLDER = 120  # characters: only the latest failed attempt keeps its whole excerpt
+PROBE_LEASE = timedelta(seconds=30)  # a probe ends within 15 s; one that was not heard of for twice that is lost
+MAX_DRAIN = 200  # messages, of up to 50 deliveries, that one round of release sends to one webhook
+
+
+class HealthState(StrEnum):
+    """What may be sent: everything, one probe at a time, or nothing."""
+
+    HEALTHY = "healthy"
+    FAILING = "failing"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """A failed attempt as a tenant may see it."""
+
+    delivery: str
+    type: str
+    at: datetime
+    reason: str
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What is recorded of a webhook. A webhook that never failed has no record and equals `Health()`.
+
+    `since` is the last transition; `failures` count in a row, from `first_failure` on. `probe_at` is when a failing
+    webhook may be tried, after `probes` tries. `drain` is how many parked messages the next round of release may
+    send; 0: only those that are due. `unnotified` means that nobody was told of the last transition yet.
+    `by_operator`: an operator disabled it, so only an operator enables it. `webhook_version` is the URL's and secret's
+    that the record is about; `record` counts its changes.
+    """
+
+    state: HealthState = HealthState.HEALTHY
+    since: datetime | None = None
+    failures: int = 0
+    first_failure: datetime | None = None
+    last_failure: datetime | None = None
+    last_reason: str = ""
+    probes: int = 0
+    probe_at: datetime | None = None
+    drain: int = 0
+    unnotified: bool = False
+    by_operator: bool = False
+    webhook_version: int = 0
+    record: int = 0
+    attempts: tuple[FailedAttempt, ...] = ()
+
+    def may_probe(self, *, now: datetime) -> bool:
+        """Whether a failing webhook is due for a try."""
+        return self.state is HealthState.FAILING and (self.probe_at is None or self.probe_at <= now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRules:
+    """When health changes; shorter in tests. `probes` are the waits before each probe, the last repeats."""
+
+    failing_after: timedelta = timedelta(seconds=30)
+    disabled_after: timedelta = timedelta(days=5)
+    probes: tuple[float, ...] = (5, 30, 300, 900)  # s
+
+    def probe_wait(self, probes: int) -> timedelta:
+        """The wait before the next probe, after *probes* of them."""
+        return timedelta(seconds=self.probes[min(probes, len(self.probes) - 1)])
+
+
+def current(health: Health, webhook_version: int, *, now: datetime) -> Health:
+    """*health* as it stands for the webhook's present version: a new URL or secret deserves a try at once."""
+    if health.webhook_version == webhook_version:
+        return health
+    fresh = replace(health, webhook_version=webhook_version, failures=0, first_failure=None, probes=0)
+    if health.state is HealthState.HEALTHY or health.by_operator:
+        return fresh
+    return replace(fresh, state=HealthState.FAILING, probe_at=now)
+
+
+def claim_probe(health: Health, *, now: datetime) -> Health:
+    """A failing webhook's health while a probe is under way: the next is due only when this one must be lost."""
+    return replace(health, probes=health.probes + 1, probe_at=now + PROBE_LEASE)
+
+
+def after(health: Health, attempts: Iterable[Attempt], rules: HealthRules) -> Health:
+    """*health* after *attempts*, in the order they ended; equal to *health* when they change nothing."""
+    for attempt in sorted(attempts, key=lambda attempt: attempt.ended):
+        if health.since is None or attempt.began > health.since:
+            health = _after_one(health, attempt, rules)
+    return health
+
+
+def enabled(health: Health, *, now: datetime) -> Health:
+    """Health after an operator enabled the webhook or a test got through: failing, and due for a probe at once."""
+    if health.state is HealthState.HEALTHY:
+        return health
+    since = now if health.state is HealthState.DISABLED else health.since
+    return replace(health, state=HealthState.FAILING, since=since, probes=0, probe_at=now, by_operator=False)
+
+
+def after_test(health: Health, *, now: datetime) -> Health:
+    """Health after a test got through. What an operator disabled stays so."""
+    return health if health.by_operator else enabled(health, now=now)
+
+
+def disabled_by_operator(health: Health, *, now: datetime) -> Health:
+    """Health after an operator disabled the webhook; its events are parked. Nobody needs to be told."""
+    return replace(
+        health,
+        state=HealthState.DISABLED,
+        since=now,
+        probe_at=None,
+        drain=0,
+        unnotified=False,
+        by_operator=True,
+        last_reason="disabled by the operator",
+    )
+
+
+def next_drain(health: Health, *, left: bool) -> Health:
+    """Health after a round of release: twice as many next time while the receiver keeps up, fewer when it stumbles."""
+    if not left:
+        return replace(health, drain=0)
+    return replace(health, drain=max(1, health.drain // 4) if health.failures else min(MAX_DRAIN, health.drain * 2))
+
+
+def _after_one(health: Health, attempt: Attempt, rules: HealthRules) -> Health:
+    match attempt.outcome:
+        case Delivered():
+            return _succeeded(health, attempt)
+        case Failed(reason=reason, excerpt=excerpt):
+            return _failed(_noted(health, attempt, reason, excerpt), attempt, rules)
+        case ReceiverGone(reason=reason, excerpt=excerpt):
+            noted = _noted(health, attempt, reason, excerpt)
+            return (
+                noted
+                if health.state is HealthState.DISABLED
+                else _transition(noted, HealthState.DISABLED, attempt.ended)
+            )
+
+
+def _succeeded(health: Health, attempt: Attempt) -> Health:
+    """A success writes only to end recorded failures, and does not enable what is disabled."""
+    if health.state is HealthState.DISABLED or (health.state is HealthState.HEALTHY and not health.failures):
+        return health
+    fresh = replace(health, failures=0, first_failure=None, probes=0, probe_at=None)
+    if health.state is HealthState.HEALTHY:
+        return fresh
+    return replace(_transition(fresh, HealthState.HEALTHY, attempt.ended), drain=1)
+
+
+def _failed(health: Health, attempt: Attempt, rules: HealthRules) -> Health:
+    first = health.first_failure or attempt.began
+    match health.state:
+        case HealthState.HEALTHY if health.failures >= FAILURES and attempt.ended - first >= rules.failing_after:
+            failing = _transition(health, HealthState.FAILING, attempt.ended)
+            return replace(failing, probes=0, probe_at=attempt.ended + rules.probe_wait(0))
+        case HealthState.FAILING if health.since and attempt.ended - health.since >= rules.disabled_after:
+            return _transition(health, HealthState.DISABLED, attempt.ended)
+        case HealthState.FAILING:
+            return replace(health, probe_at=attempt.ended + rules.probe_wait(health.probes))
+    return health
+
+
+def _noted(health: Health, attempt: Attempt, reason: str, excerpt: str) -> Health:
+    seen = FailedAttempt(
+        delivery=attempt.delivery.id, type=attempt.delivery.type, at=attempt.ended, reason=reason, excerpt=excerpt
+    )
+    older = (replace(past, excerpt=past.excerpt[:EXCERPT_OF_OLDER]) for past in health.attempts[: RECENT - 1])
+    return replace(
+        health,
+        failures=health.failures + 1,
+        first_failure=health.first_failure or attempt.began,
+        last_failure=attempt.ended,
+        last_reason=reason,
+        attempts=(seen, *older),
+    )
+
+
+def _transition(health: Health, state: HealthState, when: datetime) -> Health:
+    return replace(
+        health,
+        state=state,
+        since=when,
+        unnotified=True,
+        drain=0,
+        probe_at=health.probe_at if state is HealthState.FAILING else None,
+    )

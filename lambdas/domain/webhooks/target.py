@@ -1,0 +1,31 @@
+"""A webhook as delivery sees it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lambdas.domain.webhooks.health import Health
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where deliveries go, what signs them, and how the webhook does.
+
+    `url` has no userinfo, or is the ARN of a topic where `format` is EMAIL; then there is nothing `ciphertext`.
+    """
+
+    instance_id: str
+    webhook_id: WebhookId
+    url: str
+    format: NotificationFormat
+    version: int = 0
+    ciphertext: bytes = field(default=b"", repr=False)
+    previous_ciphertext: bytes | None = field(default=None, repr=False)
+    previous_expires_at: datetime | None = None
+    health: Health = field(default_factory=Health)
+
+    def ciphertexts(self, *, now: datetime) -> tuple[bytes, ...]:
+        """The secrets that sign, still sealed, the current one first: the previous one signs too until its end."""
+        if self.previous_ciphertext and self.previous_expires_at and now < self.previous_expires_at:
+            return self.ciphertext, self.previous_ciphertext
+        return (self.ciphertext,)

@@ -1,0 +1,68 @@
+"""Which URLs a binding may name, judged by their looks alone: the application need not run yet, so nothing is asked.
+
+Delivery judges the addresses behind the name anew at each attempt.
+"""
+
+import re
+from ipaddress import ip_address
+
+from lambdas.domain.tenants.domain_names import MAX_LENGTH
+from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl, parse_url, split_userinfo
+
+MAX_URL = 2_000  # characters: what servers and proxies commonly take
+MAX_USERINFO = 1_000  # characters, all ASCII: KMS encrypts 4,096 bytes, and a binding keeps it twice, beside its keys
+_PRIVATE_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+
+
+def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -> tuple[str, str | None]:
+    """*url* without its userinfo, and the userinfo. Raises BadUrl, which tells what would be right.
+
+    *private_names*: the operator allows networks of its own, so names that only those know (`app.apps.internal`) may
+    be right; which addresses they have, delivery judges.
+    """
+    if len(url) > MAX_URL:
+        raise BadUrl(f"the URL is longer than {MAX_URL} characters")
+    plain, userinfo = split_userinfo(url)
+    if userinfo and len(userinfo) > MAX_USERINFO:
+        raise BadUrl(f"the URL's user name and password are longer than {MAX_USERINFO} characters together")
+    rules.check_url(plain)
+    parts = parse_url(plain)
+    if parts.fragment or plain.endswith("#"):
+        raise BadUrl("the URL has a fragment (#...), which no server is ever sent")
+    if parts.port == 0:
+        raise BadUrl("the URL's port is 0")
+    if _is_address(parts.hostname or ""):
+        if not rules.allows(parts.hostname or ""):
+            raise BadUrl("the URL names an IP address; give the application's host name")
+    else:
+        _check_name(parts.hostname or "", private_names=private_names)
+    return plain, userinfo
+
+
+def _check_name(host: str, *, private_names: bool) -> None:
+    labels = host.removesuffix(".").lower().split(".")
+    if len(host.removesuffix(".")) > MAX_LENGTH:
+        raise BadUrl(f"the URL's host is longer than {MAX_LENGTH} characters, DNS's limit")
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise BadUrl("the URL's host is no valid name")
+    if _is_number(labels[-1]) or (_is_private(labels) and not private_names):
+        raise BadUrl("the URL's host is not public; give the application's public route")
+
+
+def _is_private(labels: list[str]) -> bool:
+    name = ".".join(labels)
+    return len(labels) == 1 or any(name == suffix or name.endswith("." + suffix) for suffix in _PRIVATE_SUFFIXES)
+
+
+def _is_number(label: str) -> bool:
+    """`127.1`, `0x7f.1`: what some resolvers take for an IPv4 address."""
+    return label.isdigit() or re.fullmatch(r"0x[0-9a-f]*", label) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""What the feedback function logs and measures: ids and counts, never an address."""
+
+from collections.abc import Sequence
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
+from lambdas.domain.webhooks.delivery import MAX_MESSAGE_ID
+from lambdas.feedback.batch import InstanceGone, RecordingFailed, RecordingOutcome
+from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
+from lambdas.feedback.record import Recorded
+
+_METRICS = {
+    NotAnEventKind.CONTROL: "ControlMessages",
+    NotAnEventKind.TENANT_CONTROL: "TenantControlMessages",
+    NotAnEventKind.UNKNOWN: "UnknownMessages",
+    NotAnEventKind.INVALID: "InvalidMessages",
+}
+
+
+class Observability:
+    """Writes a line per event with the ids that `ops trace` follows, and one per instance with the sums."""
+
+    def __init__(self, logger: Logger, metrics: Metrics) -> None:
+        self._logger = logger
+        self._metrics = metrics
+
+    def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
+        """Acknowledged: SNS and SES talk to topics too, and rubbish does not get better by waiting."""
+        facts = {"queue_message": message_id, "kind": reading.kind.value, "reason": reading.reason, **reading.facts}
+        level = self._logger.info if reading.kind is NotAnEventKind.CONTROL else self._logger.warning
+        level("message was no event", extra=facts)
+        self._count(_METRICS[reading.kind])
+
+    def unattributed(self, event: FeedbackEvent) -> None:
+        """Acknowledged: a configuration set that is missing or not ours is nobody's reputation here."""
+        reason = "a foreign configuration set" if event.configuration_set else "no configuration set"
+        facts = {"event": event.id, "type": event.type.value, "message_id": event.mail.message_id, "reason": reason}
+        self._logger.warning("event has no instance", extra=facts)
+        self._count("EventsUnattributed")
+
+    def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
+        """One line for the instance's events; when they were recorded, one for each of them too."""
+        facts = {"instance_id": instance_id, "events": len(events)}
+        match outcome:
+            case InstanceGone():
+                self._logger.warning("events of a deleted instance were dropped", extra=facts)
+                self._count("EventsOfDeletedInstances", len(events))
+            case RecordingFailed(error=error):
+                self._logger.error("events could not be recorded and are retried", extra=facts, exc_info=error)
+                self._count("EventsFailed", len(events))
+            case Recorded():
+                for event in events:
+                    self._recorded(instance_id, event, outcome.fan_out.delivery_ids(event))
+                self._recorded_events(facts, outcome)
+
+    def _recorded(self, instance_id: str, event: FeedbackEvent, delivery_ids: list[str]) -> None:
+        """The line that links SES's message id to the deliveries made of the event."""
+        facts = {
+            "instance_id": instance_id,
+            "type": event.type.value,
+            "message_id": (event.mail.message_id or "")[:MAX_MESSAGE_ID],
+            "delivery_ids": delivery_ids,
+        }
+        self._logger.info("event recorded", extra=facts)
+
+    def _recorded_events(self, facts: dict[str, object], recorded_events: Recorded) -> None:
+        for entry in recorded_events.entries:
+            self._counted(facts, entry, new=entry.key in recorded_events.new)
+        deliveries = len(recorded_events.fan_out)
+        counts = {"counted": len(recorded_events.new), "delivered": recorded_events.delivered, "deliveries": deliveries}
+        self._logger.info("events were recorded and fanned out", extra={**facts, **counts})
+        self._count("EventsRecorded", int(str(facts["events"])))
+        self._count("DeliveriesMade", deliveries)
+
+    def _counted(self, facts: dict[str, object], entry: LedgerEntry, *, new: bool) -> None:
+        line = f"{entry.kind.value} was counted" if new else f"{entry.kind.value} had been counted before"
+        about = {"feedback": entry.key, "message_id": entry.message_id, "reason": entry.reason, "hour": entry.bucket}
+        self._logger.info(line, extra={"instance_id": facts["instance_id"], **about, "recipients": entry.counted})
+        if not new:
+            self._count("EventsDuplicate")
+        else:
+            self._count("BouncesCounted" if entry.kind is LedgerKind.BOUNCE else "ComplaintsCounted", entry.counted)
+
+    def _count(self, name: str, number: int = 1) -> None:
+        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

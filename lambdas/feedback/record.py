@@ -1,0 +1,129 @@
+"""One instance's events of a batch: record, and make what is to be fanned out.
+
+The order is what a crash must not break. Deliveries are counted first: they only lower a rate, so no verdict is ever
+passed on bounces whose deliveries are still to be counted. Then bounces and complaints, exactly once. The fan-out
+comes last and is never skipped for a duplicate: the first run may have died before it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.reputation.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, delivery_id
+from lambdas.domain.webhooks.payload import NOTIFIED, render_event
+from lambdas.domain.webhooks.webhook import Webhook
+
+
+class Audiences(Protocol):
+    """Who is told of instances' events."""
+
+    def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """The audience of each of them, None when there is no such instance."""
+
+
+class Ledger(Protocol):
+    """Where what counts is kept."""
+
+    def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
+        """Count each entry unless it was counted before; the keys of the new ones."""
+
+    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
+        """Add to the deliveries of each bucket."""
+
+
+class DeliverySender(Protocol):
+    """Where deliveries leave from."""
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Send them all, or raise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """One instance's events for its webhooks. Iterating renders the batches one at a time; it can be repeated.
+
+    A thousand events for twenty webhooks are over 100 MB of bodies, so they are never all in memory.
+    """
+
+    events: tuple[FeedbackEvent, ...]
+    webhooks: tuple[Webhook, ...]
+    topic_arn: str
+    now: datetime
+
+    def __len__(self) -> int:
+        """How many deliveries there are."""
+        return sum(_wants(webhook, event) for webhook in self.webhooks for event in self.events)
+
+    def __iter__(self) -> Iterator[DeliveryBatch]:
+        """The batches, a webhook after the other."""
+        for webhook in self.webhooks:
+            for deliveries in batched(self._deliveries(webhook)):
+                yield DeliveryBatch(
+                    instance_id=webhook.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
+                )
+
+    def delivery_ids(self, event: FeedbackEvent) -> list[str]:
+        """The ids of the deliveries made of *event*; a webhook that did not ask for it has none."""
+        return [delivery_id(webhook.id, event.id) for webhook in self.webhooks if _wants(webhook, event)]
+
+    def _deliveries(self, webhook: Webhook) -> Iterator[Delivery]:
+        for event in self.events:
+            if _wants(webhook, event):
+                yield render_event(event, webhook, topic_arn=self.topic_arn, now=self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of an instance's events.
+
+    `new` are the entries that were not known before, `delivered` the recipients of deliveries that count; `fan_out` is
+    what has to be sent.
+    """
+
+    entries: tuple[LedgerEntry, ...]
+    new: frozenset[str]
+    delivered: int
+    fan_out: FanOut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """Feeds an instance's events to the ledger and the webhooks. *topic_arn* is what the `sns` format names."""
+
+    audiences: Audiences
+    ledger: Ledger
+    delivery_queue: DeliverySender
+    topic_arn: str
+
+    def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
+        """The audiences of a batch's instances, to record each with."""
+        return self.audiences.of(instance_ids)
+
+    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:
+        """Count *events*. Whatever it raises, recording and sending the same events again completes the work."""
+        unique = list({event.id: event for event in events}.values())
+        sums = deliveries_by_bucket(unique, baseline=audience.baseline, now=now)
+        self.ledger.add_deliveries(audience.instance_id, sums)
+        entries = tuple(_entries(unique, audience, now))
+        new = self.ledger.add(audience.instance_id, entries)
+        fan_out = FanOut(events=tuple(unique), webhooks=audience.webhooks, topic_arn=self.topic_arn, now=now)
+        return Recorded(entries=entries, new=new, delivered=sum(sums.values()), fan_out=fan_out)
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Fan out. Sending the same again is safe: ids come from content."""
+        self.delivery_queue.send(batches)
+
+
+def _entries(events: Iterable[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[LedgerEntry]:
+    for event in events:
+        if entry := ledger_entry(event, baseline=audience.baseline, now=now):
+            yield entry
+
+
+def _wants(webhook: Webhook, event: FeedbackEvent) -> bool:
+    kind, _ = NOTIFIED.get(event.type, (None, None))
+    return kind is not None and webhook.wants(kind, sender=event.binding_id)

@@ -1,0 +1,140 @@
+"""Acting on a claimed transition: what protects first, then who is told. Each step may be repeated, none is skipped."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.reputation.evaluation import ReputationRules
+from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.reputation.sending_status import Pending, Transition, TransitionStep
+from lambdas.domain.tenants import aws_names
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.event_data import iso
+from lambdas.domain.webhooks.payload import Notice, render_notice
+from lambdas.reputation.messages import EVIDENCE, Message, to_admin, to_operator
+
+
+class Sending(Protocol):
+    """The switch in SES."""
+
+    def set(self, instance_id: str, *, enabled: bool) -> bool:
+        """False when there is nothing to switch any more."""
+
+
+class RateLimiter(Protocol):
+    """Leave to call SES's control plane."""
+
+    def acquire(self, *, now: datetime, priority: bool = False) -> float:
+        """0.0 when a call may go now, else the seconds after which to ask again."""
+
+
+class Alerts(Protocol):
+    """Mail to people."""
+
+    def publish(self, topic_arn: str, *, subject: str, text: str) -> bool:
+        """False when nobody can be told any more."""
+
+
+class DeliverySender(Protocol):
+    """Where deliveries leave from."""
+
+    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+        """Send them all, or raise."""
+
+
+class Evidence(Protocol):
+    """The ledger, to read."""
+
+    def latest(self, instance_id: str, *, limit: int) -> Sequence[LedgerEntry]:
+        """The latest entries, newest first."""
+
+
+class SendingStatuses(Protocol):
+    """Where it is noted what is done."""
+
+    def step_done(self, pending: Pending, step: TransitionStep) -> bool:
+        """False when the transition was superseded."""
+
+    def finish(self, pending: Pending) -> None:
+        """Everything is done."""
+
+    def release(self, pending: Pending, *, now: datetime) -> None:
+        """Let anyone take it over at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcer:
+    """Does what a transition asks for. *topic_arn_of* names the topic of an instance's admin_email."""
+
+    sending: Sending
+    rate_limiter: RateLimiter
+    alerts: Alerts
+    delivery_queue: DeliverySender
+    evidence: Evidence
+    statuses: SendingStatuses
+    audience: Callable[[str], Audience | None]
+    rules: ReputationRules
+    alert_topic_prefix: str  # arn:<partition>:sns:<region>:<account>:
+    operator_topic_arn: str
+    event_topic_arn: str
+
+    def enforce(self, pending: Pending, *, now: datetime) -> None:
+        """Do the steps that are left, noting each. On a fault the claim is released and the fault raised."""
+        try:
+            for step in pending.left:
+                self._do(step, pending.transition, now)
+                if not self.statuses.step_done(pending, step):
+                    return
+        except Exception:
+            self.statuses.release(pending, now=now)
+            raise
+        self.statuses.finish(pending)
+
+    def _do(self, step: TransitionStep, transition: Transition, now: datetime) -> None:
+        match step:
+            case TransitionStep.PAUSE_SENDING | TransitionStep.RESUME_SENDING:
+                self.rate_limiter.acquire(now=now, priority=True)
+                self.sending.set(transition.instance_id, enabled=step is TransitionStep.RESUME_SENDING)
+            case TransitionStep.NOTIFY_WEBHOOKS:
+                self.delivery_queue.send(self._notices(transition, now))
+            case TransitionStep.NOTIFY_ADMIN:
+                topic = self.alert_topic_prefix + aws_names.alert_topic(transition.instance_id)
+                self._tell(topic, to_admin(transition, self._evidence(transition), self.rules))
+            case TransitionStep.NOTIFY_OPERATOR:
+                self._tell(self.operator_topic_arn, to_operator(transition, self._evidence(transition), self.rules))
+
+    def _tell(self, topic_arn: str, message: Message) -> None:
+        self.alerts.publish(topic_arn, subject=message.subject, text=message.text)
+
+    def _evidence(self, transition: Transition) -> Sequence[LedgerEntry]:
+        return self.evidence.latest(transition.instance_id, limit=EVIDENCE)
+
+    def _notices(self, transition: Transition, now: datetime) -> Iterable[DeliveryBatch]:
+        audience = self.audience(transition.instance_id)
+        notice = paused_notice(transition)
+        for webhook in audience.webhooks if audience else ():
+            delivery = render_notice(notice, webhook, topic_arn=self.event_topic_arn, now=now)
+            yield DeliveryBatch(
+                instance_id=transition.instance_id, webhook_id=webhook.id, attempt=1, deliveries=(delivery,)
+            )
+
+
+def paused_notice(transition: Transition) -> Notice:
+    """A `reputation.paused`: the application's mail is refused from now on. Its id is the transition's."""
+    counts = transition.reputation
+    data: dict[str, Any] = {
+        "instance_id": transition.instance_id,
+        "cause": transition.cause.value,
+        "reasons": [reason.value for reason in transition.reasons],
+        "message": "Sending is paused. Mail is refused by SES until an operator resumes it.",
+        "window": {"since": counts.since, "outcomes": counts.outcomes},
+        "bounces": counts.bounces,
+        "complaints": counts.complaints,
+        "deliveries": counts.deliveries,
+        "bounce_rate": round(counts.bounce_rate, 6),
+        "complaint_rate": round(counts.complaint_rate, 6),
+        "paused_at": iso(transition.at),
+    }
+    return Notice(id=f"paused\n{transition.id}", type="reputation.paused", timestamp=transition.at, data=data)

@@ -1,0 +1,226 @@
+"""The sweep: finish what was claimed and not done, and, an instance once a day, compare with what SES itself says.
+
+Of all instances a run looks at its slice: SLOTS runs a day, so that SES's control plane (one call a second, shared with
+the broker) is asked evenly. What a run cannot check before its deadline is checked the next day, and counted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from lambdas.aws.ses.reputation_metrics import SesRates
+from lambdas.domain.reputation.evaluation import (
+    Reason,
+    Reputation,
+    ReputationRules,
+    SendingState,
+    is_above_floor,
+    is_undecided,
+)
+from lambdas.domain.reputation.ledger import bucket_of
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
+from lambdas.reputation.evaluate import Counters, Evaluation, EvaluationKind, Evaluator, transition_of
+
+SLOTS = 96  # a day: one each 15 minutes
+OVERDUE = timedelta(minutes=15)  # after which a transition that is not acted on is alarmed
+_ACTIVE = timedelta(days=1)  # instances that sent nothing for longer are left alone
+CLAIMER = "sweep"
+
+
+class SendingStatuses(Protocol):
+    """How instances stand."""
+
+    def load(self, instance_id: str) -> SendingStatus:
+        """Healthy when nobody ever said otherwise."""
+
+    def watched(self) -> Sequence[str]:
+        """The instances that are not healthy, undecided, or have something pending."""
+
+    def unwatch(self, instance_id: str) -> None:
+        """Nothing is to be expected of it any more."""
+
+    def forget(self, instance_id: str) -> None:
+        """The instance is gone."""
+
+
+class Sending(Protocol):
+    """The switch in SES."""
+
+    def set(self, instance_id: str, *, enabled: bool) -> bool:
+        """False when there is nothing to switch any more."""
+
+    def enabled(self, instance_id: str) -> bool | None:
+        """None when its configuration set is gone."""
+
+
+class Rates(Protocol):
+    """SES's own rates."""
+
+    def latest(self, instance_ids: Iterable[str], *, now: datetime) -> Mapping[str, SesRates]:
+        """By instance."""
+
+
+class Instances(Protocol):
+    """All instances."""
+
+    def part(self, number: int, *, of: int) -> Iterator[str]:
+        """A slice of them."""
+
+
+class Observer(Protocol):
+    """Who is told: log, metrics, the operator."""
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """An instance was judged."""
+
+    def failed(self, instance_id: str, error: Exception) -> None:
+        """Something broke; it is tried again."""
+
+    def healed(self, instance_id: str, what: str) -> None:
+        """SES's state differed from ours and was put right."""
+
+    def differs(self, instance_id: str, ours: Reputation, theirs: SesRates) -> None:
+        """SES's rates are above ours, without the volume for a pause: the operator should look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What a run did. `overdue` transitions still wait to be acted on after OVERDUE."""
+
+    watched: int
+    overdue: int
+    checked: int
+    unchecked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """Runs sweeps. *exists* tells whether there is such an instance; *leave* waits for the rate limiter's leave, and is
+    False
+    when that would take longer than there is time."""
+
+    evaluator: Evaluator
+    statuses: SendingStatuses
+    counters: Counters
+    sending: Sending
+    rates: Rates
+    instances: Instances
+    observer: Observer
+    exists: Callable[[str], bool]
+    may_call_ses: Callable[[], bool]
+
+    def reconcile(self, *, now: datetime) -> Reconciled:
+        """Finish what is undone, then check today's slice."""
+        watched = self.statuses.watched()
+        overdue = sum(self._reevaluate(instance_id, now) for instance_id in watched)
+        checked, unchecked = self.check(self.instances.part(slot_of(now), of=SLOTS), now=now)
+        return Reconciled(watched=len(watched), overdue=overdue, checked=checked, unchecked=unchecked)
+
+    def check(self, instance_ids: Iterable[str], *, now: datetime) -> tuple[int, int]:
+        """Compare those of *instance_ids* that are active with SES; how many were checked, and how many not."""
+        active = [instance_id for instance_id in instance_ids if self._is_active(instance_id, now)]
+        rates = self.rates.latest(active, now=now) if active else {}
+        checked = 0
+        for instance_id in active:
+            if not self.may_call_ses():
+                break
+            checked += 1
+            self._guarded(instance_id, lambda name: self._compare(name, rates[name], now))
+        return checked, len(active) - checked
+
+    def _reevaluate(self, instance_id: str, now: datetime) -> bool:
+        """Judge a watched instance; True when it has waited too long for its action and still does."""
+        self._guarded(instance_id, lambda name: self._evaluate(name, now))
+        pending = self.statuses.load(instance_id).pending
+        return pending is not None and now - pending.transition.at >= OVERDUE
+
+    def _evaluate(self, instance_id: str, now: datetime) -> None:
+        if not self.exists(instance_id):
+            self.statuses.forget(instance_id)
+            return
+        evaluation = self.evaluator.evaluate(instance_id, claimers=frozenset({CLAIMER}), now=now)
+        self.observer.evaluated(evaluation)
+        settled = evaluation.kind is EvaluationKind.UNCHANGED and evaluation.status.state is SendingState.HEALTHY
+        if settled and not is_undecided(evaluation.reputation, self.evaluator.rules):
+            self.statuses.unwatch(instance_id)
+
+    def _guarded(self, instance_id: str, work: Callable[[str], None]) -> None:
+        try:
+            work(instance_id)
+        except Exception as error:  # noqa: BLE001  # one instance's fault must not keep the sweep from the others
+            self.observer.failed(instance_id, error)
+
+    def _is_active(self, instance_id: str, now: datetime) -> bool:
+        return next(self.counters.hours(instance_id, since=bucket_of(now - _ACTIVE)), None) is not None
+
+    def _compare(self, instance_id: str, theirs: SesRates, now: datetime) -> None:
+        status = self.statuses.load(instance_id)
+        enabled = self.sending.enabled(instance_id)
+        if enabled is None:
+            self.statuses.forget(instance_id)
+        elif status.pending is None:
+            if enabled is (status.state is SendingState.PAUSED):
+                self._heal(status, now)
+            elif status.state is not SendingState.PAUSED:
+                self._compare_rates(status, theirs, now)
+
+    def _heal(self, status: SendingStatus, now: datetime) -> None:
+        """Towards safety: what we paused is paused again; what somebody else paused is kept so, and told."""
+        if status.state is SendingState.PAUSED:
+            self.sending.set(status.instance_id, enabled=False)
+            self.observer.healed(status.instance_id, "sending was enabled although it is paused, and was paused again")
+            return
+        self._pause(status, self.evaluator.measure(status, now=now), Cause.OUTSIDE, now)
+        self.observer.healed(status.instance_id, "sending was disabled in SES, and is kept paused")
+
+    def _compare_rates(self, status: SendingStatus, theirs: SesRates, now: datetime) -> None:
+        rules = self.evaluator.rules
+        ours = self.evaluator.measure(status, now=now)
+        reasons = tuple(_above(ours, theirs, rules))
+        if not reasons:
+            return
+        founded = tuple(reason for reason in reasons if is_above_floor(ours, rules, reason))
+        if not founded or _was_resumed(status, rules, now):
+            self.observer.differs(status.instance_id, ours, theirs)
+            return
+        self._pause(status, ours, Cause.SES_RATES, now, reasons=founded, why=_told(theirs))
+
+    def _pause(
+        self,
+        status: SendingStatus,
+        reputation: Reputation,
+        cause: Cause,
+        now: datetime,
+        *,
+        reasons: tuple[Reason, ...] = (),
+        why: str | None = None,
+    ) -> None:
+        transition: Transition = replace(
+            transition_of(status, SendingState.PAUSED, reputation, cause=cause, now=now), reasons=reasons, why=why
+        )
+        self.evaluator.move(status, transition, claimer=CLAIMER, baseline=status.baseline, now=now)
+
+
+def slot_of(now: datetime) -> int:
+    """Which slice of the instances a run at *now* checks."""
+    minutes = now.astimezone(UTC).hour * 60 + now.astimezone(UTC).minute
+    return minutes * SLOTS // (24 * 60)
+
+
+def _above(ours: Reputation, theirs: SesRates, rules: ReputationRules) -> Iterator[Reason]:
+    """Where SES's rate asks for a pause, and ours says less."""
+    if theirs.bounce_rate is not None and theirs.bounce_rate >= max(rules.bounce_pause, ours.bounce_rate):
+        yield Reason.BOUNCES
+    if theirs.complaint_rate is not None and theirs.complaint_rate >= max(rules.complaint_pause, ours.complaint_rate):
+        yield Reason.COMPLAINTS
+
+
+def _was_resumed(status: SendingStatus, rules: ReputationRules, now: datetime) -> bool:
+    """SES knows no baseline: for a window's length its rates still hold what an operator has forgiven."""
+    return status.baseline is not None and now - status.baseline < timedelta(days=rules.window_days)
+
+
+def _told(theirs: SesRates) -> str:
+    told = {"bounces": theirs.bounce_rate, "complaints": theirs.complaint_rate}
+    return "SES's rates: " + ", ".join(f"{name} {rate:.3%}" for name, rate in told.items() if rate is not None) + "."

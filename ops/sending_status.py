@@ -1,0 +1,80 @@
+"""What an operator does to an instance's standing: pause and resume, recorded with who, when and why."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from lambdas.aws.clients import client
+from lambdas.aws.dynamodb.webhooks.baseline import Baselines
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
+from lambdas.reputation.evaluate import transition_of
+from lambdas.reputation.handler import Composition, compose
+from lambdas.reputation.settings import ReputationSettings
+from ops.stack import Stack
+
+_CLAIMER = "ops"
+
+
+class ActionRefused(Exception):
+    """It cannot be done as things stand; the message says why."""
+
+
+class Operator:
+    """Pauses and resumes instances of a stack, in the name of *by*."""
+
+    def __init__(self, composition: Composition, baselines: Baselines, *, by: str) -> None:
+        self._parts = composition
+        self._baselines = baselines
+        self._by = by
+
+    def pause(self, instance_id: str, *, why: str, now: datetime) -> Transition:
+        """Stop the instance's sending and tell its people, as the verdict would. Raises Refused."""
+        status = self._status(instance_id)
+        if status.state is SendingState.PAUSED:
+            raise ActionRefused(f"{instance_id} is paused already")
+        return self._move(status, SendingState.PAUSED, why=why, baseline=status.baseline, now=now)
+
+    def resume(self, instance_id: str, *, why: str, now: datetime) -> Transition:
+        """Let the instance send again and forget what its mail did before *now*. Raises Refused.
+
+        The baseline is set first: whoever dies here has changed nothing that a second run does not mend.
+        """
+        status = self._status(instance_id)
+        if status.state is not SendingState.PAUSED:
+            raise ActionRefused(f"{instance_id} is not paused but {status.state.value}")
+        if status.pending and now < status.pending.claimed_until:
+            raise ActionRefused(f"the pause of {instance_id} is being acted on; try again in a few minutes")
+        baseline = now.replace(microsecond=0)
+        if not self._baselines.set(instance_id, baseline):
+            raise ActionRefused(f"there is no instance {instance_id}")
+        return self._move(status, SendingState.HEALTHY, why=why, baseline=baseline, now=now)
+
+    def _status(self, instance_id: str) -> SendingStatus:
+        if self._parts.webhooks.audience(instance_id) is None:
+            raise ActionRefused(f"there is no instance {instance_id}")
+        return self._parts.statuses.load(instance_id)
+
+    def _move(
+        self, status: SendingStatus, after: SendingState, *, why: str, baseline: datetime | None, now: datetime
+    ) -> Transition:
+        reputation = self._parts.evaluator.measure(status, now=now)
+        transition = replace(
+            transition_of(status, after, reputation, cause=Cause.OPERATOR, now=now), by=self._by, why=why
+        )
+        if not self._parts.evaluator.move(status, transition, claimer=_CLAIMER, baseline=baseline, now=now):
+            raise ActionRefused(f"{status.instance_id} was moved by somebody else at this moment; look again")
+        return transition
+
+
+def reputation_composition(stack: Stack) -> tuple[Composition, ReputationSettings]:
+    """The reputation function's own parts, with the settings it was deployed with."""
+    answer = client("lambda").get_function_configuration(FunctionName=stack.functions["reputation"])
+    settings = ReputationSettings.from_environment(answer["Environment"]["Variables"])
+    return compose(settings), settings
+
+
+def operator_of(stack: Stack) -> Operator:
+    """An operator with the credentials at hand, known by their ARN."""
+    composition, settings = reputation_composition(stack)
+    by = client("sts").get_caller_identity()["Arn"]
+    return Operator(composition, Baselines(client("dynamodb"), settings.webhooks_table), by=by)

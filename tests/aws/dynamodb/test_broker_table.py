@@ -1,0 +1,189 @@
+"""The broker's memory: every write is conditional, claims change with what they belong to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable, DomainTaken, VersionConflict
+from lambdas.domain.tenants.instance import (
+    Binding,
+    BindingState,
+    BindRequest,
+    Instance,
+    InstanceState,
+    Made,
+    Operation,
+    OperationKind,
+    OperationState,
+    SesParameters,
+    WebhookChange,
+    WebhookSettings,
+)
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
+from tests.aws.tables import dynamodb_with
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator["DynamoDBClient"]:
+    """A broker table."""
+    with dynamodb_with("broker", keys=("pk", "sk")) as client:
+        yield client
+
+
+@pytest.fixture
+def table(dynamodb: "DynamoDBClient") -> BrokerTable:
+    """The adapter."""
+    return BrokerTable(dynamodb, "broker")
+
+
+def instance(id_: str = "i1", organization: str = "org-1", domain: str = "agency.gov") -> Instance:
+    """An instance whose provision is under way."""
+    return Instance(
+        id=id_,
+        service_id="s",
+        plan_id="p",
+        organization_guid=organization,
+        space_guid="space",
+        state=InstanceState.NEW,
+        operation=Operation(id="op", kind=OperationKind.PROVISION, started_at=NOW, touched_at=NOW),
+        ses=SesParameters(admin_email="a@b.cc", dmarc_report_aggregate_recipients=("x@y.zz",)),
+        domain=domain,
+    )
+
+
+def binding(id_: str = "b1", instance_id: str = "i1") -> Binding:
+    """An intent."""
+    request = BindRequest(service_id="s", plan_id="p", notification_events=(EventKind.BOUNCE,))
+    return Binding(
+        id=id_,
+        instance_id=instance_id,
+        state=BindingState.INTENT,
+        request=request,
+        effective=request,
+        created_at=NOW,
+        ciphertext=b"\x00\xff",
+        busy_until=NOW + timedelta(seconds=30),
+    )
+
+
+def test_what_was_never_written_is_none(table: BrokerTable) -> None:
+    """Of every kind."""
+    assert table.instance("i1") is None
+    assert table.binding("i1", "b1") is None
+    assert table.instance_of_binding("b1") is None
+
+
+def test_an_instance_comes_back_as_it_was(table: BrokerTable) -> None:
+    """With its operation and all that an update carries."""
+    settings = WebhookSettings(
+        url="https://x.yy/",
+        events=(EventKind.BOUNCE,),
+        format=NotificationFormat.SNS,
+        scope=Scope.BINDING,
+        ciphertext=b"\x00",
+    )
+    change = WebhookChange(binding_id="b", webhook_id="w", before=settings, after=settings, mark="m")
+    made = Made(dkim_tokens=("t",), alert_topic_arn="arn")
+    whole = replace(instance(), made=made, tags={"k": "v"}, lease_until=NOW, bindings=("b",))
+    whole = replace(whole, operation=replace(whole.operation, webhooks=(change,)))
+    saved = table.save_instance(whole)
+    assert table.instance("i1") == saved == replace(whole, version=1)
+
+
+def test_a_write_over_another_is_a_conflict(table: BrokerTable) -> None:
+    """The one who read before the other wrote decides anew."""
+    first = table.save_instance(instance())
+    with pytest.raises(VersionConflict):
+        table.save_instance(instance())
+    table.save_instance(replace(first, dirty=True))
+    with pytest.raises(VersionConflict):
+        table.save_instance(replace(first, dirty=False))
+
+
+def test_a_tombstone_expires_and_a_new_life_does_not(table: BrokerTable, dynamodb: "DynamoDBClient") -> None:
+    """30 days after the end."""
+    saved = table.save_instance(replace(instance(), state=InstanceState.GONE))
+    key = {"pk": {"S": "instance#i1"}, "sk": {"S": "instance"}}
+    item = dynamodb.get_item(TableName="broker", Key=key)["Item"]
+    assert int(item["expires_at"]["N"]) == int((NOW + timedelta(days=30)).timestamp())
+    table.save_instance(replace(saved, state=InstanceState.NEW))
+    assert "expires_at" not in dynamodb.get_item(TableName="broker", Key=key)["Item"]
+
+
+def test_a_domain_is_claimed_with_its_instance_or_not_at_all(table: BrokerTable) -> None:
+    """Held by another, or below another organization's: neither claim nor instance is written."""
+    table.save_instance(instance(), claim="agency.gov")
+    for domain, organization in (("agency.gov", "org-1"), ("mail.agency.gov", "org-2"), ("a.b.agency.gov", "org-2")):
+        with pytest.raises(DomainTaken):
+            table.save_instance(instance("i2", organization, domain), claim=domain)
+        assert table.instance("i2") is None
+    table.save_instance(instance("i2", "org-1", "mail.agency.gov"), claim="mail.agency.gov")
+    related = {(claim.domain, claim.instance_id) for claim in table.claims_related("agency.gov")}
+    assert related == {("agency.gov", "i1"), ("mail.agency.gov", "i2")}
+    assert {claim.domain for claim in table.claims_related("x.mail.agency.gov")} == {"agency.gov", "mail.agency.gov"}
+    assert table.claims_related("notagency.gov") == ()
+
+
+def test_a_domain_is_given_back_by_its_holder_alone(table: BrokerTable) -> None:
+    """Once it is, another may take it."""
+    first = table.save_instance(instance(), claim="agency.gov")
+    with pytest.raises(DomainTaken):
+        table.save_instance(instance("i2", "org-2", "x.gov"), release="agency.gov")
+    table.save_instance(first, release="agency.gov")
+    assert table.claims_related("agency.gov") == ()
+    table.save_instance(instance("i2", "org-2"), claim="agency.gov")
+
+
+def test_operations_are_listed_until_they_end(table: BrokerTable) -> None:
+    """By when they last moved."""
+    saved = table.save_instance(instance())
+    assert table.unfinished(before=NOW) == ()
+    assert table.unfinished(before=NOW + timedelta(seconds=1)) == ("i1",)
+    ended = replace(saved.operation, state=OperationState.SUCCEEDED)
+    table.save_instance(replace(saved, operation=ended))
+    assert table.unfinished(before=NOW + timedelta(seconds=1)) == ()
+
+
+def test_a_binding_is_written_with_its_instance(table: BrokerTable) -> None:
+    """Or neither is, when the instance changed meanwhile."""
+    known = table.save_instance(instance())
+    with pytest.raises(VersionConflict):
+        table.save_binding(binding(), instances=[replace(known, version=0)])
+    assert table.binding("i1", "b1") is None
+    saved = table.save_binding(binding(), instances=[replace(known, bindings=("b1",))])
+    assert table.binding("i1", "b1") == saved
+    changed = table.instance("i1")
+    assert changed is not None
+    assert (changed.bindings, changed.version) == (("b1",), 2)
+
+
+def test_a_binding_id_is_one_instances_until_it_is_gone(table: BrokerTable) -> None:
+    """It names the IAM user."""
+    saved = table.save_binding(binding())
+    assert table.instance_of_binding("b1") == "i1"
+    with pytest.raises(VersionConflict):
+        table.save_binding(binding("b1", "i2"))
+    table.save_binding(replace(saved, state=BindingState.GONE, busy_until=NOW))
+    assert table.instance_of_binding("b1") is None
+    table.save_binding(binding("b1", "i2"))
+    assert table.instance_of_binding("b1") == "i2"
+
+
+def test_intents_are_listed_until_they_end(table: BrokerTable) -> None:
+    """Binds and unbinds alike."""
+    saved = table.save_binding(binding())
+    late = NOW + timedelta(minutes=1)
+    assert table.stale_intents(before=NOW) == ()
+    assert table.stale_intents(before=late) == (("i1", "b1"),)
+    saved = table.save_binding(replace(saved, state=BindingState.READY))
+    assert table.stale_intents(before=late) == ()
+    table.save_binding(replace(saved, state=BindingState.LEAVING))
+    assert table.stale_intents(before=late) == (("i1", "b1"),)

@@ -1,0 +1,47 @@
+"""Which URLs a binding may name; regressions that fuzzing found."""
+
+import msgspec
+import pytest
+
+from lambdas.domain.tenants.instance import BindingSecret
+from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl
+from lambdas.domain.webhooks.signature import WebhookSecret
+from lambdas.domain.webhooks.webhook_url import MAX_USERINFO, checked_url
+
+
+@pytest.mark.parametrize("host", ["ⓔxample.com", "0.¡", "bücher.example", "app。example.gov"])
+def test_a_host_that_is_not_ascii_is_refused(host: str) -> None:
+    """The library that connects reads such names by other rules than the one that checks, or not at all."""
+    with pytest.raises(BadUrl, match="not ASCII"):
+        checked_url(f"https://{host}/", AddressRules())
+
+
+def test_a_host_as_dns_knows_it_is_taken() -> None:
+    """An internationalised name has an ASCII form, which DNS uses."""
+    assert checked_url("https://xn--bcher-kva.example/a", AddressRules()) == ("https://xn--bcher-kva.example/a", None)
+
+
+@pytest.mark.parametrize("labels", [32, 26])
+def test_a_host_longer_than_dns_allows_is_refused(labels: int) -> None:
+    """RFC 1035: 253 characters, without the final dot."""
+    with pytest.raises(BadUrl, match="253 characters"):
+        checked_url(f"https://{'.'.join(['abcdefghi'] * labels)}.gov/", AddressRules())
+
+
+def test_credentials_in_a_url_fit_what_kms_encrypts() -> None:
+    """4,096 bytes: the longest that is taken fits with all that is kept beside it; a longer one is refused."""
+    longest = "u:" + "p" * (MAX_USERINFO - 2)
+    _, userinfo = checked_url(f"https://{longest}@app.example.gov/", AddressRules())
+    assert userinfo == longest
+    key, secret = "AKIA" + "X" * 16, "s" * 128  # IAM's longest
+    bound = BindingSecret(
+        access_key_id=key,
+        secret_access_key=secret,
+        webhook_secret="whsec_" + "w" * 88,
+        webhook_userinfo=userinfo,
+        asked_userinfo=userinfo,
+    )
+    assert len(msgspec.json.encode(bound)) <= 4096
+    assert len(msgspec.json.encode(WebhookSecret(secret="whsec_" + "w" * 88, userinfo=userinfo))) <= 4096
+    with pytest.raises(BadUrl, match="user name and password are longer than 1000 characters"):
+        checked_url(f"https://{longest}p@app.example.gov/", AddressRules())
