@@ -193,6 +193,39 @@ class Context:
         (), "networks from which those endpoints are reached; empty: the VPC's own", CIDRS
     )
 
+    webhooks_per_instance: int = _key(
+        20,
+        "webhooks and notification_email addresses that a service instance may have; each gets every event",
+        between(1, 100),
+    )
+    bindings_per_instance: int = _key(
+        40,
+        "bindings that a service instance may have, twice as many during a rotation; each is an IAM user",
+        between(1, 5_000),
+    )
+    instances_per_organization: int = _key(
+        100,
+        "service instances that an organization may have; each is an SES configuration set and an identity, or an "
+        "endpoint",
+        between(1, 5_000),
+    )
+    confirmation_mails_per_day: int = _key(
+        10,
+        "confirmation mails that one address gets in a day (UTC) from all tenants together",
+        between(1, 1_000),
+    )
+    allowed_public_suffixes: tuple[str, ...] = _key(
+        (),
+        "public suffixes, such as gov.uk, that a tenant may have as its domain all the same",
+        matching(r"([a-z0-9-]+\.)*[a-z0-9-]+", "domains in lower case, comma-separated"),
+    )
+    suppression: str = _key(
+        "account",
+        "account: SES suppresses addresses that bounced or complained, for all tenants together; off: new instances "
+        "send to them all the same",
+        one_of("account", "off"),
+    )
+
     broker_requests_per_second: int = _key(20, "throttle of the broker's API", between(1, 1000))
     broker_burst: int = _key(40, "burst that the broker's API takes", between(1, 5000))
     ses_calls_per_second: float = _key(

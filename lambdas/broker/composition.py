@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from lambdas.aws.clients import client
+from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
 from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
@@ -40,6 +41,7 @@ from lambdas.broker.instances.queries import InstanceQueries
 from lambdas.broker.instances.ses_steps import SesSteps
 from lambdas.broker.instances.updating import Updating
 from lambdas.broker.instances.webhook_changes import WebhookChanges
+from lambdas.broker.limits import Limits
 from lambdas.broker.operations.engine import Engine, LogStep, OperationStep
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.api import Api, LogAnswer
@@ -136,6 +138,7 @@ class Composition:
             unbinding=self.unbinding,
             settings=self.settings,
             rules=self._rules,
+            limits=Limits.of(self.settings, self.table),
             new_id=_new_id,
             new_secret=new_secret,
         )
@@ -220,7 +223,11 @@ class Composition:
 
     @cached_property
     def _topics(self) -> Topics:
-        return Topics(client("sns"), key_arn=self.settings.key_arn, arn_prefix=self._topic_arn_prefix)
+        settings = self.settings
+        mails = ConfirmationMails(
+            client("dynamodb"), settings.broker_table, limit=settings.confirmation_mails_per_day, clock=clock
+        )
+        return Topics(client("sns"), key_arn=settings.key_arn, arn_prefix=self._topic_arn_prefix, may_mail=mails.take)
 
     @cached_property
     def _secret_encryption(self) -> BindingSecretEncryption:
@@ -247,7 +254,8 @@ class Composition:
     def _ses(self, max_wait: float) -> Ses:
         settings = self.settings
         rate_limiter = RateLimiter(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
-        return Ses(client("sesv2"), RateLimit(rate_limiter, max_wait=max_wait, clock=clock, sleep=time.sleep))
+        rate_limit = RateLimit(rate_limiter, max_wait=max_wait, clock=clock, sleep=time.sleep)
+        return Ses(client("sesv2"), rate_limit, suppress=settings.suppression == "account")
 
     def _encrypt_webhook_secret(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
         ciphertext = WebhookSecret(secret=secret, userinfo=userinfo)

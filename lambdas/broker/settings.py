@@ -42,6 +42,14 @@ class BrokerSettings(Settings):
     allow_http: bool  # plain HTTP webhooks, for local use only
     ses_calls_per_second: float  # SES's control plane: about one a second and account, not adjustable
 
+    # what one tenant may use
+    webhooks_per_instance: int
+    bindings_per_instance: int  # twice as many while they are rotated
+    instances_per_organization: int
+    confirmation_mails_per_day: int  # to one address, from all tenants
+    allowed_public_suffixes: str  # comma-separated: public suffixes that may be an instance's domain
+    suppression: str  # of new configuration sets: account (SES's list, shared by all tenants) or off
+
     # the privatelink service; an empty VPC: not offered
     privatelink_vpc_id: str
     privatelink_subnet_ids: str  # comma-separated; empty: every subnet of the VPC in a zone that has the service

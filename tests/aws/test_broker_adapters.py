@@ -182,6 +182,23 @@ def test_a_subscription_that_was_removed_does_not_count_as_wanted() -> None:
     sns.subscribe.assert_not_called()
 
 
+def test_an_address_that_may_get_no_more_mail_is_not_subscribed() -> None:
+    """Only a mail that would be sent is counted: an address that is subscribed already needs none."""
+    sns = client("sns")
+    asked: list[str] = []
+
+    def may_mail(email: str) -> bool:
+        asked.append(email)
+        return len(asked) == 1
+
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:aws:sns:us-east-1:123456789012:", may_mail=may_mail)
+    arn = topics.ensure("t", {})
+    assert [topics.subscribe(arn, email) for email in ("a@b.cc", "a@b.cc", "c@d.ee")] == [True, True, False]
+    assert asked == ["a@b.cc", "c@d.ee"]
+    [left] = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    assert left["Endpoint"] == "a@b.cc"  # better the former address than nobody
+
+
 # -- Route 53 ------------------------------------------------------------------------------------------------------
 
 

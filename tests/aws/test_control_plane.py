@@ -49,6 +49,12 @@ def test_a_configuration_set_requires_tls_and_suppresses(client: FakeSesV2) -> N
     assert client.sets == {}
 
 
+def test_an_operator_can_leave_the_shared_suppression_list_aside(client: FakeSesV2) -> None:
+    """An empty list of reasons overrides the account's."""
+    Ses(client, Counted(), suppress=False).ensure_configuration_set("s", TAGS)  # type: ignore[arg-type]
+    assert client.sets["s"]["SuppressionOptions"] == {"SuppressedReasons": []}
+
+
 def test_an_identity_has_its_set_as_default_and_is_made_once(client: FakeSesV2) -> None:
     """The DKIM tokens and their zone come from SES."""
     ses(client).ensure_configuration_set("s", TAGS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, VersionConflict
+from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, OrganizationFull, VersionConflict
 from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.aws.ec2.vpc_endpoints import Endpoint
 from lambdas.aws.errors import NotOurs, Throttled
@@ -83,11 +83,14 @@ class FakeTable:
     bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
     binding_claims: dict[str, str] = field(default_factory=dict)
     domains: dict[str, Claim] = field(default_factory=dict)
+    organizations: dict[str, set[str]] = field(default_factory=dict)
 
     def instance(self, instance_id: str) -> Instance | None:
         return self.instances.get(instance_id)
 
-    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+    def save_instance(
+        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+    ) -> Instance:
         self._check(self.instances.get(instance.id), instance.version)
         for domain in (claim, release):
             if domain and domain in self.domains and self.domains[domain].instance_id != instance.id:
@@ -100,6 +103,14 @@ class FakeTable:
             self.domains[claim] = Claim(
                 domain=claim, instance_id=instance.id, organization_guid=instance.organization_guid
             )
+        members = self.organizations.get(instance.organization_guid, set())
+        if room and instance.id not in members and len(members) >= room:
+            self.domains.pop(claim, None)
+            raise OrganizationFull
+        if room:
+            self.organizations[instance.organization_guid] = members | {instance.id}
+        if leave:
+            self.organizations[instance.organization_guid] = members - {instance.id}
         if release:
             self.domains.pop(release, None)
         self.instances[instance.id] = saved = replace(instance, version=instance.version + 1)
@@ -247,14 +258,16 @@ class FakeTopics:
     """lambdas.aws.sns.topics."""
 
     topics: dict[str, set[str]] = field(default_factory=dict)
+    may_mail: bool = True
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
         arn = f"arn:aws:sns:us-east-1:123456789012:{name}"
         self.topics.setdefault(arn, set())
         return arn
 
-    def subscribe(self, topic_arn: str, email: str) -> None:
-        self.topics[topic_arn] = {email}
+    def subscribe(self, topic_arn: str, email: str) -> bool:
+        self.topics[topic_arn] = {email} if self.may_mail else set()
+        return self.may_mail
 
     def confirmed(self, topic_arn: str, email: str) -> bool:
         return False

@@ -22,6 +22,7 @@ from lambdas.broker.instances.queries import InstanceQueries
 from lambdas.broker.instances.ses_steps import SesSteps
 from lambdas.broker.instances.updating import Updating
 from lambdas.broker.instances.webhook_changes import WebhookChanges
+from lambdas.broker.limits import Limits
 from lambdas.broker.operations.cleanup import Cleanup
 from lambdas.broker.operations.engine import Engine
 from lambdas.broker.operations.requests import Operations
@@ -86,6 +87,12 @@ def settings(**changes: Any) -> BrokerSettings:
         "allowed_cidrs": "",
         "allow_http": False,
         "ses_calls_per_second": 1.0,
+        "webhooks_per_instance": 20,
+        "bindings_per_instance": 40,
+        "instances_per_organization": 100,
+        "confirmation_mails_per_day": 10,
+        "allowed_public_suffixes": "",
+        "suppression": "account",
         "privatelink_vpc_id": "",
         "privatelink_subnet_ids": "",
         "privatelink_cidrs": "",
@@ -167,6 +174,7 @@ class World:
             unbinding=unbinding,
             settings=self.settings,
             rules=rules,
+            limits=Limits.of(self.settings, gated(self.table)),
             new_id=lambda: next(self._ids),
             new_secret=lambda: f"whsec_{next(self._ids)}",
         )
@@ -313,6 +321,7 @@ class World:
             "domains": self.table.domains,
             "binding claims": self.table.binding_claims,
             "referrers": {i.id: i.referrers for i in self.table.instances.values() if i.referrers},
+            "members": {guid: ids for guid, ids in self.table.organizations.items() if ids},
             "bindings": {i.id: i.bindings for i in self.table.instances.values() if i.bindings},
         }
         return {name: dict(values) for name, values in found.items() if values}

@@ -15,7 +15,7 @@ from lambdas.domain.tenants.dns_records import Dkim
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
-    from types_boto3_sesv2.literals import EventTypeType
+    from types_boto3_sesv2.literals import EventTypeType, SuppressionListReasonType
     from types_boto3_sesv2.type_defs import DkimAttributesTypeDef, TagTypeDef
 
 EVENTS: "tuple[EventTypeType, ...]" = (
@@ -26,6 +26,7 @@ EVENTS: "tuple[EventTypeType, ...]" = (
     "DELIVERY_DELAY",
     "RENDERING_FAILURE",
 )
+SUPPRESSED: "tuple[SuppressionListReasonType, ...]" = ("BOUNCE", "COMPLAINT")
 DEFAULT_DKIM_ZONE = "dkim.amazonses.com"  # only for an endpoint that names none: SES itself always does
 INSTANCE_TAG = "ses-feedback:instance-id"
 
@@ -43,14 +44,19 @@ class Identity:
 
 
 class Ses:
-    """What the broker asks of SES. *pace* is called before each call and may raise Throttled."""
+    """What the broker asks of SES. *pace* is called before each call and may raise Throttled.
 
-    def __init__(self, client: "SESV2Client", rate_limit: Callable[[], None]) -> None:
+    *suppress*: whether new configuration sets use the account's suppression list, which all tenants share.
+    """
+
+    def __init__(self, client: "SESV2Client", rate_limit: Callable[[], None], *, suppress: bool = True) -> None:
         self._client = client
         self._rate_limit = rate_limit
+        self._suppressed = SUPPRESSED if suppress else ()
 
     def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
-        """Make the set: TLS required, reputation metrics, bounces and complaints suppressed; paused without *sending*.
+        """Make the set: TLS required, reputation metrics, addresses suppressed as the operator chose; paused
+        without *sending*.
 
         One that is there stays as it is.
         """
@@ -61,7 +67,7 @@ class Ses:
                 DeliveryOptions={"TlsPolicy": "REQUIRE"},
                 ReputationOptions={"ReputationMetricsEnabled": True},
                 SendingOptions={"SendingEnabled": sending},
-                SuppressionOptions={"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+                SuppressionOptions={"SuppressedReasons": list(self._suppressed)},
                 Tags=_tags(tags),
             )
 

@@ -1,6 +1,6 @@
 """SNS topics that tell people by e-mail: an instance's alerts, a binding's digests. Encrypted with the stack's key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,11 +15,21 @@ DELETED = "Deleted"  # how SNS lists a subscription for three days after it was 
 _GONE = ("NotFound", "NotFoundException")
 
 
-class Topics:
-    """Makes, subscribes and removes topics. *arn_prefix* is all of a topic's ARN but its name."""
+def _always(_: str) -> bool:
+    return True
 
-    def __init__(self, client: "SNSClient", *, key_arn: str, arn_prefix: str) -> None:
+
+class Topics:
+    """Makes, subscribes and removes topics. *arn_prefix* is all of a topic's ARN but its name.
+
+    *may_mail* says whether an address may get another confirmation mail, and counts it.
+    """
+
+    def __init__(
+        self, client: "SNSClient", *, key_arn: str, arn_prefix: str, may_mail: Callable[[str], bool] = _always
+    ) -> None:
         self._client = client
+        self._may_mail = may_mail
         self._key_arn = key_arn
         self._arn_prefix = arn_prefix
 
@@ -38,17 +48,22 @@ class Topics:
         )
         return answer["TopicArn"]
 
-    def subscribe(self, topic_arn: str, email: str) -> None:
-        """Have *email* alone subscribed. It confirms by a link; SNS sends a new one each time it is asked."""
-        wanted = False
-        for endpoint, arn in self._subscriptions(topic_arn):
-            if endpoint == email:
-                wanted = wanted or arn != DELETED
-            elif arn.startswith("arn:"):  # an unconfirmed one cannot be removed; it vanishes after 48 h
+    def subscribe(self, topic_arn: str, email: str) -> bool:
+        """Have *email* alone subscribed; False when it had its confirmation mails for today, so that nothing changes.
+
+        The address confirms by a link; SNS sends a new one each time it is asked.
+        """
+        subscriptions = self._subscriptions(topic_arn)
+        wanted = any(endpoint == email and arn != DELETED for endpoint, arn in subscriptions)
+        if not wanted and not self._may_mail(email):
+            return False
+        for endpoint, arn in subscriptions:
+            if endpoint != email and arn.startswith("arn:"):  # an unconfirmed one cannot be removed; it ends after 48 h
                 with ignoring(*_GONE):
                     self._client.unsubscribe(SubscriptionArn=arn)
         if not wanted:
             self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
+        return True
 
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* has confirmed its subscription."""

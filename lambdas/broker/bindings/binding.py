@@ -13,6 +13,7 @@ from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
 from lambdas.broker.bindings.predecessor import FromPredecessor, take_over
 from lambdas.broker.bindings.unbinding import Unbinding, without
+from lambdas.broker.limits import Limits
 from lambdas.broker.operations.requests import retry_on_conflict
 from lambdas.broker.osb.catalog import SES_SERVICE, plans
 from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
@@ -46,6 +47,7 @@ class Binder:
     unbinding: Unbinding
     settings: BrokerSettings
     rules: WebhookRules
+    limits: Limits
     new_id: Callable[[], str]
     new_secret: Callable[[], str]
 
@@ -76,6 +78,7 @@ class Binder:
         link = self._link(instance, taken_over.request.privatelink_instance_id)
         self.makers[instance.service_id].check_room()
         intent = self._intent(instance, binding_id, asked, taken_over, now=now)
+        self.limits.check(instance, intent)
         intent = replace(intent, version=known.version if known else 0)
         return self._make(self._record(intent, instance, link), now=now)
 

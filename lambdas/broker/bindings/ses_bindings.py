@@ -48,7 +48,7 @@ class Topics(Protocol):
     """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
-    def subscribe(self, topic_arn: str, email: str) -> None: ...
+    def subscribe(self, topic_arn: str, email: str) -> bool: ...
     def confirmed(self, topic_arn: str, email: str) -> bool: ...
     def remove(self, topic_arn: str) -> None: ...
 
@@ -141,7 +141,11 @@ class SesBindings:
         arn = self.topics.ensure(
             aws_names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)}
         )
-        self.topics.subscribe(arn, binding.effective.notification_email)
+        if not self.topics.subscribe(arn, binding.effective.notification_email):
+            raise QuotaExceeded(
+                "notification_email: this address got all the confirmation mails that one address may get today; bind "
+                "again tomorrow (UTC), or ask the operator"
+            )
         settings = WebhookSettings(
             url=arn,
             events=binding.effective.notification_events or EMAIL_EVENTS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken
+from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, OrganizationFull
 from lambdas.aws.errors import Throttled
 from lambdas.aws.ses.control_plane import Identity
 from lambdas.broker.instances.ses_steps import in_operators_zone, may_neighbour
@@ -20,7 +20,7 @@ from lambdas.broker.operations.requests import (
 )
 from lambdas.broker.osb import parameters
 from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, plans, privatelink_service_name
-from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict
+from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict, QuotaExceeded
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.domain_names import generated
@@ -32,7 +32,9 @@ class Store(Protocol):
     lambdas.aws.dynamodb.broker.broker_table."""
 
     def instance(self, instance_id: str) -> Instance | None: ...
-    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance: ...
+    def save_instance(
+        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+    ) -> Instance: ...
     def claims_related(self, domain: str) -> tuple[Claim, ...]: ...
 
 
@@ -111,7 +113,13 @@ class Provisioning:
         if wanted.domain:
             self._check_domain(wanted)
         try:
-            made = self.store.save_instance(wanted, claim=wanted.domain)
+            room = self.settings.instances_per_organization
+            made = self.store.save_instance(wanted, claim=wanted.domain, room=room)
+        except OrganizationFull:
+            raise QuotaExceeded(
+                f"the organization has {room} service instances, as many as it may have; delete one that is no longer "
+                "used, or ask the operator"
+            ) from None
         except DomainTaken:
             raise DomainConflict(f"{wanted.domain}, or a domain above it, is held by another tenant") from None
         self.operations.enqueue(made)

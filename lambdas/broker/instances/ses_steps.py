@@ -43,7 +43,7 @@ class Topics(Protocol):
     """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
-    def subscribe(self, topic_arn: str, email: str) -> None: ...
+    def subscribe(self, topic_arn: str, email: str) -> bool: ...
     def remove(self, topic_arn: str) -> None: ...
 
 
@@ -164,8 +164,8 @@ class SesSteps:
     def _ensure_alerts(self, instance: Instance) -> StepOutcome:
         email = _ses(instance).admin_email
         arn = self.topics.ensure(aws_names.alert_topic(instance.id), tags(instance))
-        self.topics.subscribe(arn, email)
-        return StepDone({"alert_topic_arn": arn, "alert_email": email})
+        asked = self.topics.subscribe(arn, email)
+        return StepDone({"alert_topic_arn": arn, "alert_email": email, "confirmation_withheld": not asked})
 
     def _remove_alerts(self, instance: Instance) -> StepOutcome:
         self.topics.remove(self.topic_arn_prefix + aws_names.alert_topic(instance.id))

@@ -109,7 +109,8 @@ class Updating:
         wanted = parameters.update_ses(given, current=known.ses, domain=known.domain)
         parameters.check_mail_from(wanted.ses, known.domain)
         changes = self.webhooks.changes(known, wanted.bindings)
-        if wanted.ses == known.ses and not changes:
+        due = "admin_email" in given and known.made.confirmation_withheld
+        if wanted.ses == known.ses and not changes and not due:
             return None
         return replace(
             self.operations.begin(OperationKind.UPDATE, now=now),

@@ -76,7 +76,9 @@ class Instances(Protocol):
     def instance(self, instance_id: str) -> Instance | None:
         """The instance as it is now."""
 
-    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+    def save_instance(
+        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+    ) -> Instance:
         """Write it if nobody did in between; VersionConflict else."""
 
 
@@ -212,8 +214,9 @@ class Engine:
             lease_until=None,
             past=past_operations(instance, operation),
         )
-        if release and ended.claimed:
-            ended = self.instances.save_instance(replace(ended, claimed=False), release=ended.domain)
+        if release:
+            domain = ended.domain if ended.claimed else ""
+            ended = self.instances.save_instance(replace(ended, claimed=False), release=domain, leave=True)
         else:
             ended = self.instances.save_instance(ended)
         self.log_step(f"{operation.kind} {state}", ended)

@@ -20,7 +20,9 @@ class Store(Protocol):
     """Where instances are remembered; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
 
     def instance(self, instance_id: str) -> Instance | None: ...
-    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance: ...
+    def save_instance(
+        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+    ) -> Instance: ...
 
 
 class TaskQueue(Protocol):

@@ -125,7 +125,11 @@ class Renderer:
     def updated(self, before: Instance, after: Instance) -> str:
         """An update's description at its end: the DNS records and the confirmation that are due now."""
         parts = ["Updated.", self._changed_records(before, after)]
-        if before.ses and after.ses and before.ses.admin_email != after.ses.admin_email:
+        if (
+            before.ses
+            and after.ses
+            and (before.ses.admin_email != after.ses.admin_email or after.made.confirmation_withheld)
+        ):
             parts.append(self._confirm(after))
         return " ".join(part for part in parts if part)
 
@@ -164,6 +168,12 @@ class Renderer:
         )
 
     def _confirm(self, instance: Instance) -> str:
+        if instance.made.confirmation_withheld:
+            return (
+                f"{instance.made.alert_email} was not sent a confirmation mail: it got all that one address may get "
+                "in a day. Update the service instance with the same admin_email tomorrow (UTC), or ask the operator; "
+                "until then alarms reach nobody."
+            )
         return (
             f"{instance.made.alert_email} gets a mail from AWS Notifications whose link has to be opened, or alarms "
             "reach nobody."

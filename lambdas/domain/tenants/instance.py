@@ -134,6 +134,7 @@ class Made:
     dkim_zone: str = ""
     alert_topic_arn: str = ""
     alert_email: str = ""
+    confirmation_withheld: bool = False  # alert_email had its confirmation mails for that day
     endpoint_id: str = ""
     security_group_id: str = ""
     hostname: str = ""

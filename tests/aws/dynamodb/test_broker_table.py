@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.aws.dynamodb.broker.broker_table import BrokerTable, DomainTaken, VersionConflict
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable, DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingState,
@@ -187,3 +187,22 @@ def test_intents_are_listed_until_they_end(table: BrokerTable) -> None:
     assert table.stale_intents(before=late) == ()
     table.save_binding(replace(saved, state=BindingState.LEAVING))
     assert table.stale_intents(before=late) == (("i1", "b1"),)
+
+
+def test_an_organization_has_room_for_so_many_instances(table: BrokerTable) -> None:
+    """Written with the instance or not at all; joining twice is once, leaving makes room."""
+    first = table.save_instance(instance("i1"), room=2)
+    table.save_instance(instance("i2", domain="b.gov"), claim="b.gov", room=2)
+    with pytest.raises(OrganizationFull):
+        table.save_instance(instance("i3", domain="c.gov"), claim="c.gov", room=2)
+    assert table.instance("i3") is None
+    assert table.claims_related("c.gov") == ()
+    first = table.save_instance(first, room=2)
+    table.save_instance(instance("i4", organization="org-2", domain="c.gov"), room=2)
+    assert table.members("org-1") == {"i1", "i2"}
+    table.save_instance(first, leave=True)
+    assert table.members("org-1") == {"i2"}
+    assert table.members("org-3") == frozenset()
+    table.save_instance(instance("i3", domain="c.gov"), room=2)
+    with pytest.raises(DomainTaken):
+        table.save_instance(instance("i5", "org-5", "b.gov"), claim="b.gov", room=2)

@@ -6,6 +6,7 @@
     instance#<id>   | binding#<id>       | record (JSON of `Binding`), version, expires_at once it is a tombstone
     binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
     domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain
+    organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
     operations      | <instance id>      | started_at: operations that have not ended, for the sweep
 
@@ -35,10 +36,15 @@ TOMBSTONE_FOR = timedelta(days=30)  # a platform polls for a week at most (maxim
 DOMAINS = "domains"
 INTENTS = "intents"
 OPERATIONS = "operations"
+ORGANIZATIONS = "organizations"
 
 
 class VersionConflict(Exception):
     """Somebody else wrote the record in between: read it again and decide anew."""
+
+
+class OrganizationFull(Exception):
+    """The organization has as many instances as it may have."""
 
 
 class DomainTaken(Exception):
@@ -80,19 +86,33 @@ class BrokerTable:
                 if instance.state is not InstanceState.GONE:
                     yield instance
 
-    def save_instance(self, instance: Instance, *, claim: str = "", release: str = "") -> Instance:
+    def save_instance(
+        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+    ) -> Instance:
         """Write *instance* if nobody did since it was read, and return it with its new version.
 
-        *claim* takes a domain for it in the same transaction, *release* gives one back. Raises VersionConflict, and
-        DomainTaken when the domain or one above it is held by another organization or, itself, by another instance.
+        In the same transaction *claim* takes a domain for it and *release* gives one back; with *room*, the instance
+        becomes a member of its organization, which may have so many, and with *leave* it is one no longer. Raises
+        VersionConflict, OrganizationFull, and DomainTaken when the domain or one above it is held by another
+        organization or, itself, by another instance.
         """
         saved = replace(instance, version=instance.version + 1)
         actions = [self._put_record(_instance_key(saved.id), saved, _ended(saved)), self._listing(saved)]
+        if leave:
+            actions.append(self._leave_organization(saved))
+        if room:
+            actions.append(self._join_organization(saved, room))
         domain_actions = [*self._claim(saved, claim)] if claim else []
         if release:
             domain_actions.append(self._release(saved.id, release))
-        self._transact(actions + domain_actions, domains_from=len(actions))
+        organization_at = len(actions) - 1 if room else None
+        self._transact(actions + domain_actions, domains_from=len(actions), organization_at=organization_at)
         return saved
+
+    def members(self, organization_guid: str) -> frozenset[str]:
+        """The ids of the organization's instances."""
+        item = self._get({"pk": ORGANIZATIONS, "sk": organization_guid})
+        return frozenset() if item is None else item.get("members", frozenset())
 
     def claims_related(self, domain: str) -> tuple[Claim, ...]:
         """The claims on *domain*, on those above it and on those below it."""
@@ -167,6 +187,29 @@ class BrokerTable:
         item = {**key, "touched_at": instance.operation.touched_at.isoformat()}
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
+    def _join_organization(self, instance: Instance, room: int) -> "TransactWriteItemTypeDef":
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": to_item({"pk": ORGANIZATIONS, "sk": instance.organization_guid}),
+                "UpdateExpression": "ADD members :ids",
+                "ConditionExpression": (
+                    "attribute_not_exists(members) OR contains(members, :id) OR size(members) < :room"
+                ),
+                "ExpressionAttributeValues": to_item({":ids": {instance.id}, ":id": instance.id, ":room": room}),
+            }
+        }
+
+    def _leave_organization(self, instance: Instance) -> "TransactWriteItemTypeDef":
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": to_item({"pk": ORGANIZATIONS, "sk": instance.organization_guid}),
+                "UpdateExpression": "DELETE members :ids",
+                "ExpressionAttributeValues": to_item({":ids": {instance.id}}),
+            }
+        }
+
     def _claim(self, instance: Instance, domain: str) -> "Iterator[TransactWriteItemTypeDef]":
         yield {
             "Put": {
@@ -224,7 +267,13 @@ class BrokerTable:
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    def _transact(self, actions: "Sequence[TransactWriteItemTypeDef]", *, domains_from: int) -> None:
+    def _transact(
+        self,
+        actions: "Sequence[TransactWriteItemTypeDef]",
+        *,
+        domains_from: int,
+        organization_at: int | None = None,
+    ) -> None:
         try:
             self._client.transact_write_items(TransactItems=actions)
         except ClientError as error:
@@ -233,6 +282,8 @@ class BrokerTable:
             reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
             if "ConditionalCheckFailed" in reasons[domains_from:]:
                 raise DomainTaken from error
+            if organization_at is not None and reasons[organization_at] == "ConditionalCheckFailed":
+                raise OrganizationFull from error
             raise VersionConflict from error
 
     def _read(self, key: dict[str, str], kind: "type[T]") -> "T | None":
