@@ -82,7 +82,7 @@ def test_instances_of_an_organization_are_bounded() -> None:
     refused(broker.provision("i3", **LINK))
     assert broker.table.instance("i3") is None
     assert "c.gov" not in broker.table.domains
-    elsewhere = {"parameters": {**ADMIN, "domain": "c.gov"}, "organization_guid": "org-2"}
+    elsewhere: dict[str, Any] = {"parameters": {**ADMIN, "domain": "c.gov"}, "organization_guid": "org-2"}
     assert broker.provision("i4", **elsewhere).status == 202
     assert broker.provision("i2", parameters={**ADMIN, "domain": "b.gov"}).status == 202  # the same again
     broker.gate.failing["FakeSes.ensure_identity"] = RuntimeError("AWS has a bad day")

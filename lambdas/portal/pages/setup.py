@@ -48,8 +48,8 @@ class Topics(Protocol):
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* opened its link."""
 
-    def subscribe(self, topic_arn: str, email: str) -> None:
-        """Ask again."""
+    def subscribe(self, topic_arn: str, email: str) -> bool:
+        """Ask again; False if the address got all the confirmation mails it may get today."""
 
 
 LookUp = Callable[[Sequence[DnsRecord]], Sequence[LookedUp]]
