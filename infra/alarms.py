@@ -1,5 +1,7 @@
 """Who is told when something stands still: the operator topic, and the alarms that publish to it."""
 
+import re
+
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -72,19 +74,27 @@ class Operator(Construct):
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm
 
-    def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, because: str) -> None:
-        """Alarm on the first message of a dead-letter queue, and on one that nobody took in three days."""
+    def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, name: str, because: str) -> None:
+        """Alarm on the first message of a dead-letter queue, and on one that nobody took in three days.
+
+        *name* is the queue's in the stack's outputs, for the commands that the alarm names.
+        """
+        advice = (
+            f"`python -m ops dlq list {name}` shows them, `python -m ops dlq redrive {name}` sends them back when the "
+            "cause is repaired."
+        )
         self.alarm(
             f"{id}Depth",
             queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(5), statistic="Maximum"),
             above=0,
-            because=f"{because} `python -m ops` lists and redrives them.",
+            because=f"{because} {advice}",
         )
         self.alarm(
             f"{id}Age",
             queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
             above=_UNREAD.to_seconds(),
-            because=f"{because} The oldest waits for {_UNREAD.to_days()} days and is lost after {_LOST_IN.to_days()}.",
+            because=f"{because} The oldest waits for {_UNREAD.to_days()} days and is lost after {_LOST_IN.to_days()}. "
+            f"{advice}",
         )
 
     def watch_age(self, id: str, queue: sqs.IQueue, *, above: Duration, because: str) -> None:
@@ -100,12 +110,16 @@ class Operator(Construct):
     def watch_errors(self, id: str, function: lambda_.IFunction, *, because: str) -> None:
         """Alarm when a function fails, or is throttled, in three five-minute periods running."""
         five = Duration.minutes(5)
-        self.alarm(f"{id}Errors", function.metric_errors(period=five), above=0, because=because, periods=3)
+        advice = f"`python -m ops errors {output_name(id)}` shows its errors."
+        self.alarm(
+            f"{id}Errors", function.metric_errors(period=five), above=0, because=f"{because} {advice}", periods=3
+        )
         self.alarm(
             f"{id}Throttles",
             function.metric_throttles(period=five),
             above=0,
-            because=f"{because} Lambda throttled it: the account's concurrency is used up.",
+            because=f"{because} Lambda throttled it: the account's concurrency is used up. "
+            "`python -m ops doctor` shows the quota.",
             periods=3,
         )
 
@@ -124,6 +138,11 @@ class Operator(Construct):
             because=because,
             periods=periods,
         )
+
+
+def output_name(id: str) -> str:
+    """A function's name in the stack's outputs: `reputation-sweep` for the construct `ReputationSweep`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", id).lower()
 
 
 def _recoveries(scope: Operator, topic: sns.ITopic) -> events.CfnRule:

@@ -43,6 +43,7 @@ class Broker(Construct):
             "Operations",
             shared=shared,
             timeout=_WORK,
+            name="operations",
             because="An operation of the broker got stuck.",
         )
         self._settings = _settings(self, shared, storage, deliveries, event_topic_arn, portal_url)
@@ -68,7 +69,8 @@ class Broker(Construct):
             "CleanupFailures",
             "CleanupFailures",
             service="broker",
-            because="What a bind or unbind left could not be removed for 15 minutes: look at the sweep's log.",
+            because="What an interrupted bind or unbind left could not be removed for 15 minutes. "
+            "`python -m ops errors sweep` shows why.",
             periods=3,
         )
 

@@ -17,10 +17,14 @@ _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
 _TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.PREFIX}*"
 _WIDE = "Alert and digest topics carry our prefix and the instance's or binding's id."
 _ALARMING = {  # metrics that the functions count
-    "DeliveriesExpired": "Events were not delivered within 14 days, and are gone.",
-    "DeliveriesUnreadable": "Parked deliveries cannot be read; they were moved aside and are kept until they expire.",
-    "DeliveriesNotKept": "Deliveries were made, but could not be kept for replay.",
-    "ReleaseFaults": "A webhook's parked deliveries could not be released; the next run tries again.",
+    "DeliveriesExpired": "Events were not delivered within 14 days, and are gone. "
+    "`python -m ops webhooks list --unwell` shows webhooks that fail.",
+    "DeliveriesUnreadable": "Parked deliveries cannot be read; they were moved aside and are kept until they expire. "
+    "`python -m ops errors release` names them.",
+    "DeliveriesNotKept": "Deliveries were made, but could not be kept for replay. "
+    "`python -m ops errors delivery` shows why.",
+    "ReleaseFaults": "A webhook's parked deliveries could not be released; the next run tries again. "
+    "`python -m ops errors release` shows why.",
 }
 
 
@@ -34,11 +38,16 @@ class Deliveries(Construct):
             "Deliveries",
             shared=shared,
             timeout=TIMEOUT,
+            name="deliveries",
             because="Deliveries could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead
         shared.operator.watch_age(
-            "Deliveries", self.queue, above=Duration.minutes(30), because="Deliveries wait: delivery stands still."
+            "Deliveries",
+            self.queue,
+            above=Duration.minutes(30),
+            because="Deliveries wait: the delivery function does not keep up or fails. "
+            "`python -m ops errors delivery` shows its errors.",
         )
 
 

@@ -22,15 +22,24 @@ class Events(Construct):
             "Events",
             shared=shared,
             timeout=timeout,
+            name="events",
             because="Events of SES could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead
         self.undelivered = dead_letter_queue(
-            self, "Undelivered", shared=shared, because="SNS could not hand events to the queue."
+            self,
+            "Undelivered",
+            shared=shared,
+            name="subscription_dlq",
+            because="SNS could not hand events to the queue.",
         )
         self._subscribe()
         shared.operator.watch_age(
-            "Events", self.queue, above=Duration.minutes(15), because="Events of SES wait: feedback stands still."
+            "Events",
+            self.queue,
+            above=Duration.minutes(15),
+            because="Events of SES wait: the feedback function does not keep up or fails. "
+            "`python -m ops errors feedback` shows its errors.",
         )
 
     def _subscribe(self) -> None:

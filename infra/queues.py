@@ -16,11 +16,13 @@ class QueuePair(Construct):
     """A `queue` for a function with *timeout*, and `dead`, where its messages go after as many receives as pass in a
     day: a message comes back after the visibility timeout, whether its function failed or was throttled."""
 
-    def __init__(self, scope: Construct, id: str, *, shared: SharedResources, timeout: Duration, because: str) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, shared: SharedResources, timeout: Duration, name: str, because: str
+    ) -> None:
         super().__init__(scope, id)
         visibility = VISIBILITY_FACTOR * int(timeout.to_seconds())
         receives = -(-int(THROTTLED_FOR.to_seconds()) // visibility)
-        self.dead = dead_letter_queue(self, "Dead", shared=shared, because=because)
+        self.dead = dead_letter_queue(self, "Dead", shared=shared, name=f"{name}_dlq", because=because)
         self.queue = sqs.Queue(
             self,
             "Queue",
@@ -34,8 +36,8 @@ class QueuePair(Construct):
         )
 
 
-def dead_letter_queue(scope: Construct, id: str, *, shared: SharedResources, because: str) -> sqs.Queue:
-    """A queue for what failed, watched by the operator's alarms."""
+def dead_letter_queue(scope: Construct, id: str, *, shared: SharedResources, name: str, because: str) -> sqs.Queue:
+    """A queue for what failed, watched by the operator's alarms, which call it *name* as the stack's outputs do."""
     queue = sqs.Queue(
         scope,
         id,
@@ -51,5 +53,5 @@ def dead_letter_queue(scope: Construct, id: str, *, shared: SharedResources, bec
         "Serverless-SQSRedrivePolicy",
         because="It is a dead-letter queue: the end of the line, watched by alarms.",
     )
-    shared.operator.watch_dead_letters(scope.node.id + id, queue, because=because)
+    shared.operator.watch_dead_letters(scope.node.id + id, queue, name=name, because=because)
     return queue

@@ -44,7 +44,11 @@ class Reputation(Construct):
         for function in (self.function, self.sweep):
             _allow(function, shared, storage, deliveries)
         self.failures = dead_letter_queue(
-            self, "Failures", shared=shared, because="Changes of counters could not be judged."
+            self,
+            "Failures",
+            shared=shared,
+            name="reputation_dlq",
+            because="Changes of counters could not be evaluated.",
         )
         self._follow(storage)
         self.sweep.run_every(_SWEEP)
@@ -52,7 +56,8 @@ class Reputation(Construct):
             "OverdueTransitions",
             "OverdueTransitions",
             service="reputation",
-            because="A warning, pause or recovery was decided 15 minutes ago and could not be acted on. It is retried.",
+            because="A warning, pause or recovery was decided 15 minutes ago and could not be enforced. It is retried. "
+            "`python -m ops errors reputation-sweep` shows why, `python -m ops reputation --all` what is undone.",
         )
 
     def _function(

@@ -20,6 +20,11 @@ CONTEXT = {
 }
 
 
+def instance_name(instance_id: str) -> str:
+    """The name under which a tenant of this platform created the instance."""
+    return f"mail-{instance_id[:8]}"
+
+
 class BrokerRefused(Exception):
     """The broker answered with an error: `status`, and the body's `error` and `description`."""
 
@@ -82,7 +87,7 @@ class Broker:
         offer = self.offer(service)
         body = {
             **offer.query,
-            "context": CONTEXT,
+            "context": {**CONTEXT, "instance_name": instance_name(instance_id)},
             "organization_guid": ORGANIZATION,
             "space_guid": SPACE,
             "parameters": parameters,
@@ -93,7 +98,8 @@ class Broker:
     def update(self, instance_id: str, parameters: dict[str, Any], *, service: str = "aws-ses") -> str:
         """Update and wait; the last description of the operation. Raises OperationFailed."""
         offer = self.offer(service)
-        body = {"service_id": offer.service_id, "context": CONTEXT, "parameters": parameters}
+        context = {**CONTEXT, "instance_name": instance_name(instance_id)}
+        body = {"service_id": offer.service_id, "context": context, "parameters": parameters}
         path = f"/v2/service_instances/{instance_id}"
         return self._finished(path, offer, *self._call("PATCH", path, json=body, query={"accepts_incomplete": "true"}))
 

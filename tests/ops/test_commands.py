@@ -5,37 +5,17 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from ops.__main__ import app
 from ops.version import version
+from tests.ops.typing_in import commands, parsed
 from tests.ops.world import Ops
 
-ROOT = typer.main.get_command(app)
 _EXAMPLE = re.compile(r"^ +python -m ops (.*)$", re.M)
-
-
-def commands(group: Any = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The words of every command."""
-    if not hasattr(group, "commands"):
-        yield path
-        return
-    for name, command in group.commands.items():
-        yield from commands(command, (*path, name))
-
-
-def parsed(words: list[str]) -> None:
-    """Parse words as the command line does, without running anything. Raises click's UsageError."""
-    command: Any = ROOT
-    while hasattr(command, "commands"):
-        command, words = command.commands[words[0]], words[1:]
-    command.make_context("ops", list(words))
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)

@@ -1,0 +1,125 @@
+"""Operators' commands on the stack as it is deployed, typed as a person types them."""
+
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+
+import pytest
+
+from local.tenant.osb import instance_name
+from local.tenant.receiver import Receiver
+from tests.infra.test_alarm_advice import advice
+from tests.journey.conftest import Ops, Stack
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(stack: Stack) -> Mapping[str, str]:
+    """An operator's, for the embedded AWS."""
+    return {
+        **os.environ,
+        "AWS_ENDPOINT_URL": stack.facts["aws_endpoint_url"],
+        "AWS_REGION": stack.facts["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def typed(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m ops WORDS | cat`, in a process of its own."""
+    command = [sys.executable, "-m", "ops", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment(stack), check=False, timeout=120
+    )
+
+
+def on_a_terminal(stack: Stack, columns: int, *words: str) -> list[str]:
+    """The lines that `python -m ops WORDS` writes to a terminal so wide, without colours."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    shown = {name: value for name, value in environment(stack).items() if name not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ops", *words], stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=shown
+    ) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while chunk := os.read(ours, 65_536):
+                text += chunk
+        except OSError:  # a terminal that nobody writes to any more
+            pass
+    os.close(ours)
+    assert process.returncode == 0, text
+    return re.sub(r"\x1b\[[0-9;]*m", "", text.decode()).splitlines()
+
+
+def test_ids_stay_whole_and_tenants_have_their_names_on_terminals_and_in_pipes(
+    stack: Stack, receiver: Receiver
+) -> None:
+    """At 80 and at 120 columns, and in a pipe, where a row is a line."""
+    tenant = stack.tenant(receiver.url())
+    for columns in (80, 120):
+        lines = on_a_terminal(stack, columns, "webhooks", "list", "--instance", tenant.instance_id)
+        assert max(map(len, lines)) <= columns
+        assert sum(tenant.instance_id in line for line in lines) == 1
+        assert any(instance_name(tenant.instance_id) in line for line in lines)
+    piped = typed(stack, "webhooks", "list", "--instance", tenant.credentials["domain"])
+    (row,) = [line for line in piped.stdout.splitlines() if tenant.instance_id in line]
+    assert {instance_name(tenant.instance_id), "demo", "dev", tenant.credentials["domain"]} <= set(row.split())
+    assert "\x1b" not in piped.stdout
+
+
+def test_what_every_alarm_advises_can_be_done(stack: Stack) -> None:
+    """Each command that an alarm of the deployed stack names runs, and says nothing of a queue that is not there."""
+    alarms = stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    commands = {tuple(words) for alarm in alarms for words in advice(alarm.get("AlarmDescription", ""))}
+    assert len(commands) > 10
+    for words in sorted(commands):
+        done = typed(stack, *words)
+        allowed = {0, 1} if words[0] == "doctor" else {0}  # it ends with 1 when it finds a problem
+        assert done.returncode in allowed, (words, done.stdout, done.stderr)
+
+
+def test_lost_changes_of_counters_have_the_deployed_function_evaluate_again(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """A message in its failure queue goes when every instance was evaluated."""
+    stack.tenant(receiver.url())
+    queue = stack.facts["queues"]["reputation_dlq"]
+    stack.client("sqs").send_message(QueueUrl=queue, MessageBody='{"DDBStreamBatchInfo": {"batchSize": 1}}')
+    (row,) = stack.eventually(
+        lambda: ops("dlq", "list", "reputation_dlq"), lambda rows: rows[0]["contents"] and rows[0]["messages"]
+    )
+    assert row["contents"][0]["about"] == "1 changes of counters"
+    assert ops("dlq", "redrive", "reputation_dlq")["moved"] == 1
+
+
+def test_the_brokers_password_rotates_as_the_broker_itself_confirms(stack: Stack, ops: Ops) -> None:
+    """Refused twice in a row, ended by retire, replaced at once by --now; the stack's own password is put back."""
+    secrets, stack_json = stack.client("secretsmanager"), stack.facts
+    arn = ops_secret(stack)
+    before = secrets.get_secret_value(SecretId=arn)["SecretString"]
+    try:
+        assert ops("broker", "rotate") == {"rotating": True, "checked": True}
+        ops("broker", "rotate", status=1)
+        assert ops("broker", "rotate", "--now") == {"rotating": False, "checked": True}
+        assert ops("broker", "retire") == {"rotating": False, "retired": False}
+        shown = ops("broker", "show", "--password")
+        assert shown["url"] == stack_json["broker_url"]
+        assert shown["password"] != stack_json["broker_password"]
+    finally:
+        secrets.put_secret_value(SecretId=arn, SecretString=before)
+
+
+def ops_secret(stack: Stack) -> str:
+    """The secret with the broker's credentials."""
+    outputs = stack.client("cloudformation").describe_stacks(StackName="ses-feedback")["Stacks"][0]["Outputs"]
+    return next(str(one["OutputValue"]) for one in outputs if one["OutputKey"] == "BrokerCredentialsSecretArn")
