@@ -13,6 +13,7 @@ from ops.drill import drill
 from ops.errors import errors
 from ops.portal import portal
 from ops.replay import replay
+from ops.trace import trace
 from ops.version import version
 
 STATUSES = "Exit status: 0 done, 1 not done (standard error says why), 2 wrongly typed."
@@ -48,6 +49,13 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command(epilog=examples("attempts", "attempts --instance mail.agency.gov --json"))(webhooks.attempts)
 app.command(epilog=examples("replay --binding BINDING --since 12h", "replay --binding BINDING --id msg_0a1b2c"))(replay)
 app.add_typer(dead_letters.app, name="dlq")
+app.command(
+    epilog=examples(
+        "trace 0100019aa1b2c3d4-11111111-2222-3333-4444-555555555555-000000",
+        "trace joe@example.org --instance mail.agency.gov --since 2d",
+        "trace msg_0a1b2c --json",
+    )
+)(trace)
 app.command(epilog=examples("errors", "errors delivery --since 12h"))(errors)
 app.add_typer(addresses.suppression, name="suppression")
 app.command(epilog=examples("resubscribe my-mail", "resubscribe mail.agency.gov"))(addresses.resubscribe)

@@ -123,3 +123,28 @@ def ops_secret(stack: Stack) -> str:
     """The secret with the broker's credentials."""
     outputs = stack.client("cloudformation").describe_stacks(StackName="ses-feedback")["Stacks"][0]["Outputs"]
     return next(str(one["OutputValue"]) for one in outputs if one["OutputKey"] == "BrokerCredentialsSecretArn")
+
+
+def test_what_happened_to_a_mail_is_found_by_its_id_its_recipient_and_its_webhook_id(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """A delivered one and one that bounced, through the deployed functions' logs and tables."""
+    tenant = stack.tenant(receiver.url())
+    receiver.wait_for(kind="webhook.test")
+    who = f"{tenant.instance_id[:8]}@shop.example"
+    delivered, bounced = tenant.mailbox.send(who), tenant.mailbox.send("bounce@shop.example")
+    [got] = receiver.wait_for(kind="email.delivered")
+    receiver.wait_for(kind="email.bounced")
+
+    def steps(*words: str) -> set[str]:
+        return {step["what"] for step in ops("trace", *words)["steps"]}
+
+    whole = {"event recorded", "attempt 1 succeeded", "delivered, can be replayed"}
+    stack.eventually(lambda: steps(delivered), lambda found: found >= whole)
+    assert steps(bounced) >= whole | {"bounce counted"}
+    assert steps(got.id) >= whole
+    assert steps(who) >= whole
+    assert steps(who, "--instance", instance_name(tenant.instance_id)) >= whole
+    piped = typed(stack, "trace", delivered, "--since", "1h")
+    assert sum(delivered in line and got.id in line for line in piped.stdout.splitlines()) >= 3
+    ops("trace", "nobody@shop.example", status=1)
