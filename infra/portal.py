@@ -46,6 +46,7 @@ class Portal(Construct):
             "Replays",
             shared=shared,
             timeout=_STEP,
+            name="replays",
             because="A replay that a tenant asked for got stuck.",
         )
         settings = _settings(self, shared, storage, deliveries, event_topic_arn)

@@ -16,7 +16,7 @@ def contents(queue: str, body: str) -> dict[str, str]:
     """`about`, the `instance` (empty if unknown) and the `details` of a message of dead-letter queue *queue*."""
     try:
         found = _READERS.get(queue, _event)(body)
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
         found = {"about": "unreadable", "details": f"{type(error).__name__}, {len(body)} characters"}
     return {"about": "", "instance": "", "details": "", **found}
 
@@ -63,8 +63,16 @@ def _stream(body: str) -> Contents:
     }
 
 
+def _replay(body: str) -> Contents:
+    """A replay that a tenant asked the portal for: its ids."""
+    value = json.loads(body)
+    ids = [f"{name} {text}" for name, text in value.items() if name.endswith("id") and name != "instance_id"]
+    return {"about": "replay", "instance": str(value.get("instance_id", "")), "details": ", ".join(ids)}
+
+
 _READERS: dict[str, Callable[[str], Contents]] = {
     "deliveries_dlq": _deliveries,
     "operations_dlq": _operation,
+    "replays_dlq": _replay,
     "reputation_dlq": _stream,
 }

@@ -21,6 +21,7 @@ HOME = {  # where a dead letter goes back to
     "subscription_dlq": "events",
     "deliveries_dlq": "deliveries",
     "operations_dlq": "operations",
+    "replays_dlq": "replays",  # of stacks with a portal
     REPUTATION: "reputation",  # the function, not a queue: it evaluates the instances again
 }
 _VISIBILITY = 60  # s that a message is hidden while it is moved
@@ -44,7 +45,7 @@ def list_(
         _check(name)
     with told():
         found = tools(stack)
-        rows = [_row(found, queue, limit) for queue in HOME if name in (None, queue)]
+        rows = [_row(found, queue, limit) for queue in _there(found) if name in (None, queue)]
     counts = [{key: value for key, value in row.items() if key != "contents"} for row in rows]
     show(rows if as_json else counts, title="Dead-letter queues", empty="No dead-letter queues.", as_json=as_json)
     held = [{"queue": row["queue"], **message} for row in rows for message in row["contents"]]
@@ -68,6 +69,8 @@ def redrive(
     _check(name)
     with told():
         found = tools(stack)
+        if name not in _there(found):
+            fail(f"this stack has no {name}")
         source = found.stack.queues[name]
         if name == REPUTATION:
             moved = _reevaluated(found, source, limit)
@@ -150,6 +153,11 @@ def _reevaluated(found: Tools, source: str, limit: int) -> int:
     for message in messages:
         notifications.delete(message)
     return len(messages)
+
+
+def _there(found: Tools) -> list[str]:
+    """The dead-letter queues that this stack has."""
+    return [name for name in HOME if name in found.stack.queues]
 
 
 def _check(name: str) -> None:

@@ -41,6 +41,8 @@ def test_a_dead_letter_is_shown_as_what_it_is(ops: Ops) -> None:
         ("2 deliveries (email.bounced), attempt 3", "i1", "webhook w1: msg_1, msg_2")
     ]
     assert contents(ops, "operations_dlq") == [("broker operation", "i1", "operation o9")]
+    put(ops, "replays_dlq", json.dumps({"instance_id": "i1", "replay_id": "r1"}))
+    assert contents(ops, "replays_dlq") == [("replay", "i1", "replay_id r1")]
     said = ops.say("dlq", "list")
     assert "3 changes of counters" in said
     assert "@" not in said
@@ -56,7 +58,7 @@ def test_looking_at_dead_letters_leaves_them_where_they_are(ops: Ops) -> None:
 
 def test_a_body_that_nobody_can_read_is_listed_too(ops: Ops) -> None:
     """Whatever queue it is in."""
-    for queue in ("deliveries_dlq", "operations_dlq", "reputation_dlq"):
+    for queue in ("deliveries_dlq", "operations_dlq", "replays_dlq", "reputation_dlq"):
         put(ops, queue, "[]")
         ((about, _, _),) = contents(ops, queue)
         assert about == "unreadable"

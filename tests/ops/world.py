@@ -123,7 +123,8 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
         create_backlog(dynamodb, "broker")
         sqs = boto3.client("sqs", region_name="us-east-1")
         queues = {
-            name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in {*HOME, "events", "deliveries", "operations"}
+            name: sqs.create_queue(QueueName=name)["QueueUrl"]
+            for name in {*HOME, "events", "deliveries", "operations", "replays"}
         }
         monkeypatch.setattr("ops.tools.find", lambda name: stack_of(name, queues))
         stack = Ops(dynamodb, sqs, queues)
