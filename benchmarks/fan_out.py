@@ -16,10 +16,10 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
 from lambdas.feedback.batch import QueueMessage, RecordingOutcome, process
 from lambdas.feedback.parse_message import NotAnEvent

@@ -10,9 +10,9 @@ from typing import Any
 
 from benchmarks.report import Figure, Report, Table, lower, number
 from lambdas.aws.dynamodb.reputation.ledger import Ledger
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.feedback.batch import QueueMessage, RecordingOutcome, process
 from lambdas.feedback.parse_message import NotAnEvent

@@ -7,12 +7,12 @@ from infra.context import Context
 from infra.function import Function, SharedResources
 from infra.storage import Storage
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 
 _TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 # encryption contexts of lambdas/aws/kms/webhook_secrets.py and binding_seal.py
 _PURPOSES = ("webhook-secret", "binding-credentials")
 
-INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
 
 # why an ARN ends in an asterisk
 _OF_A_BINDING = "A user's name is our prefix and the binding's id."

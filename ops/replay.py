@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lambdas.aws.dynamodb.backlog.backlog import Parked
+from lambdas.domain.webhooks.backlog import Parked
 from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
 from lambdas.domain.webhooks.webhook import WebhookId
 from ops.console import STACK, Json, StackName, fail, say, told

@@ -9,10 +9,10 @@ import typer
 
 from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.attribute_values import to_item
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
 from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
 from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
 from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from lambdas.domain.webhooks.target import Target
 from ops.console import STACK, Json, StackName, fail, say, told, when

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.errors import Throttled
+
 THROTTLE_WAIT = 5.0  # s: AWS names no time; SES's bucket refills at about one call a second
 _THROTTLED = frozenset(
     {
@@ -18,22 +20,6 @@ _THROTTLED = frozenset(
         "ConcurrentModificationException",
     }
 )
-
-
-class Throttled(Exception):
-    """The service takes no more calls at the moment; `wait` is in seconds."""
-
-    def __init__(self, wait: float, message: str = "throttled") -> None:
-        super().__init__(message)
-        self.wait = wait
-
-
-class Declined(Exception):
-    """It will not be, however often it is asked for. The message says why, for the tenant."""
-
-
-class NotOurs(Declined):
-    """What is there by that name was made by somebody else. The message names it."""
 
 
 def code(error: ClientError) -> str:

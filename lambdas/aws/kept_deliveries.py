@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
-from lambdas.aws.dynamodb.backlog.backlog import SHARDS, partition_key, stamp
+from lambdas.aws.dynamodb.backlog.backlog import SHARDS, stamp
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, decompress
+from lambdas.domain.webhooks.backlog import partition_key
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.webhook import WebhookId
 

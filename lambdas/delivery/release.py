@@ -12,10 +12,10 @@ from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
-from lambdas.aws.dynamodb.backlog.backlog import Parked, Partition
 from lambdas.delivery.digests import Digests
 from lambdas.delivery.health_transitions import HealthTransitions
 from lambdas.delivery.ports import Clock, Count, Key, Queue, WebhookHealthStore
+from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import expires_at
 from lambdas.domain.webhooks.health import MAX_DRAIN, Health, HealthState, current, next_drain
 from lambdas.domain.webhooks.target import Target

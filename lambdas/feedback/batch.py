@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.feedback.parse_message import NotAnEvent, parse_message
 from lambdas.feedback.record import Recorded

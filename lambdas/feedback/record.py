@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.reputation.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, delivery_id
 from lambdas.domain.webhooks.payload import NOTIFIED, render_event
 from lambdas.domain.webhooks.webhook import Webhook

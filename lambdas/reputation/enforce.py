@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.reputation.evaluation import ReputationRules
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.sending_status import Pending, Transition, TransitionStep
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.event_data import iso
 from lambdas.domain.webhooks.payload import Notice, render_notice

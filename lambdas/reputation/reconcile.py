@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from lambdas.aws.ses.reputation_metrics import SesRates
 from lambdas.domain.reputation.evaluation import (
     Reason,
     Reputation,
@@ -20,6 +19,7 @@ from lambdas.domain.reputation.evaluation import (
 )
 from lambdas.domain.reputation.ledger import bucket_of
 from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
+from lambdas.domain.reputation.ses_rates import SesRates
 from lambdas.reputation.evaluate import Counters, Evaluation, EvaluationKind, Evaluator, transition_of
 
 SLOTS = 96  # a day: one each 15 minutes

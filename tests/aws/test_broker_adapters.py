@@ -11,14 +11,16 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.aws.iam.users import IamUsers, sending_policy
+from lambdas.aws.iam.users import IamUsers
 from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
 from lambdas.aws.route53.hosted_zone import HostedZone
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
 from lambdas.aws.sns.topics import Topics
-from lambdas.aws.sqs.operations_queue import OperationMessage, OperationsQueue, decode
+from lambdas.aws.sqs.operations_queue import OperationsQueue, decode
 from lambdas.domain.tenants.dns_records import Dkim, Dmarc, required_records
+from lambdas.domain.tenants.iam_user import sending_policy
 from lambdas.domain.tenants.instance import BindingSecret
+from lambdas.domain.tenants.operation_task import OperationTask
 
 NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
@@ -263,7 +265,7 @@ def test_a_bindings_secret_opens_for_that_binding_alone() -> None:
 def test_a_turn_is_sent_with_a_delay_that_sqs_takes(delay: float, seconds: int) -> None:
     """15 minutes at most."""
     sqs = Mock()
-    message = OperationMessage(instance_id="i1", operation_id="op")
+    message = OperationTask(instance_id="i1", operation_id="op")
     OperationsQueue(sqs, "url").send(message, delay=delay)
     sent = sqs.send_message.call_args.kwargs
     assert sent["DelaySeconds"] == seconds

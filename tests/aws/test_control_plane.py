@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws.errors import NotOurs, Throttled
-from lambdas.aws.ses.control_plane import EVENTS, INSTANCE_TAG, Ses
+from lambdas.aws.ses.control_plane import EVENTS, Ses
+from lambdas.domain.errors import NotOurs, Throttled
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from tests.aws.sesv2 import FakeSesV2
 
 TAGS = {INSTANCE_TAG: "i1", "ses-feedback:space-name": "dev"}

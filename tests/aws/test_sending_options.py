@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from lambdas.aws.ses.reputation_metrics import SesRateMetrics, SesRates
+from lambdas.aws.ses.reputation_metrics import SesRateMetrics
 from lambdas.aws.ses.sending_options import SendingOptions
 from lambdas.aws.sns.alerts import Alerts
+from lambdas.domain.reputation.ses_rates import SesRates
 from lambdas.domain.tenants.aws_names import configuration_set
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)

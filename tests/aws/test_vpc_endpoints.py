@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.aws.ec2.vpc_endpoints import PORTS, Endpoints
-from lambdas.aws.errors import Declined
-from lambdas.aws.ses.control_plane import INSTANCE_TAG
+from lambdas.domain.errors import Declined
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 
 SERVICE = "com.amazonaws.us-east-1.email-smtp"
 TAGS = {INSTANCE_TAG: "i1", "ses-feedback:space-name": "dev"}

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, OrganizationFull, VersionConflict
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
-from lambdas.aws.ec2.vpc_endpoints import Endpoint
-from lambdas.aws.errors import NotOurs, Throttled
-from lambdas.aws.iam.users import AccessKey, Quota
-from lambdas.aws.ses.control_plane import INSTANCE_TAG, Identity
-from lambdas.aws.sqs.operations_queue import OperationMessage
+from lambdas.domain.errors import DomainTaken, NotOurs, OrganizationFull, Throttled, VersionConflict
 from lambdas.domain.reputation.sending_status import Mark, Pending, SendingStatus, Transition, mark_of
-from lambdas.domain.tenants.aws_names import id_in_tag
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG, id_in_tag
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
+from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import is_under, parents
+from lambdas.domain.tenants.iam_user import AccessKey, Quota
+from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
+from lambdas.domain.tenants.operation_task import OperationTask
+from lambdas.domain.tenants.vpc_endpoint import Endpoint
 from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 
 class Died(BaseException):
@@ -298,7 +298,7 @@ class FakeWebhooks:
 
     instances: dict[str, bool] = field(default_factory=dict)
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)  # domain and organization, of deleted ones too
-    webhooks: dict[tuple[str, str], KeptWebhook] = field(default_factory=dict)
+    webhooks: dict[tuple[str, str], StoredWebhook] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
     def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
@@ -310,11 +310,11 @@ class FakeWebhooks:
         self.facts[instance_id] = (domain, organization)
         self.webhooks = {key: kept for key, kept in self.webhooks.items() if key[0] != instance_id}
 
-    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None:
         return self.webhooks.get((instance_id, webhook_id))
 
     def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None:
-        self.webhooks[instance_id, webhook_id] = KeptWebhook(
+        self.webhooks[instance_id, webhook_id] = StoredWebhook(
             settings=settings, bindings=(binding_id,), test_status=None, test_at=None
         )
 
@@ -483,9 +483,9 @@ class FakeWebhookSeal:
 class FakeTurns:
     """lambdas.aws.sqs.operations_queue."""
 
-    messages: list[tuple[OperationMessage, float]] = field(default_factory=list)
+    messages: list[tuple[OperationTask, float]] = field(default_factory=list)
 
-    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+    def send(self, message: OperationTask, *, delay: float = 0) -> None:
         self.messages.append((message, delay))
 
 

@@ -7,15 +7,15 @@ from unittest.mock import ANY
 
 import pytest
 
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
-from lambdas.aws.iam.users import AccessKey
 from lambdas.broker.bindings.ports import WORKING
 from lambdas.broker.bindings.predecessor import FromPredecessor
 from lambdas.broker.osb.api import Call
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from lambdas.broker.osb.parameters import BindParameters
 from lambdas.broker.osb.requests import Body, Request, Response
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants import aws_names as aws_names
+from lambdas.domain.tenants.iam_user import AccessKey
 from lambdas.domain.tenants.instance import BindRequest, WebhookSettings
 from lambdas.domain.webhooks.webhook import NotificationFormat, Scope
 from tests.broker.fakes import FakeSes

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.ses.control_plane import Identity
 from lambdas.broker.operations.engine import LEASE_CHECK, MAX_FAILURES
 from lambdas.domain.tenants.dns_records import Dkim
+from lambdas.domain.tenants.identity import Identity
 from tests.broker.world import World, settings
 
 ADMIN = {"admin_email": "admin@agency.gov"}

@@ -8,7 +8,6 @@ from itertools import count
 
 from aws_lambda_powertools import Logger
 
-from lambdas.aws.dynamodb.backlog.backlog import Parked, Partition
 from lambdas.delivery.digests import Digests
 from lambdas.delivery.dispatch import Dispatcher
 from lambdas.delivery.endpoint import Endpoint
@@ -18,6 +17,7 @@ from lambdas.delivery.observability import DeliveryLog
 from lambdas.delivery.ports import DeliveryRules, Key
 from lambdas.delivery.release import Releaser
 from lambdas.domain.webhooks.attempt import NoResponse, Response
+from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthRules
 from lambdas.domain.webhooks.retry_schedule import RetrySchedule

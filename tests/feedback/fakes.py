@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 
 

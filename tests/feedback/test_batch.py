@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.feedback.batch import InstanceGone, QueueMessage, RecordingFailed, RecordingOutcome, process
 from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind

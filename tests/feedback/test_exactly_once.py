@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lambdas.aws.dynamodb.attribute_values import from_item
 from lambdas.aws.dynamodb.reputation.ledger import Ledger
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.feedback.parse_message import parse_message
 from lambdas.feedback.record import Recorder

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook, WebhookId
 from lambdas.feedback.parse_message import parse_message
 from lambdas.feedback.record import Recorded, Recorder

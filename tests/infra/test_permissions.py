@@ -3,8 +3,8 @@
 import pytest
 
 from infra.bundle import ROOT
-from lambdas.aws.ses.control_plane import INSTANCE_TAG
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from tests.infra.calls import reachable_calls
 from tests.infra.synthesis import Statement, Synthesis, logical_ids, roles, synthesise
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
-from lambdas.aws.ses.reputation_metrics import SesRates
 from lambdas.domain.reputation.evaluation import HourCounts, Reputation, ReputationRules, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.sending_status import LEASE, Pending, SendingStatus, Transition, TransitionStep
+from lambdas.domain.reputation.ses_rates import SesRates
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.reputation.enforce import Enforcer

@@ -4,14 +4,14 @@ https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.htm
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.errors import Declined, code, ignoring, throttling
-from lambdas.aws.ses.control_plane import INSTANCE_TAG
-from lambdas.domain.tenants.aws_names import tag_value
+from lambdas.aws.errors import code, ignoring, throttling
+from lambdas.domain.errors import Declined
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG, tag_value
+from lambdas.domain.tenants.vpc_endpoint import Endpoint
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -36,16 +36,6 @@ _DECLINED = frozenset(
     }
 )
 _GONE = ("InvalidVpcEndpointId.NotFound", "InvalidGroup.NotFound", "InvalidGroupId.NotFound")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """An endpoint as EC2 describes it. `hostname` is its regional name, empty until it has one."""
-
-    id: str
-    state: str
-    hostname: str
-    error: str
 
 
 class Endpoints:

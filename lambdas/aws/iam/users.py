@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring
 from lambdas.domain.tenants.aws_names import IAM_PATH
+from lambdas.domain.tenants.iam_user import AccessKey, Quota
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -20,42 +20,6 @@ _GONE = "NoSuchEntity"
 _UNSETTLED = (_GONE, "AccessDenied", "AccessDeniedException")
 _TRIES, _SETTLING = 4, 0.5  # s between: IAM is eventually consistent, mostly within a second; a bind has five
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessKey:
-    """A key's id and its secret, which IAM shows once."""
-
-    id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """How many users the account has, and may have."""
-
-    users: int
-    limit: int
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether no further user can be made."""
-        return self.users >= self.limit
-
-
-def sending_policy(resources: Sequence[str], source_ips: Sequence[str]) -> dict[str, object]:
-    """The policy document of a sender: through *resources* alone, from *source_ips* alone if any are given.
-
-    SendRawEmail is what SMTP needs, SendEmail what the API calls; both on the identity and on the configuration set.
-    """
-    statement: dict[str, object] = {
-        "Effect": "Allow",
-        "Action": ["ses:SendEmail", "ses:SendRawEmail"],
-        "Resource": list(resources),
-    }
-    if source_ips:
-        statement["Condition"] = {"IpAddress": {"aws:SourceIp": list(source_ips)}}
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 class IamUsers:

@@ -4,14 +4,15 @@ What is made carries the instance's tag; `Throttled` means later, `NotOurs` that
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.errors import NotOurs, code, ignoring, throttling
-from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, id_in_tag
+from lambdas.aws.errors import code, ignoring, throttling
+from lambdas.domain.errors import NotOurs
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, INSTANCE_TAG, id_in_tag
 from lambdas.domain.tenants.dns_records import Dkim
+from lambdas.domain.tenants.identity import Identity
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -28,19 +29,6 @@ EVENTS: "tuple[EventTypeType, ...]" = (
 )
 SUPPRESSED: "tuple[SuppressionListReasonType, ...]" = ("BOUNCE", "COMPLAINT")
 DEFAULT_DKIM_ZONE = "dkim.amazonses.com"  # only for an endpoint that names none: SES itself always does
-INSTANCE_TAG = "ses-feedback:instance-id"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """A domain in SES. `owner` is the instance in its tag, None when it carries none."""
-
-    owner: str | None
-    dkim: Dkim
-    verified: bool
-    failed: bool
-    mail_from: str
-    configuration_set: str
 
 
 class Ses:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.errors import Throttled, code, throttling
+from lambdas.aws.errors import code, throttling
+from lambdas.domain.errors import Throttled
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.errors import Throttled
+from lambdas.domain.errors import Throttled
 
 
 class Grants(Protocol):

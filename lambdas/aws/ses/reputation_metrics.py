@@ -1,11 +1,11 @@
 """SES's own rates of configuration sets, from CloudWatch: what AWS will judge the account by."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from lambdas.domain.reputation.ses_rates import SesRates
 from lambdas.domain.tenants.aws_names import configuration_set
 
 if TYPE_CHECKING:
@@ -16,14 +16,6 @@ _NAMES = ("Reputation.BounceRate", "Reputation.ComplaintRate")
 _INSTANCES = 250  # a call: two metrics each, of the 500 that GetMetricData takes
 _LOOK_BACK = timedelta(days=1)
 _PERIOD = 3600  # s: SES publishes them about hourly
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesRates:
-    """Shares of one; None when SES published none within a day."""
-
-    bounce_rate: float | None
-    complaint_rate: float | None
 
 
 class SesRateMetrics:

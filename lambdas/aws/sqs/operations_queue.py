@@ -1,9 +1,10 @@
 """The operations queue: which instance's operation the worker is to move on."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from lambdas.domain.tenants.operation_task import OperationTask
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -11,15 +12,7 @@ if TYPE_CHECKING:
 MAX_DELAY = 900  # s: SQS's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationMessage:
-    """One turn at an operation."""
-
-    instance_id: str
-    operation_id: str
-
-
-_decoder = msgspec.json.Decoder(OperationMessage)
+_decoder = msgspec.json.Decoder(OperationTask)
 
 
 class OperationsQueue:
@@ -29,7 +22,7 @@ class OperationsQueue:
         self._client = client
         self._url = url
 
-    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+    def send(self, message: OperationTask, *, delay: float = 0) -> None:
         """Send a turn, *delay* seconds from now (up to MAX_DELAY)."""
         self._client.send_message(
             QueueUrl=self._url,
@@ -38,6 +31,6 @@ class OperationsQueue:
         )
 
 
-def decode(body: str | bytes) -> OperationMessage:
+def decode(body: str | bytes) -> OperationTask:
     """The turn in a message body; msgspec.DecodeError when it is none."""
     return _decoder.decode(body)

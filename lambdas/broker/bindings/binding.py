@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
 from lambdas.broker.bindings.predecessor import FromPredecessor, take_over
 from lambdas.broker.bindings.unbinding import Unbinding, without
@@ -20,7 +18,9 @@ from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError
 from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses, check_needed
 from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag, is_id
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 
 class SecretEncryption(Protocol):
@@ -33,7 +33,7 @@ class SecretEncryption(Protocol):
 class Webhooks(Protocol):
     """Where a predecessor's webhook is found."""
 
-    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameters import BindParameters
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindRequest
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 _OF_THE_WEBHOOK = ("notification_events", "notification_format", "notification_scope")
 
@@ -22,7 +22,7 @@ class FromPredecessor:
 
 
 def take_over(
-    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: KeptWebhook | None
+    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: StoredWebhook | None
 ) -> FromPredecessor:
     """What of *predecessor* the bind takes over: all it does not name itself.
 
@@ -46,7 +46,7 @@ def take_over(
 
 
 def _with_webhook(
-    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: KeptWebhook | None
+    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: StoredWebhook | None
 ) -> FromPredecessor:
     if kept is None or _names_another(asked, secret, kept):
         return FromPredecessor(request=asked.request)
@@ -69,7 +69,7 @@ def _with_webhook(
     )
 
 
-def _names_another(asked: BindParameters, secret: BindingSecret, kept: KeptWebhook) -> bool:
+def _names_another(asked: BindParameters, secret: BindingSecret, kept: StoredWebhook) -> bool:
     url = asked.request.notification_webhook
     if not url:
         return False

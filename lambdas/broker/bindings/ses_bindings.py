@@ -5,21 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
-from lambdas.aws.errors import Throttled
-from lambdas.aws.iam.users import AccessKey, Quota, sending_policy
-from lambdas.aws.ses.control_plane import Identity
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
 from lambdas.broker.osb.rendering import UNKNOWN, Connected, IdentityStatus, Renderer, binding_parameters
+from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.iam_user import AccessKey, Quota, sending_policy
+from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingSecret,
     Instance,
     WebhookSettings,
 )
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
 
 EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # deliveries would drown them: SNS mails ten a second at most
@@ -38,7 +38,7 @@ class Users(Protocol):
 class Webhooks(Protocol):
     """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
 
-    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
     def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None: ...
     def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
     def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
 from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
 from lambdas.broker.operations.requests import retry_on_conflict
 from lambdas.broker.osb.catalog import plans
 from lambdas.broker.osb.errors import BadRequest, ConcurrencyError, Gone
 from lambdas.broker.osb.requests import Response, checked_id, flag, offer, required_query
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingState
 
 STALE = timedelta(minutes=10)  # after which the sweep removes an intent: platforms give up after a minute

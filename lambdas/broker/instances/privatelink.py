@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from lambdas.aws.ec2.vpc_endpoints import Endpoint
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
 from lambdas.broker.osb.rendering import PRIVATE_PORT
 from lambdas.domain.tenants.aws_names import PREFIX, tag_value
 from lambdas.domain.tenants.instance import Binding, Instance
+from lambdas.domain.tenants.vpc_endpoint import Endpoint
 
 LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to come and to go, and looking costs nothing scarce
 _AVAILABLE = "available"

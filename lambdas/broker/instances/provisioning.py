@@ -5,9 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.dynamodb.broker.broker_table import Claim, DomainTaken, OrganizationFull
-from lambdas.aws.errors import Throttled
-from lambdas.aws.ses.control_plane import Identity
 from lambdas.broker.instances.ses_steps import in_operators_zone, may_neighbour
 from lambdas.broker.operations.requests import (
     Operations,
@@ -23,7 +20,10 @@ from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, plans, privatelink_s
 from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict, QuotaExceeded
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.errors import DomainTaken, OrganizationFull, Throttled
+from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import generated
+from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, SesParameters
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.aws.dynamodb.broker.broker_table import Claim
-from lambdas.aws.ses.control_plane import INSTANCE_TAG, Identity
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
+from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import is_under
+from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters, WebhookSettings
 
 VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second

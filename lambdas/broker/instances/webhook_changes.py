@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.broker.bindings.ses_bindings import EncryptWebhookSecret, SecretEncryption
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.json_fields import Fields
 from lambdas.broker.osb.parameters import WebhookRules, change_webhook
 from lambdas.domain.tenants.instance import Binding, BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 
 class Remembered(Protocol):
@@ -23,7 +23,7 @@ class Remembered(Protocol):
 class Webhooks(Protocol):
     """Where webhooks are found."""
 
-    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None: ...
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

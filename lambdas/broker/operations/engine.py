@@ -9,12 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
-
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
-from lambdas.aws.errors import Declined, Throttled, code
-from lambdas.aws.sqs.operations_queue import OperationMessage
+from lambdas.domain.errors import Declined, Throttled, VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
+from lambdas.domain.tenants.operation_task import OperationTask
 
 LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends only when its holder is dead
 STEP_RUN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
@@ -85,7 +82,7 @@ class Instances(Protocol):
 class TaskQueue(Protocol):
     """Where further turns are asked for."""
 
-    def send(self, message: OperationMessage, *, delay: float = 0) -> None:
+    def send(self, message: OperationTask, *, delay: float = 0) -> None:
         """Ask for a turn in *delay* seconds."""
 
 
@@ -112,7 +109,7 @@ class Engine:
     clock: Callable[[], datetime]
     log_step: LogStep
 
-    def run_step(self, message: OperationMessage, *, owner: str) -> None:
+    def run_step(self, message: OperationTask, *, owner: str) -> None:
         """Move the operation on for TURN at most. An operation that has ended, or was replaced, is let be."""
         instance = self.instances.instance(message.instance_id)
         if instance is None or not _current(instance, message):
@@ -127,7 +124,7 @@ class Engine:
         except VersionConflict:
             self._release_lease(message, owner)
 
-    def _work(self, instance: Instance, message: OperationMessage) -> None:
+    def _work(self, instance: Instance, message: OperationTask) -> None:
         until = self.clock() + STEP_RUN
         while instance.busy:
             step = self._next(instance)
@@ -222,7 +219,7 @@ class Engine:
         self.log_step(f"{operation.kind} {state}", ended)
         return ended
 
-    def _pause(self, instance: Instance, wait: StepWaiting, message: OperationMessage) -> None:
+    def _pause(self, instance: Instance, wait: StepWaiting, message: OperationTask) -> None:
         operation = replace(instance.operation, description=wait.why)
         self._save(instance, operation=operation, lease_owner="", lease_until=None)
         self.tasks.send(message, delay=wait.seconds)
@@ -237,7 +234,7 @@ class Engine:
         touched = replace(changed.operation, touched_at=self.clock())
         return self.instances.save_instance(replace(changed, operation=touched))
 
-    def _release_lease(self, message: OperationMessage, owner: str) -> None:
+    def _release_lease(self, message: OperationTask, owner: str) -> None:
         """Another request wrote the instance: free the lease, then queue the operation that is current now.
 
         That is the message's own, or the one that replaced it (a deletion that halts a provision). Without this
@@ -253,7 +250,7 @@ class Engine:
             except VersionConflict:
                 continue
             if instance.busy:
-                current = OperationMessage(instance_id=instance.id, operation_id=instance.operation.id)
+                current = OperationTask(instance_id=instance.id, operation_id=instance.operation.id)
                 self.tasks.send(current, delay=AGAIN if _current(instance, message) else 0)
             return
 
@@ -285,10 +282,12 @@ def past_operations(instance: Instance, operation: Any) -> tuple[Past, ...]:
 
 
 def _named(error: Exception) -> str:
-    return code(error) if isinstance(error, ClientError) else type(error).__name__
+    """AWS's error code if the error carries AWS's response, else the name of its class."""
+    response: dict[str, dict[str, str]] = getattr(error, "response", {})
+    return response.get("Error", {}).get("Code") or type(error).__name__
 
 
-def _current(instance: Instance, message: OperationMessage) -> bool:
+def _current(instance: Instance, message: OperationTask) -> bool:
     return instance.busy and instance.operation.id == message.operation_id
 
 

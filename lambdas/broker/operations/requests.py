@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from lambdas.aws.dynamodb.broker.broker_table import VersionConflict
-from lambdas.aws.sqs.operations_queue import OperationMessage
 from lambdas.broker.osb.errors import AsyncRequired, ConcurrencyError, MaintenanceInfoConflict
 from lambdas.broker.osb.requests import Body, Response
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, OperationState
+from lambdas.domain.tenants.operation_task import OperationTask
 
 STALLED = timedelta(minutes=5)  # longer than any wait between two turns: the message was lost, or the sender died
 TRIES = 5  # of reading and writing anew when others write the same record
@@ -28,7 +28,7 @@ class Store(Protocol):
 class TaskQueue(Protocol):
     """Where the worker's turns are asked for."""
 
-    def send(self, message: OperationMessage, *, delay: float = 0) -> None: ...
+    def send(self, message: OperationTask, *, delay: float = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Operations:
 
     def enqueue(self, instance: Instance) -> None:
         """Ask for a turn. Too many do no harm: the lease lets one work, and ended operations are let be."""
-        self.tasks.send(OperationMessage(instance_id=instance.id, operation_id=instance.operation.id))
+        self.tasks.send(OperationTask(instance_id=instance.id, operation_id=instance.operation.id))
 
 
 def retry_on_conflict(action: Callable[[], T]) -> T:

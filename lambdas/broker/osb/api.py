@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from lambdas.aws.errors import Throttled
 from lambdas.broker.bindings.binding import Binder, BindingQueries
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.instances.deprovisioning import Deprovisioning
@@ -26,6 +25,7 @@ from lambdas.broker.osb.errors import (
     VersionUnsupported,
 )
 from lambdas.broker.osb.requests import MAX_BODY, Request, Response
+from lambdas.domain.errors import Throttled
 
 _VERSION = re.compile(r"2\.\d{1,4}")
 _INSTANCE = r"/v2/service_instances/(?P<instance>[^/]+)"

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.aws.dynamodb.webhooks.webhook_items import KeptWebhook
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain import fips
@@ -11,6 +10,7 @@ from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.dns_records import as_json, as_line
 from lambdas.domain.tenants.instance import BindingSecret, BindRequest, Instance
 from lambdas.domain.tenants.smtp import SMTP_PORT, smtp_host, smtp_password
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import NotificationFormat
 
 PRIVATE_PORT = 2587  # STARTTLS; the port that SAP's sample takes
@@ -36,7 +36,7 @@ class Connected:
     request: BindRequest
     user: str
     secret: BindingSecret
-    webhook: KeptWebhook | None
+    webhook: StoredWebhook | None
     hostname: str = ""  # of a privatelink instance
 
 
@@ -47,7 +47,7 @@ def instance_parameters(instance: Instance) -> dict[str, Any]:
     return _plain(asdict(instance.ses)) | {"domain": instance.domain} if instance.ses else {}
 
 
-def binding_parameters(request: BindRequest, webhook: KeptWebhook | None) -> dict[str, Any]:
+def binding_parameters(request: BindRequest, webhook: StoredWebhook | None) -> dict[str, Any]:
     """A binding's parameters as they are in force, without anything secret."""
     found: dict[str, Any] = {}
     if webhook is not None:

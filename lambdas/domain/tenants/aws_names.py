@@ -10,6 +10,7 @@ import re
 PREFIX = "ses-feedback-"
 MAPPED_USER_PREFIX = "sesfb-"  # of IAM users: 58 digits have to fit into IAM's 64 characters
 EVENT_DESTINATION = "ses-feedback"
+INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
 IAM_PATH = "/cf/"
 _ID_DIGITS = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"  # OSB's unreserved characters
 _ID = re.compile(rf"[{re.escape(_ID_DIGITS)}]{{1,50}}")

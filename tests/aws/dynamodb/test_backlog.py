@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
-from lambdas.aws.dynamodb.backlog.backlog import MARK, SHARDS, Backlog, BacklogContended, Partition
+from lambdas.aws.dynamodb.backlog.backlog import MARK, SHARDS, Backlog, BacklogContended
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, compress, decompress
+from lambdas.domain.webhooks.backlog import Partition
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from tests.aws.refusing import THROTTLED, refusing

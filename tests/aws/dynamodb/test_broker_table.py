@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.aws.dynamodb.broker.broker_table import BrokerTable, DomainTaken, OrganizationFull, VersionConflict
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingState,

@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
-from lambdas.aws.errors import Throttled
 from lambdas.aws.ses.rate_limit import RateLimit
+from lambdas.domain.errors import Throttled
 from tests.aws.tables import dynamodb_with
 
 if TYPE_CHECKING:

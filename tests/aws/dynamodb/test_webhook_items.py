@@ -11,9 +11,10 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.aws.dynamodb.webhooks.webhook_items import WebhookContended, WebhookItems
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience, WebhookTable, webhook_key
+from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable, webhook_key
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, WebhookId
 from tests.aws.tables import dynamodb_with
 

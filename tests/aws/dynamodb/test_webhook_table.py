@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambdas.aws.dynamodb.attribute_values import to_item
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience, WebhookTable, instance_key, webhook_key
+from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable, instance_key, webhook_key
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 from tests.aws.tables import dynamodb_with
 

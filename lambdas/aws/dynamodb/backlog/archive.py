@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
-from lambdas.aws.dynamodb.backlog.backlog import SHARDS, partition_key, pieces, stamp
+from lambdas.aws.dynamodb.backlog.backlog import SHARDS, pieces, stamp
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, decompress
+from lambdas.domain.webhooks.backlog import partition_key
 from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.webhooks.webhook import WebhookId
 

@@ -23,12 +23,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, compress, decompress
+from lambdas.domain.webhooks.backlog import Parked, Partition, partition_key
 from lambdas.domain.webhooks.delivery import DeliveryBatch, expires_at
 from lambdas.domain.webhooks.webhook import WebhookId
 
@@ -53,35 +54,6 @@ _CONTENTION = {"TransactionConflict", "ConditionalCheckFailed"}
 
 class BacklogContended(Exception):
     """A partition's mark changed each time we tried to park: try the message again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partition:
-    """One shard of a webhook's backlog; `seq` is its mark's as it was when the partition was found."""
-
-    instance_id: str
-    webhook_id: WebhookId
-    shard: int
-    seq: str
-    waiting: int
-
-    @property
-    def pk(self) -> str:
-        """The partition's partition."""
-        return partition_key(self.instance_id, self.webhook_id, self.shard)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
-    """A parked item as read; `batch` is None when it cannot be read."""
-
-    partition: Partition
-    sk: str
-    token: str
-    due: datetime
-    parked_at: datetime
-    count: int
-    batch: DeliveryBatch | None
 
 
 class Backlog:
@@ -307,11 +279,6 @@ class Backlog:
                 ConditionExpression="attribute_exists(pk)",
                 ExpressionAttributeValues=to_item({":change": change}),
             )
-
-
-def partition_key(instance_id: str, webhook_id: WebhookId, shard: int) -> str:
-    """The partition of one partition; ids hold no `#`."""
-    return f"{instance_id}#{webhook_id}#{shard}"
 
 
 def stamp(moment: datetime) -> str:

@@ -15,7 +15,7 @@ Claims and the two work lists change in the same transaction as the record they 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,8 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
+from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState
 
@@ -37,27 +39,6 @@ DOMAINS = "domains"
 INTENTS = "intents"
 OPERATIONS = "operations"
 ORGANIZATIONS = "organizations"
-
-
-class VersionConflict(Exception):
-    """Somebody else wrote the record in between: read it again and decide anew."""
-
-
-class OrganizationFull(Exception):
-    """The organization has as many instances as it may have."""
-
-
-class DomainTaken(Exception):
-    """The domain, or one above it, is held by somebody else."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Who holds a domain."""
-
-    domain: str
-    instance_id: str
-    organization_guid: str
 
 
 class BrokerTable:

@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience, WebhookTable, instance_key
+from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable, instance_key
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import Webhook
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """The broker's side of the webhooks table (see webhook_table): it makes, changes and removes the pipeline's items."""
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from lambdas.aws.dynamodb.webhooks.webhook_table import WEBHOOK_PREFIX, instance
 from lambdas.aws.errors import ignoring
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, WebhookId
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ _TRIES = 5  # of a read and a conditional write, when bindings join and leave at
 
 class WebhookContended(Exception):
     """Others changed the webhook each time we tried."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptWebhook:
-    """A webhook as the broker sees it. `test_status` and `test_at` tell how its last test went; None: not yet."""
-
-    settings: WebhookSettings
-    bindings: tuple[str, ...]
-    test_status: str | None
-    test_at: str | None
 
 
 class WebhookItems:
@@ -79,7 +69,7 @@ class WebhookItems:
             for key in page["Items"]:
                 self._client.delete_item(TableName=self._table, Key=key)
 
-    def get(self, instance_id: str, webhook_id: str) -> KeptWebhook | None:
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None:
         """The webhook; None when there is none."""
         item = self._item(instance_id, webhook_id)
         return None if item is None else _kept(item)
@@ -226,9 +216,9 @@ def _fields(settings: WebhookSettings) -> dict[str, Any]:
     return {**fields, "ciphertext": settings.ciphertext} if settings.ciphertext else fields
 
 
-def _kept(item: dict[str, Any]) -> KeptWebhook:
+def _kept(item: dict[str, Any]) -> StoredWebhook:
     test = item.get("test_result") or {}
-    return KeptWebhook(
+    return StoredWebhook(
         settings=WebhookSettings(
             url=item["url"],
             events=tuple(EventKind(event) for event in item["events"]),

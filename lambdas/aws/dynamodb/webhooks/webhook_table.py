@@ -22,11 +22,11 @@ changes. `ops webhooks
 rotate` keeps the old secret for 24 hours in `previous_ciphertext`, with its end in `previous_expires_at` (ISO 8601).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.dynamodb.attribute_values import from_item
+from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 
 if TYPE_CHECKING:
@@ -38,22 +38,6 @@ _READ = (  # not the sealed secrets
     "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders"
 )
 _READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audience:
-    """Who is told of an instance's events. `webhooks` is empty while notifications are off.
-
-    `domain` and `organization` are empty for an instance of an earlier version that was not updated since. One that is
-    `deleted` is there for the events still in flight, for as long as its counters.
-    """
-
-    instance_id: str
-    webhooks: tuple[Webhook, ...]
-    baseline: datetime | None
-    domain: str = ""
-    organization: str = ""
-    deleted: bool = False
 
 
 class WebhookTable:

@@ -1,0 +1,22 @@
+"""The webhooks that an instance's events are fanned out to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lambdas.domain.webhooks.webhook import Webhook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """The webhooks of an instance. `webhooks` is empty while `enable_feedback_notifications` is false.
+
+    Mail sent before `baseline` no longer counts. `domain` and `organization` are empty if the item was written by an
+    earlier version. A `deleted` instance is kept as long as its counters, for events still in flight.
+    """
+
+    instance_id: str
+    webhooks: tuple[Webhook, ...]
+    baseline: datetime | None
+    domain: str = ""
+    organization: str = ""
+    deleted: bool = False
