@@ -78,6 +78,16 @@ def test_a_delivery_is_read_whole() -> None:
     assert event.detail == Receipt(smtp_response="250 2.0.0 OK", processing_ms=546, counted=1)
 
 
+def test_a_delivery_counts_those_it_reached_and_not_all_that_the_mail_was_for() -> None:
+    """One mail to two receivers makes two deliveries: each counts its own, a delivery that names nobody counts all."""
+    both = ("joe@shop.example", "ann@shop.example")
+    event = delivery(recipients=both[:1], destination=both)
+    assert [recipient.email for recipient in read_event(event).recipients] == ["joe@shop.example"]
+    assert read_event(event).detail == Receipt(smtp_response="250 2.0.0 OK", processing_ms=546, counted=1)
+    del event["delivery"]["recipients"]
+    assert read_event(event).detail == Receipt(smtp_response="250 2.0.0 OK", processing_ms=546, counted=2)
+
+
 @pytest.mark.parametrize(
     ("event", "event_type", "reason"),
     [

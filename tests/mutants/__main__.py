@@ -17,7 +17,7 @@ from tests.mutants.running import Fate, Work, preload, run
 from tests.mutants.selection import record
 
 ROOT = Path(__file__).resolve().parents[2]
-EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+EQUIVALENT: list[dict[str, str]] = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text())["mutant"]
 OVERALL, EACH, ENOUGH = 0.95, 0.90, 20  # shares that must die, overall and in a file with as many mutants
 _BUILDS = re.compile(
     r"^(import|from) (subprocess|shutil|ast|gzip|py_compile)\b", re.MULTILINE
@@ -68,9 +68,9 @@ def main(
 
 
 def _candidates(wanted: Iterable[str]) -> list[Mutant]:
-    equivalent = {entry["id"] for entry in tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])}
+    equivalent = {(entry["path"], entry["where"], entry["before"], entry["after"]) for entry in EQUIVALENT}
     paths = [path for path in files(ROOT) if not wanted or any(part in path for part in wanted)]
-    return [mutant for path in paths for mutant in mutants(ROOT, path) if mutant.id not in equivalent]
+    return [mutant for path in paths for mutant in mutants(ROOT, path) if mutant.key not in equivalent]
 
 
 def _sampled(candidates: list[Mutant], sample: int, seed: int) -> list[Mutant]:
@@ -78,7 +78,7 @@ def _sampled(candidates: list[Mutant], sample: int, seed: int) -> list[Mutant]:
 
 
 def _described(mutant: Mutant, fate: Fate) -> str:
-    lines = [f"{mutant.path}:{mutant.line}: {fate.value} [{mutant.id}]"]
+    lines = [f"{mutant.path}:{mutant.line}: {fate.value}", f"    {mutant.where}"]
     lines += [f"  - {line}" for line in mutant.before.splitlines()]
     lines += [f"  + {line}" for line in mutant.after.splitlines()]
     return "\n".join(lines)

@@ -21,8 +21,15 @@ from tests.mutants.mutations import Mutant, mutated
 
 _OURS = ("lambdas", "infra", "ops", "local", "benchmarks", "tests", "conftest")
 _NOT_FORKABLE = ("aws_cdk", "jsii", "constructs", "cdk_nag", "xdist", "execnet", "coverage", "__main__")
-_FAILED = (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+_ARGUMENTS = (  # plugins that were loaded already are no news
+    *("-x", "-q", "--no-header", "--tb=no", "--hypothesis-seed=0", "-p", "no:faulthandler"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 LONGEST = 90.0  # s: a mutant that goes on for longer was noticed
+
+
+class ControlFailed(Exception):
+    """The tests do not pass without a mutant either, or do not run at all: nothing would be learnt."""
 
 
 class Fate(StrEnum):
@@ -35,9 +42,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A mutant with the tests that may notice it."""
+    """A mutant, or none, with the tests that may notice it."""
 
-    mutant: Mutant
+    mutant: Mutant | None
     tests: tuple[str, ...]
 
 
@@ -50,25 +57,33 @@ def preload(modules: Iterable[str]) -> None:
 
 
 def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant, Fate], None]) -> None:
-    """Run every mutant's tests, *jobs* at a time; *report* hears of each as it ends."""
-    waiting = list(reversed(work))
-    running: dict[int, tuple[Mutant, float]] = {}
+    """Run every mutant's tests, *jobs* at a time; *report* hears of each as it ends. Raises ControlFailed."""
+    waiting = [*(one for one in reversed(work) if one.tests), *_control(work)]
+    for untested in (one.mutant for one in work if one.mutant and not one.tests):
+        report(untested, Fate.UNTESTED)
+    running: dict[int, tuple[Work, float]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             one = waiting.pop()
-            if one.tests:
-                running[_fork(root, one)] = (one.mutant, time.monotonic())
-            else:
-                report(one.mutant, Fate.UNTESTED)
+            running[_fork(root, one)] = (one, time.monotonic())
         for pid, fate in _ended(running):
-            report(running.pop(pid)[0], fate)
+            one, _ = running.pop(pid)
+            if one.mutant:
+                report(one.mutant, fate)
+            elif fate is not Fate.SURVIVED:
+                raise ControlFailed(f"without a mutant: {', '.join(one.tests)}")
         time.sleep(0.02)
+
+
+def _control(work: Sequence[Work]) -> list[Work]:
+    """A few of the tests without a mutant: they have to pass."""
+    return [Work(None, one.tests) for one in work[:: max(1, len(work) // 4)] if one.tests]
 
 
 def _fork(root: Path, work: Work) -> int:
     if pid := os.fork():
         return pid
-    status = 2
+    status = 1
     try:
         os.setsid()
         silence = os.open(os.devnull, os.O_RDWR)
@@ -80,14 +95,14 @@ def _fork(root: Path, work: Work) -> int:
 
 
 def _tested(root: Path, work: Work) -> int:
-    """The exit status of a mutant's process: 0 if its tests pass."""
+    """The exit status of a mutant's process: 0 if its tests pass, 1 if they notice."""
     sys.dont_write_bytecode = True
-    sys.meta_path.insert(0, _Mutating(root, work.mutant))
-    arguments = ["-x", "-q", "--no-header", "--tb=no", "--hypothesis-seed=0", "-p", "no:faulthandler", *work.tests]
-    return int(pytest.main(arguments) != pytest.ExitCode.OK)
+    if work.mutant:
+        sys.meta_path.insert(0, _Mutating(root, work.mutant))
+    return int(pytest.main([*_ARGUMENTS, *work.tests]) != pytest.ExitCode.OK)
 
 
-def _ended(running: dict[int, tuple[Mutant, float]]) -> Iterator[tuple[int, Fate]]:
+def _ended(running: dict[int, tuple[Work, float]]) -> Iterator[tuple[int, Fate]]:
     for pid, (_, started) in list(running.items()):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if not ended and time.monotonic() - started > LONGEST:

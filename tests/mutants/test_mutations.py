@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from tests.mutants.__main__ import ROOT, files
+from tests.mutants.__main__ import EQUIVALENT, ROOT, files
 from tests.mutants.mutations import REMOVE, mutants, mutated
 
 SOURCE = '''
@@ -60,13 +60,23 @@ def test_each_mutant_is_one_change_and_is_python(tmp_path: Path) -> None:
         assert tree != original
 
 
-def test_a_mutant_keeps_its_id_when_it_moves(tmp_path: Path) -> None:
+def test_a_mutant_keeps_its_key_when_it_moves(tmp_path: Path) -> None:
     """So that what was found to be equivalent stays so."""
     (tmp_path / "a.py").write_text(SOURCE)
-    before = {one.id for one in mutants(tmp_path, "a.py")}
+    before = {one.key for one in mutants(tmp_path, "a.py")}
     assert len(before) == len(mutants(tmp_path, "a.py"))
     (tmp_path / "a.py").write_text("import os\n\n" + SOURCE)
-    assert {one.id for one in mutants(tmp_path, "a.py")} == before
+    assert {one.key for one in mutants(tmp_path, "a.py")} == before
+
+
+def test_what_is_called_equivalent_is_there_and_has_a_reason() -> None:
+    """An entry whose code is gone is removed with it."""
+    for entry in EQUIVALENT:
+        assert entry["path"] in files(ROOT)
+        assert (entry["path"], entry["where"], entry["before"], entry["after"]) in {
+            one.key for one in mutants(ROOT, entry["path"])
+        }, entry
+        assert len(entry["reason"]) > 10
 
 
 def test_what_runs_in_lambda_and_what_makes_the_template_is_tried() -> None:
