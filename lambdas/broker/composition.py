@@ -33,6 +33,7 @@ from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.bindings.webhook_test import SendTest
 from lambdas.broker.instances.deprovisioning import Deprovisioning
+from lambdas.broker.instances.domain_claims import DomainClaims
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.instances.privatelink import PrivateLinkBindings, PrivateLinkSteps
@@ -92,6 +93,7 @@ class Composition:
                 store=self.table,
                 operations=self._operations,
                 identities=self._ses(API_MAX_WAIT),
+                claims=DomainClaims(claims=self.table, identities=self._ses(API_MAX_WAIT)),
                 settings=settings,
             ),
             updating=Updating(
@@ -192,7 +194,7 @@ class Composition:
     def _ses_steps(self) -> SesSteps:
         zone_id = self.settings.operator_zone_id
         return SesSteps(
-            claims=self.table,
+            claims=DomainClaims(claims=self.table, identities=self._ses(WORKER_MAX_WAIT)),
             pauses=self._earlier_pauses,
             ses=self._ses(WORKER_MAX_WAIT),
             topics=self._topics,
@@ -202,6 +204,7 @@ class Composition:
             dns=self._dns,
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=self._topic_arn_prefix,
+            clock=clock,
         )
 
     @cached_property

@@ -98,7 +98,7 @@ class FakeTable:
         if claim:
             for parent in parents(claim):
                 held = self.domains.get(parent)
-                if held is not None and held.organization_guid != instance.organization_guid:
+                if held is not None and held.verified and held.organization_guid != instance.organization_guid:
                     raise DomainTaken
             self.domains[claim] = Claim(
                 domain=claim, instance_id=instance.id, organization_guid=instance.organization_guid
@@ -119,6 +119,11 @@ class FakeTable:
     def claims_related(self, domain: str) -> tuple[Claim, ...]:
         related = [claim for claim in self.domains.values() if is_under(claim.domain, domain)]
         return (*related, *(self.domains[parent] for parent in parents(domain) if parent in self.domains))
+
+    def note_claim(self, claim: Claim, *, verified: bool, at: datetime) -> None:
+        held = self.domains.get(claim.domain)
+        if held is not None and held.instance_id == claim.instance_id:
+            self.domains[claim.domain] = replace(held, verified=held.verified or verified, checked_at=at)
 
     def unfinished(self, *, before: datetime) -> tuple[str, ...]:
         return tuple(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.broker.instances.domain_claims import LOOKS
 from lambdas.broker.operations.engine import LEASE_CHECK, MAX_FAILURES
 from lambdas.domain.tenants.dns_records import Dkim
 from lambdas.domain.tenants.identity import Identity
@@ -51,6 +52,7 @@ def test_a_domain_is_held_by_one_and_its_kin_by_one_organization(
     calls = [("i1", "agency.gov", "org-1"), ("i2", other, organization)]
     first, second = calls if parent_first else calls[::-1]
     assert asking(world, *first).status == 202
+    world.work()
     answer = asking(world, *second)
     assert answer.status == status
     if status == 409:
@@ -87,15 +89,77 @@ def test_while_ses_is_busy_the_worker_finds_out(world: World) -> None:
     world.ready("i2")
 
 
-def test_two_organizations_that_race_for_kin_do_not_both_win(world: World) -> None:
-    """The one above was checked before the one below was claimed, and claimed after."""
-    claims, world.table.claims_related = world.table.claims_related, lambda domain: ()  # type: ignore[method-assign]
-    assert asking(world, "i1", "mail.agency.gov", "org-1").status == 202
+def test_an_unverified_claim_blocks_its_own_name_alone(world: World) -> None:
+    """Whoever claims a name without holding it must not shut out those above and below."""
+    world.ses.verifies = False
+    world.ready("i1", parameters={**ADMIN, "domain": "agency.gov"})
+    for number, domain in enumerate(("mail.agency.gov", "a.b.agency.gov")):
+        assert asking(world, f"below{number}", domain, "org-2").status == 202
+        world.work()
+        assert world.poll(f"below{number}").body["state"] == "succeeded"
+    assert asking(world, "i2", "agency.gov", "org-2").status == 409
+    assert asking(world, "i3", "agency.gov", "org-1").status == 409
+
+
+def test_a_claim_that_was_verified_after_the_request_is_found_by_the_worker(world: World) -> None:
+    """The request's own look saw none; the worker looks again before anything is made."""
+    world.ses.verifies = False
+    world.ready("i1", parameters={**ADMIN, "domain": "mail.agency.gov"})
     assert asking(world, "i2", "agency.gov", "org-2").status == 202
-    world.table.claims_related = claims  # type: ignore[method-assign]
+    world.ses.verifies = True
+    world.later(hours=2)
     world.work()
-    states = {world.poll(instance).body["state"] for instance in ("i1", "i2")}
-    assert "failed" in states
+    answer = world.poll("i2").body
+    assert answer["state"] == "failed"
+    assert "another organization" in answer["description"]
+    assert "mail.agency.gov" not in answer["description"]
+    assert list(world.ses.identities) == ["mail.agency.gov"]
+
+
+def test_a_refusal_names_nobody_elses_domain(world: World) -> None:
+    """Which domains other tenants have is theirs to tell."""
+    world.ready("i1", parameters={**ADMIN, "domain": "secret-project.agency.gov"})
+    answer = asking(world, "i2", "agency.gov", "org-2")
+    assert answer.status == 409
+    assert "secret-project" not in answer.body["description"]
+
+
+def test_many_unverified_claims_below_a_domain_are_looked_at_in_turns(world: World) -> None:
+    """Each look is a call to SES, which takes about one a second; none is repeated within the hour."""
+    world.ses.verifies = False
+    for number in range(12):
+        world.ready(f"squatter{number}", parameters={**ADMIN, "domain": f"s{number}.agency.gov"})
+    at = world.gate.calls
+    assert asking(world, "i1", "agency.gov", "org-2").status == 202
+    assert world.gate.names[at:].count("FakeSes.identity") == LOOKS + 1
+    world.work()
+    assert world.poll("i1").body["state"] == "succeeded"
+    looks = world.gate.names[at:].count("FakeSes.identity")
+    assert looks == 12 + 1
+
+
+@pytest.mark.parametrize(
+    "domain", ["gov.uk", "co.uk", "github.io", "s3.amazonaws.com", "GOV.UK.", "xn--p1ai.", "com.au"]
+)
+def test_a_public_suffix_is_nobodys_domain(world: World, domain: str) -> None:
+    """Others register names below it."""
+    answer = asking(world, "i1", domain)
+    assert answer.status == 400
+    assert answer.body["description"].startswith("domain:")
+    assert world.table.domains == {}
+
+
+@pytest.mark.parametrize("domain", ["agency.gov.uk", "agency.co.uk", "me.github.io", "agency.zz-unknown"])
+def test_a_name_below_a_public_suffix_is_a_domain(world: World, domain: str) -> None:
+    """So is one of a top-level domain that the list does not know."""
+    assert asking(world, "i1", domain).status == 202
+
+
+def test_an_operator_can_allow_a_suffix() -> None:
+    """Where the platform's owner holds it; the others stay refused."""
+    world = World(settings=settings(allowed_public_suffixes="gov.uk,github.io"))
+    assert asking(world, "i1", "gov.uk").status == 202
+    assert asking(world, "i2", "co.uk").status == 400
 
 
 def test_a_late_deletion_does_not_take_anothers_claim(world: World) -> None:

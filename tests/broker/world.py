@@ -14,6 +14,7 @@ from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.bindings.webhook_test import SendTest
 from lambdas.broker.instances.deprovisioning import Deprovisioning
+from lambdas.broker.instances.domain_claims import DomainClaims
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.instances.privatelink import PrivateLinkBindings, PrivateLinkSteps
@@ -131,8 +132,9 @@ class World:
         dns = OperatorDns.of(self.settings)
         renderer = Renderer(settings=self.settings, dns=dns)
         gated = self._gated
+        claims = DomainClaims(claims=gated(self.table), identities=gated(self.ses))
         ses_steps = SesSteps(
-            claims=gated(self.table),
+            claims=claims,
             pauses=EarlierPauses(marks=gated(self.pauses), sending_statuses=gated(self.pauses), clock=lambda: self.now),
             ses=gated(self.ses),
             topics=gated(self.topics),
@@ -142,6 +144,7 @@ class World:
             dns=dns,
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=PREFIX,
+            clock=lambda: self.now,
         )
         privatelink_steps = PrivateLinkSteps(endpoints=gated(self.endpoints), subnet_ids=(), cidrs=())
         self.engine = Engine(
@@ -193,7 +196,7 @@ class World:
         self.api = Api(
             accept=AnyCredentials(),
             provisioning=Provisioning(
-                store=table, operations=operations, identities=gated(self.ses), settings=self.settings
+                store=table, operations=operations, identities=gated(self.ses), claims=claims, settings=self.settings
             ),
             updating=Updating(store=table, operations=operations, webhooks=changes, settings=self.settings),
             deprovisioning=Deprovisioning(store=table, operations=operations, settings=self.settings),

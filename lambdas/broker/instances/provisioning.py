@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.broker.instances.ses_steps import in_operators_zone, may_neighbour
+from lambdas.broker.instances.domain_claims import DomainClaims, is_public_suffix
+from lambdas.broker.instances.ses_steps import RELATED, in_operators_zone
 from lambdas.broker.operations.requests import (
     Operations,
     accepted,
@@ -21,7 +22,6 @@ from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, 
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import DomainTaken, OrganizationFull, Throttled
-from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import generated
 from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, SesParameters
@@ -35,7 +35,6 @@ class Store(Protocol):
     def save_instance(
         self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
     ) -> Instance: ...
-    def claims_related(self, domain: str) -> tuple[Claim, ...]: ...
 
 
 class Identities(Protocol):
@@ -51,6 +50,7 @@ class Provisioning:
     store: Store
     operations: Operations
     identities: Identities
+    claims: DomainClaims
     settings: BrokerSettings
 
     def provision(self, instance_id: str, raw: bytes, query: Mapping[str, str], *, now: datetime) -> Response:
@@ -91,6 +91,10 @@ class Provisioning:
 
     def _with_domain(self, instance: Instance, ses: SesParameters) -> Instance:
         zone = self.settings.operator_zone
+        if ses.domain and is_public_suffix(ses.domain, allowed=self.settings.allowed_public_suffixes.split(",")):
+            raise BadParameter(
+                "domain", f"{ses.domain} is a public suffix, below which others register names; give one of your own"
+            )
         if not ses.domain and not zone:
             raise BadParameter("domain", "is required: this platform generates no domains")
         domain = ses.domain or generated(instance.id, zone)
@@ -121,7 +125,7 @@ class Provisioning:
                 "used, or ask the operator"
             ) from None
         except DomainTaken:
-            raise DomainConflict(f"{wanted.domain}, or a domain above it, is held by another tenant") from None
+            raise DomainConflict(RELATED.format(domain=wanted.domain)) from None
         self.operations.enqueue(made)
         return accepted(made, **self._dashboard(made))
 
@@ -132,14 +136,11 @@ class Provisioning:
         domain = wanted.domain
         if not wanted.generated and in_operators_zone(domain, self.settings.operator_zone):
             raise DomainConflict(f"{domain} belongs to the operator of this platform; leave domain empty to get one")
-        for claim in self.store.claims_related(domain):
-            if claim.instance_id == wanted.id:
-                continue
-            if claim.domain == domain:
-                raise DomainConflict(f"{domain} is in use by another service instance")
-            if not may_neighbour(claim, wanted):
-                raise DomainConflict(f"{domain} cannot be used: {_relation(claim.domain, domain)} another organization")
+        if self.claims.is_taken(wanted):
+            raise DomainConflict(f"{domain} is in use by another service instance; if it is yours, ask the operator")
         try:
+            if self.claims.related(wanted, now=wanted.operation.started_at).blocked:
+                raise DomainConflict(RELATED.format(domain=domain))
             found = self.identities.identity(domain)
         except Throttled:
             return  # the worker finds out: it fails the operation with the same reason
@@ -159,7 +160,3 @@ def _same(known: Instance, wanted: Instance) -> bool:
         )
 
     return attributes(known) == attributes(wanted)
-
-
-def _relation(other: str, domain: str) -> str:
-    return f"{other}, {'above' if domain.endswith('.' + other) else 'below'} it, is held by"

@@ -1,31 +1,26 @@
 """What an `aws-ses` instance consists of, step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
+from lambdas.broker.instances.domain_claims import DomainClaims
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
-from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import is_under
 from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters, WebhookSettings
 
 VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second
+LOOK_AGAIN = 5.0  # s between batches of looks at related domains
+RELATED = "{domain} cannot be used: another organization has verified a domain above or below it"
 VERIFYING = "Waiting for Amazon SES to verify the domain"
-
-
-class Claims(Protocol):
-    """Who holds which domain."""
-
-    def claims_related(self, domain: str) -> tuple[Claim, ...]:
-        """The claims on the domain, above and below it."""
 
 
 class Ses(Protocol):
@@ -67,7 +62,7 @@ class Webhooks(Protocol):
 class SesSteps:
     """Gives an instance's steps, wired to what they work on. *topic_arn_prefix*: a topic's ARN without its name."""
 
-    claims: Claims
+    claims: DomainClaims
     pauses: EarlierPauses
     ses: Ses
     topics: Topics
@@ -77,6 +72,7 @@ class SesSteps:
     dns: OperatorDns
     event_topic_arn: str
     topic_arn_prefix: str
+    clock: Callable[[], datetime]
 
     def __call__(self, instance: Instance) -> Sequence[OperationStep]:
         """The steps, in the order in which they are made; an update's are those that can change."""
@@ -105,13 +101,11 @@ class SesSteps:
         )
 
     def _ensure_claim(self, instance: Instance) -> StepOutcome:
-        """The claim itself is written with the instance; here the race against a claim below it is settled."""
-        for claim in self.claims.claims_related(instance.domain):
-            if claim.instance_id != instance.id and not may_neighbour(claim, instance):
-                return StepRefused(
-                    f"{claim.domain} is held by another organization, so {instance.domain} cannot be used"
-                )
-        return StepDone()
+        """The claim itself is written with the instance; here those above and below it are looked at in full."""
+        found = self.claims.related(instance, now=self.clock())
+        if found.blocked:
+            return StepRefused(RELATED.format(domain=instance.domain))
+        return StepWaiting(LOOK_AGAIN, "Checking related domains") if found.unknown else StepDone()
 
     def _ensure_notifications(self, instance: Instance) -> StepOutcome:
         self.webhooks.set_notifications(
@@ -199,11 +193,6 @@ class SesSteps:
             of, test_id = Bound(instance.id, change.binding_id), f"{operation.id} {operation.phase}"
             self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at)
         return StepDone()
-
-
-def may_neighbour(claim: Claim, instance: Instance) -> bool:
-    """Whether the instance's domain may lie above or below the claimed one."""
-    return claim.domain != instance.domain and claim.organization_guid == instance.organization_guid
 
 
 def in_operators_zone(domain: str, zone: str) -> bool:

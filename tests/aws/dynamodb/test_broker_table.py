@@ -122,6 +122,8 @@ def test_a_tombstone_expires_and_a_new_life_does_not(table: BrokerTable, dynamod
 def test_a_domain_is_claimed_with_its_instance_or_not_at_all(table: BrokerTable) -> None:
     """Held by another, or below another organization's: neither claim nor instance is written."""
     table.save_instance(instance(), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    table.note_claim(claim, verified=True, at=NOW)
     for domain, organization in (("agency.gov", "org-1"), ("mail.agency.gov", "org-2"), ("a.b.agency.gov", "org-2")):
         with pytest.raises(DomainTaken):
             table.save_instance(instance("i2", organization, domain), claim=domain)
@@ -207,3 +209,16 @@ def test_an_organization_has_room_for_so_many_instances(table: BrokerTable) -> N
     table.save_instance(instance("i3", domain="c.gov"), room=2)
     with pytest.raises(DomainTaken):
         table.save_instance(instance("i5", "org-5", "b.gov"), claim="b.gov", room=2)
+
+
+def test_an_unverified_claim_blocks_no_domain_below(table: BrokerTable) -> None:
+    """Only its own name; what SES said of a claim is remembered as long as it is the same instance's."""
+    first = table.save_instance(instance(), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    assert (claim.verified, claim.checked_at) == (False, None)
+    table.note_claim(claim, verified=False, at=NOW)
+    assert table.claims_related("agency.gov") == (replace(claim, checked_at=NOW),)
+    table.save_instance(instance("i2", "org-2", "mail.agency.gov"), claim="mail.agency.gov")
+    table.save_instance(first, release="agency.gov")
+    table.note_claim(claim, verified=True, at=NOW)
+    assert [found.domain for found in table.claims_related("agency.gov")] == ["mail.agency.gov"]

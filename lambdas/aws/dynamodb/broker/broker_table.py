@@ -5,7 +5,8 @@
     instance#<id>   | instance           | record (JSON of `Instance`), version, expires_at once it is a tombstone
     instance#<id>   | binding#<id>       | record (JSON of `Binding`), version, expires_at once it is a tombstone
     binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
-    domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain
+    domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain;
+                    |                    | checked_at, verified_at: when SES was asked for it, and said that it is verified
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
     operations      | <instance id>      | started_at: operations that have not ended, for the sweep
@@ -23,6 +24,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.errors import ignoring
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
@@ -103,6 +105,17 @@ class BrokerTable:
             if item is not None:
                 found.append(_claim_of(item))
         return tuple(found)
+
+    def note_claim(self, claim: Claim, *, verified: bool, at: datetime) -> None:
+        """Remember what SES says of a claim's domain, if the claim is still the same instance's."""
+        with ignoring("ConditionalCheckFailedException"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item({"pk": DOMAINS, "sk": reversed_labels(claim.domain)}),
+                UpdateExpression="SET checked_at = :at" + (", verified_at = :at" if verified else ""),
+                ConditionExpression="instance_id = :instance",
+                ExpressionAttributeValues=to_item({":at": at.isoformat(), ":instance": claim.instance_id}),
+            )
 
     def unfinished(self, *, before: datetime) -> tuple[str, ...]:
         """Ids of instances whose operation has not moved since *before*."""
@@ -212,7 +225,7 @@ class BrokerTable:
                 "ConditionCheck": {
                     "TableName": self._table,
                     "Key": to_item({"pk": DOMAINS, "sk": reversed_labels(parent)}),
-                    "ConditionExpression": "attribute_not_exists(pk) OR organization_guid = :organization",
+                    "ConditionExpression": ("attribute_not_exists(verified_at) OR organization_guid = :organization"),
                     "ExpressionAttributeValues": to_item({":organization": instance.organization_guid}),
                 }
             }
@@ -306,6 +319,11 @@ def _ended(instance: Instance) -> datetime | None:
 
 
 def _claim_of(item: dict[str, Any]) -> Claim:
+    checked_at = item.get("checked_at")
     return Claim(
-        domain=unreversed(item["sk"]), instance_id=item["instance_id"], organization_guid=item["organization_guid"]
+        domain=unreversed(item["sk"]),
+        instance_id=item["instance_id"],
+        organization_guid=item["organization_guid"],
+        verified="verified_at" in item,
+        checked_at=datetime.fromisoformat(checked_at) if checked_at else None,
     )

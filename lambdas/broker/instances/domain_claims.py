@@ -1,0 +1,95 @@
+"""Which domains an instance cannot have because of others: public suffixes, and what other organizations verified.
+
+An unverified claim keeps nobody from anything but its own name: whoever claims `agency.gov` without holding it must not
+shut out every agency below. Whether a claim is verified, SES says; a look costs one paced call, so each is remembered.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from lambdas.domain.tenants.domain_claim import Claim
+from lambdas.domain.tenants.identity import Identity
+from lambdas.domain.tenants.instance import Instance
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+LOOKS = 5  # at SES for one check: its calls come about one a second
+CHECKED_FOR = timedelta(hours=1)  # an unverified claim is not looked at again
+
+
+class Claims(Protocol):
+    """Who holds which domain; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
+
+    def claims_related(self, domain: str) -> tuple[Claim, ...]: ...
+    def note_claim(self, claim: Claim, *, verified: bool, at: datetime) -> None: ...
+
+
+class Identities(Protocol):
+    """SES's identities."""
+
+    def identity(self, domain: str) -> Identity | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """What the claims around a domain mean for an instance. `unknown`: some were not looked at yet."""
+
+    blocked: bool = False
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainClaims:
+    """Checks a domain's claims. Reads of `identities` may raise Throttled."""
+
+    claims: Claims
+    identities: Identities
+
+    def is_taken(self, instance: Instance) -> bool:
+        """Whether another instance holds the very domain."""
+        return any(
+            claim.domain == instance.domain and claim.instance_id != instance.id
+            for claim in self.claims.claims_related(instance.domain)
+        )
+
+    def related(self, instance: Instance, *, now: datetime) -> Related:
+        """Whether another organization verified a domain above or below. Looks at LOOKS unknown claims at most."""
+        foreign = [claim for claim in self.claims.claims_related(instance.domain) if _is_foreign(claim, instance)]
+        if any(claim.verified for claim in foreign):
+            return Related(blocked=True)
+        unknown = [claim for claim in foreign if claim.checked_at is None or now - claim.checked_at > CHECKED_FOR]
+        for claim in _nearest_first(unknown, instance.domain)[:LOOKS]:
+            identity = self.identities.identity(claim.domain)
+            verified = identity is not None and identity.verified and identity.owner == claim.instance_id
+            self.claims.note_claim(claim, verified=verified, at=now)
+            if verified:
+                return Related(blocked=True)
+        return Related(unknown=len(unknown) > LOOKS)
+
+
+def is_public_suffix(domain: str, *, allowed: Iterable[str]) -> bool:
+    """Whether others register names below *domain* (`gov.uk`, `github.io`), by publicsuffix.org's list.
+
+    *allowed* are suffixes that the operator lets tenants have.
+    """
+    return domain not in allowed and _suffixes().is_public(domain)
+
+
+@cache
+def _suffixes() -> "PublicSuffixList":
+    from publicsuffixlist import PublicSuffixList  # 50 ms of CPU: only provisions need it
+
+    return PublicSuffixList()
+
+
+def _is_foreign(claim: Claim, instance: Instance) -> bool:
+    return claim.domain != instance.domain and claim.organization_guid != instance.organization_guid
+
+
+def _nearest_first(claims: Iterable[Claim], domain: str) -> list[Claim]:
+    """Those above the domain first: a child under somebody else's verified domain would send in its name."""
+    return sorted(claims, key=lambda claim: (claim.domain.endswith("." + domain), len(claim.domain)))
