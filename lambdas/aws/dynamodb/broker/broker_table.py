@@ -6,7 +6,7 @@
     instance#<id>   | binding#<id>       | record (JSON of `Binding`), version, expires_at once it is a tombstone
     binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
     domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain;
-                    |                    | checked_at, verified_at: when SES was asked for it, and said that it is verified
+                    |                    | checked_at, verified_at: when SES was asked, and said it is verified
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
     operations      | <instance id>      | started_at: operations that have not ended, for the sweep
