@@ -15,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept
+from lambdas.domain.webhooks.service_level import TARGET_SECONDS, TARGET_SHARE
 
 NAMESPACE = "SesFeedback"  # of the functions' own metrics
 _LOST_IN = Duration.days(14)  # queues keep a message that long
@@ -24,8 +25,9 @@ _UNREAD = Duration.days(3)  # a dead letter nobody looked at in that time is tol
 class Operator(Construct):
     """The operator topic and its alarms. `topic` also carries what the reputation functions tell."""
 
-    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, email: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, key: kms.IKey, email: str, runbook_url: str = "") -> None:
         super().__init__(scope, id)
+        self._runbook_url = runbook_url.rstrip("/")
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         if email:
             subscription = self.topic.add_subscription(subscriptions.EmailSubscription(email))
@@ -39,6 +41,7 @@ class Operator(Construct):
         )
         over = _recoveries(self, self.topic)
         self._admit("AlarmsThatEnd", "events.amazonaws.com", {"ArnEquals": {"aws:SourceArn": over.attr_arn}})
+        self.watch_service_level()
 
     def _admit(self, sid: str, service: str, condition: dict[str, dict[str, str]]) -> None:
         self.topic.add_to_resource_policy(
@@ -58,9 +61,13 @@ class Operator(Construct):
         *,
         above: float,
         because: str,
+        runbook: str,
         periods: int = 1,
     ) -> cloudwatch.Alarm:
-        """Notify the operator when *metric* is above *above* for *periods* periods running, and when that ends."""
+        """Notify the operator when *metric* is above *above* for *periods* periods running, and when that ends.
+
+        *runbook* is the name of a page of docs/runbooks, without its ending.
+        """
         alarm = cloudwatch.Alarm(
             self,
             id,
@@ -69,10 +76,13 @@ class Operator(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=because,
+            alarm_description=f"{because} Runbook: {self._runbook(runbook)}",
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm
+
+    def _runbook(self, name: str) -> str:
+        return f"{self._runbook_url}/{name}.html" if self._runbook_url else f"docs/runbooks/{name}.md"
 
     def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, name: str, because: str) -> None:
         """Alarm on the first message of a dead-letter queue, and on one that nobody took in three days.
@@ -88,6 +98,7 @@ class Operator(Construct):
             queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(5), statistic="Maximum"),
             above=0,
             because=f"{because} {advice}",
+            runbook="dead-letters",
         )
         self.alarm(
             f"{id}Age",
@@ -95,6 +106,7 @@ class Operator(Construct):
             above=_UNREAD.to_seconds(),
             because=f"{because} The oldest waits for {_UNREAD.to_days()} days and is lost after {_LOST_IN.to_days()}. "
             f"{advice}",
+            runbook="dead-letters",
         )
 
     def watch_age(self, id: str, queue: sqs.IQueue, *, above: Duration, because: str) -> None:
@@ -104,6 +116,7 @@ class Operator(Construct):
             queue.metric_approximate_age_of_oldest_message(period=Duration.minutes(5), statistic="Maximum"),
             above=above.to_seconds(),
             because=because,
+            runbook="queue-age",
             periods=3,
         )
 
@@ -112,7 +125,12 @@ class Operator(Construct):
         five = Duration.minutes(5)
         advice = f"`python -m ops errors {output_name(id)}` shows its errors."
         self.alarm(
-            f"{id}Errors", function.metric_errors(period=five), above=0, because=f"{because} {advice}", periods=3
+            f"{id}Errors",
+            function.metric_errors(period=five),
+            above=0,
+            because=f"{because} {advice}",
+            runbook="function-errors",
+            periods=3,
         )
         self.alarm(
             f"{id}Throttles",
@@ -120,24 +138,58 @@ class Operator(Construct):
             above=0,
             because=f"{because} Lambda throttled it: the account's concurrency is used up. "
             "`python -m ops doctor` shows the quota.",
+            runbook="throttles",
             periods=3,
         )
 
-    def watch_count(self, id: str, metric: str, *, service: str, because: str, periods: int = 1) -> None:
+    def watch_count(self, id: str, metric: str, *, service: str, because: str, runbook: str, periods: int = 1) -> None:
         """Alarm when the functions of *service* count any *metric* in *periods* five-minute periods running."""
-        self.alarm(
-            id,
-            cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name=metric,
-                dimensions_map={"service": service},  # Powertools adds it, and a metric without it is another one
-                period=Duration.minutes(5),
-                statistic="Sum",
-            ),
-            above=0,
-            because=because,
-            periods=periods,
-        )
+        counted = function_metric(metric, service=service)
+        self.alarm(id, counted, above=0, because=because, runbook=runbook, periods=periods)
+
+    def watch_service_level(self) -> None:
+        """Alarm when first attempts are late so often that a month's allowance is used up within days.
+
+        The allowance is 1 % of a month's first attempts. The limits and windows are those of the SRE workbook's table
+        of burn rates, each as one alarm: at 14.4 times the allowance it is used up in two days, at 6 times in five.
+        """
+        allowance = 1 - TARGET_SHARE
+        for id, hours, burn in (("ServiceLevelFastBurn", 1, 14.4), ("ServiceLevelSlowBurn", 6, 6.0)):
+            self.alarm(
+                id,
+                late_share(Duration.hours(hours)),
+                above=burn * allowance,
+                because=f"More than {burn * allowance:.1%} of first attempts in {hours} h began more than "
+                f"{TARGET_SECONDS:.0f} s after their events arrived; {allowance:.0%} may. `python -m ops doctor` shows "
+                "what stands still.",
+                runbook="slow-deliveries",
+            )
+
+
+def function_metric(
+    metric: str, *, service: str, statistic: str = "Sum", period: Duration | None = None
+) -> cloudwatch.Metric:
+    """A metric that the functions of *service* record themselves."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=metric,
+        dimensions_map={"service": service},  # Powertools adds it, and a metric without it is another one
+        period=period or Duration.minutes(5),
+        statistic=statistic,
+    )
+
+
+def late_share(period: Duration) -> cloudwatch.MathExpression:
+    """The share of first attempts that were late; 0 where there were fewer than a hundred, which prove nothing."""
+    return cloudwatch.MathExpression(
+        expression="IF(first >= 100, late / first, 0)",
+        using_metrics={
+            "first": function_metric("FirstAttempts", service="delivery", period=period),
+            "late": function_metric("FirstAttemptsLate", service="delivery", period=period),
+        },
+        label="late first attempts",
+        period=period,
+    )
 
 
 def output_name(id: str) -> str:

@@ -71,6 +71,7 @@ class Broker(Construct):
             service="broker",
             because="What an interrupted bind or unbind left could not be removed for 15 minutes. "
             "`python -m ops errors sweep` shows why.",
+            runbook="cleanup-failures",
             periods=3,
         )
 

@@ -59,6 +59,9 @@ class Context:
         EMAIL,
     )
 
+    runbook_url: str = _key(
+        "", "where docs/runbooks is served as HTML, for the alarms' descriptions; empty: the repository's path", URL
+    )
     zone_name: str = _key(
         "",
         "DNS zone in which a tenant without a domain gets a subdomain; empty: a domain must be given",

@@ -127,7 +127,7 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
 def _watch(shared: SharedResources) -> None:
     """What is lost, or would be, is told; what waits for a receiver is the tenant's to know."""
     for metric, because in _ALARMING.items():
-        shared.operator.watch_count(metric, metric, service="delivery", because=because)
+        shared.operator.watch_count(metric, metric, service="delivery", because=because, runbook="deliveries-lost")
 
 
 def _allow_decryption(function: Function, shared: SharedResources) -> None:

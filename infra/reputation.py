@@ -58,6 +58,7 @@ class Reputation(Construct):
             service="reputation",
             because="A warning, pause or recovery was decided 15 minutes ago and could not be enforced. It is retried. "
             "`python -m ops errors reputation-sweep` shows why, `python -m ops reputation --all` what is undone.",
+            runbook="overdue-actions",
         )
 
     def _function(

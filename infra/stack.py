@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from aws_cdk import Annotations, CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import feedback
@@ -11,6 +12,7 @@ from infra.alarms import Operator
 from infra.api import Api
 from infra.broker import Broker
 from infra.context import Context
+from infra.dashboard import Dashboard, Parts
 from infra.delivery import Deliveries, Delivery
 from infra.dependencies import Target
 from infra.encryption import Encryption
@@ -54,7 +56,7 @@ class SesFeedbackStack(Stack):
         key = Encryption(self, "Encryption", removal=removal).key
         shared = SharedResources(
             key=key,
-            operator=Operator(self, "Operator", key=key, email=context.operator_email),
+            operator=Operator(self, "Operator", key=key, email=context.operator_email, runbook_url=context.runbook_url),
             removal=removal,
             context=context,
             target=target,
@@ -89,6 +91,9 @@ class SesFeedbackStack(Stack):
             portal_url=self.portal.url if self.portal else "",
         )
         self.api = Api(self, "Api", shared=shared, function=self.broker.function.function)
+        Dashboard(
+            self, "Dashboard", name=context.stack_name, parts=Parts(queues=self._queues(), functions=self._functions())
+        )
         self._add_outputs()
 
     def _add_outputs(self) -> None:
@@ -103,11 +108,13 @@ class SesFeedbackStack(Stack):
         CfnOutput(self, "OperatorTopicArn", value=self.shared.operator.topic.topic_arn)
         CfnOutput(self, "KeyArn", value=self.shared.key.key_arn)
         CfnOutput(self, "Tables", value=self.to_json_string(self.storage.names()))
-        CfnOutput(self, "Queues", value=self.to_json_string(self._queues()))
-        CfnOutput(self, "Functions", value=self.to_json_string(self._functions()))
+        queues = {name: queue.queue_url for name, queue in self._queues().items()}
+        functions = {name: function.function_name for name, function in self._functions().items()}
+        CfnOutput(self, "Queues", value=self.to_json_string(queues))
+        CfnOutput(self, "Functions", value=self.to_json_string(functions))
 
-    def _queues(self) -> dict[str, str]:
-        queues = {
+    def _queues(self) -> dict[str, sqs.IQueue]:
+        return {
             "events": self.events.queue,
             "events_dlq": self.events.dead,
             "subscription_dlq": self.events.undelivered,
@@ -118,9 +125,8 @@ class SesFeedbackStack(Stack):
             "reputation_dlq": self.reputation.failures,
             **(self.portal.queues if self.portal else {}),
         }
-        return {name: queue.queue_url for name, queue in queues.items()}
 
-    def _functions(self) -> dict[str, str]:
+    def _functions(self) -> dict[str, lambda_.IFunction]:
         functions = {
             "feedback": self.feedback.function,
             "delivery": self.delivery.function,
@@ -132,4 +138,4 @@ class SesFeedbackStack(Stack):
             "reputation-sweep": self.reputation.sweep,
             **(self.portal.functions if self.portal else {}),
         }
-        return {name: function.function.function_name for name, function in functions.items()}
+        return {name: function.function for name, function in functions.items()}

@@ -78,6 +78,7 @@ class Dispatcher:
                     self._conclude(one)
         self._reschedule(webhooks)
         self._keep_for_replay(webhooks)
+        self.log.service_level(webhooks)
         return [message for one in webhooks if one.fault for message in one.messages]
 
     # 1. what is there

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,6 +93,11 @@ def _count(name: str, value: int) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def _seconds(name: str, values: Sequence[float]) -> None:
+    for value in values:
+        metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
+
+
 def _flush() -> None:
     if metrics.provider.metric_set:  # Powertools warns of nothing to flush
         metrics.flush_metrics()
@@ -172,7 +177,7 @@ def _dispatcher() -> "Dispatcher":
         rules=_rules(settings),
         clock=_now,
         jitter=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
-        log=DeliveryLog(logger=logger, count=_count),
+        log=DeliveryLog(logger=logger, count=_count, seconds=_seconds),
     )
 
 

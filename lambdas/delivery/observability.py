@@ -1,14 +1,18 @@
 """What delivery logs and counts: one line per outcome, with the ids that `ops trace` follows."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
-from lambdas.delivery.attempts import PendingAttempt
+from lambdas.delivery.attempts import AttemptSeries, PendingAttempt
 from lambdas.delivery.ports import Count
 from lambdas.delivery.webhook_deliveries import WebhookDeliveries
 from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
 from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.service_level import TARGET_SECONDS, first_attempt_seconds
+
+MAX_SAMPLE = 100  # values of a metric that one EMF line may hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,7 @@ class DeliveryLog:
 
     logger: Logger
     count: Count
+    seconds: Callable[[str, Sequence[float]], None]  # records values of a metric, in seconds
 
     def webhook_gone(self, batch: DeliveryBatch) -> None:
         """The webhook went with its last binding."""
@@ -43,6 +48,15 @@ class DeliveryLog:
             if number:
                 self.count(name, number)
 
+    def service_level(self, webhooks: Iterable[WebhookDeliveries]) -> None:
+        """Count the first attempts of an invocation and those that were late; record a sample of their seconds."""
+        waits = [wait for one in webhooks if one.attempts for wait in _first_attempts(one.attempts)]
+        if not waits:
+            return
+        self.count("FirstAttempts", len(waits))
+        self.count("FirstAttemptsLate", sum(wait > TARGET_SECONDS for wait in waits))
+        self.seconds("EventToWebhookSeconds", waits[:: len(waits) // MAX_SAMPLE + 1])
+
     def rescheduled(self, one: WebhookDeliveries) -> None:
         """What was parked, and what has no retries left."""
         if one.reschedule.parked:
@@ -62,6 +76,15 @@ class DeliveryLog:
         """An exception of our own is being handled; the webhook's messages come back."""
         self.logger.exception("deliveries not rescheduled", extra={**one.ids, "messages": one.messages})
         self.count("DeliveryFaults", 1)
+
+
+def _first_attempts(series: AttemptSeries) -> Iterator[float]:
+    for pending, attempt in series.made:
+        wait = first_attempt_seconds(
+            pending.delivery, series.target.health, attempt=pending.number, began=attempt.began
+        )
+        if wait is not None:
+            yield wait
 
 
 def status_of(attempt: Attempt) -> str:

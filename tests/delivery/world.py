@@ -1,7 +1,7 @@
 """Delivery's surroundings in memory: queue, webhooks, backlog, archive, topics and receivers, all under one clock."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -78,6 +78,7 @@ class World:
     notified: list[tuple[str, str, str]] = field(default_factory=list)
     tests: list[tuple[str, str]] = field(default_factory=list)
     counted: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
     writes: int = 0
     heard: bool = True
     tokens: Iterator[int] = field(default_factory=count)
@@ -146,7 +147,7 @@ class World:
             ),
             clock=self.clock,
             jitter=lambda: 0.0,
-            log=DeliveryLog(logger=Logger(), count=self.count),
+            log=DeliveryLog(logger=Logger(), count=self.count, seconds=self.record_seconds),
         )
 
     def _transitions(self) -> HealthTransitions:
@@ -159,6 +160,9 @@ class World:
 
     def count(self, name: str, value: int) -> None:
         self.counted[name] = self.counted.get(name, 0) + value
+
+    def record_seconds(self, name: str, values: Sequence[float]) -> None:
+        self.seconds.setdefault(name, []).extend(values)
 
     def decrypt(self, webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
         self._strike(f"kms {webhook_id}")
