@@ -153,6 +153,13 @@ class Context:
         4, "complaints under which nobody is warned of them", between(1, 100_000)
     )
 
+    mails_per_instance_and_day: int = _key(
+        0,
+        "mails (by recipient, counted when their outcome is known) after which an instance is paused until midnight "
+        "UTC; 0: no cap",
+        between(0, 100_000_000),
+    )
+
     catalog_display_name: str = _key("Amazon SES", "the service's name in the marketplace")
     catalog_provider: str = _key("ses-feedback", "the provider's name in the marketplace")
     catalog_documentation_url: str = _key("", "where tenants read about the service", URL)

@@ -142,7 +142,14 @@ class Function(Construct):
 
     def run_every(self, minutes: int) -> None:
         """Run on a schedule. A run that fails is not repeated: the next one does its work."""
-        rule = events.Rule(self, "Schedule", schedule=events.Schedule.rate(Duration.minutes(minutes)))
+        self._run("Schedule", events.Schedule.rate(Duration.minutes(minutes)))
+
+    def run_at_midnight(self) -> None:
+        """Run at midnight UTC, too."""
+        self._run("Midnight", events.Schedule.cron(minute="0", hour="0"))
+
+    def _run(self, id: str, schedule: events.Schedule) -> None:
+        rule = events.Rule(self, id, schedule=schedule)
         accept(
             rule,
             "Serverless-EventBusDLQ",

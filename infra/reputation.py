@@ -11,17 +11,22 @@ from constructs import Construct
 from infra.function import Function, SharedResources
 from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
+from lambdas.domain.reputation.sending_status import HANDED_OVER
 from lambdas.domain.tenants import aws_names
 from lambdas.reputation.settings import ReputationSettings
 
 _TIMEOUT = Duration.seconds(120)
 _SWEEP_TIMEOUT = Duration.minutes(10)  # it asks SES about one instance a second, and must end before the next run
 _SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
+_CAP_WINDOW = 20  # s: a cap is enforced within a minute, and a thousand changes are looked at together
 _TRIES = 10  # of a change that keeps failing; the sweep evaluates the instance anyway
 
 
 class Reputation(Construct):
-    """`function` and `sweep` read counters, keep verdicts, pause configuration sets and tell of it."""
+    """`function` and `sweep` read counters, keep verdicts, pause configuration sets and tell of it.
+
+    `cap` pauses who reached the day's cap; None where there is no cap.
+    """
 
     def __init__(
         self,
@@ -50,7 +55,8 @@ class Reputation(Construct):
             name="reputation_dlq",
             because="Changes of counters could not be evaluated.",
         )
-        self._follow(storage)
+        self._follow(self.function, storage, _FEEDBACK_COUNTERS, _HANDED_OVER, size=100, window=1)
+        self.cap = self._cap(shared, settings, storage, deliveries) if settings.daily_cap else None
         self.sweep.run_every(_SWEEP)
         shared.operator.watch_count(
             "OverdueTransitions",
@@ -81,28 +87,48 @@ class Reputation(Construct):
             description=description,
         )
 
-    def _follow(self, storage: Storage) -> None:
-        """Run on changed bounce and complaint counters; deliveries are most of the writes and wake nobody."""
+    def _cap(
+        self, shared: SharedResources, settings: ReputationSettings, storage: Storage, deliveries: sqs.IQueue
+    ) -> Function:
+        """Enforces the day's cap within a minute; where the operator set none, there is no such function."""
+        function = self._function(
+            "ReputationCap", "cap", shared, settings, "Enforces the cap on a day's mail.", _TIMEOUT
+        )
+        _allow(function, shared, storage, deliveries)
+        self._follow(function, storage, _DELIVERY_COUNTERS, _FEEDBACK_COUNTERS, size=1_000, window=_CAP_WINDOW)
+        self.sweep.run_at_midnight()
+        return function
+
+    def _follow(self, function: Function, storage: Storage, *filters: dict[str, Any], size: int, window: int) -> None:
+        """Run on changes of the reputation table; deliveries are most of the writes and wake the cap alone."""
         stream = storage.reputation.table_stream_arn
         assert stream is not None  # noqa: S101
-        self.function.allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream])
-        self.function.allow("dynamodb:ListStreams", on=[stream])
-        self.function.send_to(self.failures)
-        self.function.function.add_event_source_mapping(
+        function.allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream])
+        function.allow("dynamodb:ListStreams", on=[stream])
+        function.send_to(self.failures)
+        function.function.add_event_source_mapping(
             "Counters",
             event_source_arn=stream,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-            batch_size=100,
-            max_batching_window=Duration.seconds(1),
+            batch_size=size,
+            max_batching_window=Duration.seconds(window),
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
             retry_attempts=_TRIES,
             max_record_age=THROTTLED_FOR,  # throttled invocations use up no retry, only time
             on_failure=_FailureQueue(self.failures),
-            filters=[lambda_.FilterCriteria.filter(_FEEDBACK_COUNTERS)],
+            filters=[lambda_.FilterCriteria.filter(pattern) for pattern in filters],
         )
 
 
+_HANDED_OVER: dict[str, Any] = {  # claims that the broker or the portal leave to us to act on
+    "eventName": ["INSERT", "MODIFY"],
+    "dynamodb": {"Keys": {"item": {"S": ["verdict"]}}, "NewImage": {"claimed_by": {"S": [HANDED_OVER]}}},
+}
+_DELIVERY_COUNTERS: dict[str, Any] = {
+    "eventName": ["INSERT", "MODIFY"],
+    "dynamodb": {"Keys": {"item": {"S": lambda_.FilterRule.begins_with("deliveries#")}}},
+}
 _FEEDBACK_COUNTERS: dict[str, Any] = {
     "eventName": ["INSERT", "MODIFY"],
     "dynamodb": {"Keys": {"item": {"S": lambda_.FilterRule.begins_with("feedback#")}}},
@@ -144,6 +170,7 @@ def _settings(
         bounce_pause=context.pause_bounce_rate,
         complaint_warning=context.warn_complaint_rate,
         complaint_pause=context.pause_complaint_rate,
+        daily_cap=context.mails_per_instance_and_day,
     )
 
 

@@ -136,6 +136,7 @@ class SesFeedbackStack(Stack):
             "sweep": self.broker.sweep,
             "reputation": self.reputation.function,
             "reputation-sweep": self.reputation.sweep,
+            **({"reputation-cap": self.reputation.cap} if self.reputation.cap else {}),
             **(self.portal.functions if self.portal else {}),
         }
         return {name: function.function for name, function in functions.items()}

@@ -6,8 +6,7 @@ from datetime import datetime
 from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.webhooks.baseline import Baselines
 from lambdas.domain.reputation.evaluation import SendingState
-from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
-from lambdas.reputation.evaluate import transition_of
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition, transition_of
 from lambdas.reputation.handler import Composition, compose
 from lambdas.reputation.settings import ReputationSettings
 from ops.stack import Stack
@@ -30,7 +29,7 @@ class Operator:
     def pause(self, instance_id: str, *, why: str, now: datetime) -> Transition:
         """Stop the instance's sending and tell its people, as the verdict would. Raises Refused."""
         status = self._status(instance_id)
-        if status.state is SendingState.PAUSED:
+        if status.state is SendingState.PAUSED and status.until is None:
             raise ActionRefused(f"{instance_id} is paused already")
         return self._move(status, SendingState.PAUSED, why=why, baseline=status.baseline, now=now)
 
@@ -58,9 +57,10 @@ class Operator:
         self, status: SendingStatus, after: SendingState, *, why: str, baseline: datetime | None, now: datetime
     ) -> Transition:
         reputation = self._parts.evaluator.measure(status, now=now)
-        transition = replace(
-            transition_of(status, after, reputation, cause=Cause.OPERATOR, now=now), by=self._by, why=why
-        )
+        audience = self._parts.webhooks.audience(status.instance_id)
+        domain = audience.domain if audience else ""
+        transition = transition_of(status, after, reputation, cause=Cause.OPERATOR, now=now, domain=domain)
+        transition = replace(transition, by=self._by, why=why, probation_until=None)
         if not self._parts.evaluator.move(status, transition, claimer=_CLAIMER, baseline=baseline, now=now):
             raise ActionRefused(f"{status.instance_id} was moved by somebody else at this moment; look again")
         return transition

@@ -128,7 +128,7 @@ def paused_notice(transition: Transition) -> Notice:
         "instance_id": transition.instance_id,
         "cause": transition.cause.value,
         "reasons": [reason.value for reason in transition.reasons],
-        "message": "Sending is paused. Mail is refused by SES until an operator resumes it.",
+        "message": f"Sending is paused. Mail is refused by SES until {_end(transition)}.",
         "window": {"since": counts.since, "outcomes": counts.outcomes},
         "bounces": counts.bounces,
         "complaints": counts.complaints,
@@ -136,5 +136,10 @@ def paused_notice(transition: Transition) -> Notice:
         "bounce_rate": round(counts.bounce_rate, 6),
         "complaint_rate": round(counts.complaint_rate, 6),
         "paused_at": iso(transition.at),
+        "paused_until": iso(transition.until) if transition.until else None,
     }
     return Notice(id=f"paused\n{transition.id}", type="reputation.paused", timestamp=transition.at, data=data)
+
+
+def _end(transition: Transition) -> str:
+    return iso(transition.until) if transition.until else "an operator resumes it"

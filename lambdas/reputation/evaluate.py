@@ -4,12 +4,13 @@ A claim is conditional on the standing it was decided upon, so one of several ju
 claim whose claimer died is acted on by whoever comes next: the same record again, or the sweep.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.reputation.evaluation import (
     Decision,
     HourCounts,
@@ -17,11 +18,20 @@ from lambdas.domain.reputation.evaluation import (
     ReputationRules,
     SendingState,
     evaluate,
+    is_above_warning,
     is_undecided,
     measure_windows,
     window_begin,
 )
-from lambdas.domain.reputation.sending_status import LEASE, Cause, Pending, SendingStatus, Transition
+from lambdas.domain.reputation.sending_status import (
+    LEASE,
+    Cause,
+    Mark,
+    Pending,
+    SendingStatus,
+    Transition,
+    transition_of,
+)
 
 _TRIES = 4  # of judging anew, when others moved the instance at the same moment
 
@@ -55,6 +65,23 @@ class SendingStatuses(Protocol):
         """Have the sweep judge it, too."""
 
 
+class Marks(Protocol):
+    """Pauses that outlive their instances."""
+
+    def on(self, domain: str, *, now: datetime) -> Mark | None:
+        """The mark on the domain itself."""
+
+
+class Organizations(Protocol):
+    """Rates of organizations."""
+
+    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
+        """Have the instance count for it."""
+
+    def decision(self, organization: str, *, now: datetime) -> Decision:
+        """What the rates of all its instances ask for."""
+
+
 class Enforcing(Protocol):
     """Does what a transition asks for."""
 
@@ -69,6 +96,7 @@ class EvaluationKind(StrEnum):
     MOVED = "moved"
     FINISHED = "finished"  # a transition that another had claimed and not done
     BUSY = "busy"  # another is at it
+    GONE = "gone"  # there is no such instance (any more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +111,15 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """Judges instances by *rules*."""
+    """Judges instances by *rules*. *audience* says what an instance is; None when it is gone."""
 
     counters: Counters
     statuses: SendingStatuses
+    marks: Marks
+    organizations: Organizations
     enforcer: Enforcing
     rules: ReputationRules
+    audience: Callable[[str], Audience | None]
 
     def measure(self, status: SendingStatus, *, now: datetime) -> Reputation:
         """The instance's rates over the most recent representative volume, no further back than its baseline."""
@@ -104,19 +135,73 @@ class Evaluator:
 
         Raises what a step of the action raises, and Contended; judging again completes the work.
         """
+        audience = self.audience(instance_id)
         for _ in range(_TRIES):
             status = self.statuses.load(instance_id)
-            reputation, *wider = self.windows(status, now=now)
-            decision = evaluate(reputation, self.rules, status.state, wider=wider)
-            if decision.state is not status.state:
-                transition = by_rates(status, decision, reputation, now=now)
+            windows = self.windows(status, now=now)
+            if audience is None:
+                return Evaluation(kind=EvaluationKind.GONE, status=status, reputation=windows[0])
+            if transition := self._decided(status, audience, windows, now):
                 if not self.move(status, transition, claimer=min(claimers), baseline=status.baseline, now=now):
                     continue
                 return Evaluation(
-                    kind=EvaluationKind.MOVED, status=status, reputation=reputation, transition=transition
+                    kind=EvaluationKind.MOVED, status=status, reputation=windows[0], transition=transition
                 )
-            return self._finish(status, reputation, claimers, now)
+            return self._finish(status, windows[0], claimers, now)
         raise Contended(instance_id)
+
+    def _decided(
+        self, status: SendingStatus, audience: Audience, windows: Sequence[Reputation], now: datetime
+    ) -> Transition | None:
+        """The transition that is due, if any: what pauses first, and what pauses for longest before the rest.
+
+        A pause that ends by itself keeps no other one off. Of a deleted instance only a pause matters: it is marked.
+        """
+        state = SendingState.HEALTHY if status.until else status.state
+        decision = evaluate(windows[0], self._rules_of(status, now), state, wider=windows[1:])
+        rates = by_rates(status, decision, windows[0], now=now, domain=audience.domain)
+        if decision.state is SendingState.PAUSED and state is not SendingState.PAUSED:
+            return rates
+        if status.is_over(now=now) and status.cause is not None:
+            cause = status.cause
+            return transition_of(status, SendingState.HEALTHY, windows[0], cause=cause, now=now, domain=audience.domain)
+        if status.state is SendingState.PAUSED:
+            return None
+        if paused := self._by_others(status, audience, windows[0], now):
+            return paused
+        return None if audience.deleted or decision.state is status.state else rates
+
+    def _by_others(
+        self, status: SendingStatus, audience: Audience, reputation: Reputation, now: datetime
+    ) -> Transition | None:
+        """A pause that its organization, or an earlier instance of its domain, brings upon it."""
+        mark = self.marks.on(audience.domain, now=now) if audience.domain and not audience.deleted else None
+        if mark is not None and _is_anothers(mark, status):
+            earlier = mark.transition
+            paused = transition_of(
+                status,
+                SendingState.PAUSED,
+                earlier.reputation,
+                cause=Cause.EARLIER_PAUSE,
+                now=now,
+                domain=audience.domain,
+            )
+            return replace(paused, reasons=earlier.reasons, until=mark.until)
+        if not audience.organization or not (reputation.bounces or reputation.complaints):
+            return None
+        self.organizations.join(audience.organization, status.instance_id, now=now)
+        if not is_above_warning(reputation, self.rules):
+            return None
+        decision = self.organizations.decision(audience.organization, now=now)
+        if decision.state is not SendingState.PAUSED:
+            return None
+        paused = transition_of(
+            status, SendingState.PAUSED, reputation, cause=Cause.ORGANIZATION, now=now, domain=audience.domain
+        )
+        return replace(paused, reasons=decision.reasons, why=_told(decision.evidence))
+
+    def _rules_of(self, status: SendingStatus, now: datetime) -> ReputationRules:
+        return self.rules.with_low_floors() if status.is_on_probation(now=now) else self.rules
 
     def move(
         self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
@@ -136,7 +221,7 @@ class Evaluator:
         unchanged = Evaluation(kind=EvaluationKind.UNCHANGED, status=status, reputation=reputation)
         pending = status.pending
         if pending is None:
-            if is_undecided(reputation, self.rules):
+            if is_undecided(reputation, self._rules_of(status, now)):
                 self.statuses.watch(status.instance_id)
             return unchanged
         claimer = min(claimers)
@@ -148,22 +233,26 @@ class Evaluator:
         return replace(unchanged, kind=EvaluationKind.FINISHED, transition=pending.transition)
 
 
-def by_rates(status: SendingStatus, decision: Decision, reputation: Reputation, *, now: datetime) -> Transition:
+def by_rates(
+    status: SendingStatus, decision: Decision, reputation: Reputation, *, now: datetime, domain: str = ""
+) -> Transition:
     """The transition that our own rates ask for, with the window that shows why."""
-    transition = transition_of(status, decision.state, decision.evidence or reputation, cause=Cause.RATES, now=now)
+    evidence = decision.evidence or reputation
+    transition = transition_of(status, decision.state, evidence, cause=Cause.RATES, now=now, domain=domain)
     return replace(transition, reasons=decision.reasons)
 
 
-def transition_of(
-    status: SendingStatus, after: SendingState, reputation: Reputation, *, cause: Cause, now: datetime
-) -> Transition:
-    """A transition from how the instance stands. Its id is from the version: two judges make the same one."""
-    return Transition(
-        id=f"{status.instance_id}:{status.version + 1}",
-        instance_id=status.instance_id,
-        before=status.state,
-        after=after,
-        at=now,
-        cause=cause,
-        reputation=reputation,
+def _is_anothers(mark: Mark, status: SendingStatus) -> bool:
+    """Whether the mark came from events of an earlier instance that were still in flight, and is not forgiven."""
+    earlier = mark.transition
+    forgiven = status.baseline is not None and status.baseline >= earlier.at
+    return earlier.instance_id != status.instance_id and not forgiven
+
+
+def _told(counts: Reputation | None) -> str | None:
+    if counts is None:
+        return None
+    return (
+        f"All instances of the organization together: {counts.bounce_rate:.2%} bounces and "
+        f"{counts.complaint_rate:.3%} complaints in {counts.outcomes:,} outcomes."
     )

@@ -12,7 +12,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import client
+from lambdas.aws.dynamodb.organization_table import OrganizationTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
+from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
 from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
@@ -21,9 +23,11 @@ from lambdas.aws.ses.reputation_metrics import SesRateMetrics
 from lambdas.aws.ses.sending_options import SendingOptions
 from lambdas.aws.sns.alerts import Alerts
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.reputation.capping import DailyCap
 from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.evaluate import Evaluator
 from lambdas.reputation.observability import Observability
+from lambdas.reputation.organizations import Organizations
 from lambdas.reputation.reconcile import Reconciler
 from lambdas.reputation.rules import rules_of
 from lambdas.reputation.settings import ReputationSettings
@@ -77,6 +81,8 @@ class Composition:
     rates: SesRateMetrics
     enforcer: Enforcer
     evaluator: Evaluator
+    cap: DailyCap
+    marks: PauseMarks
     observability: Observability
 
     def reconciler(self, time_left: Callable[[], float]) -> Reconciler:
@@ -89,7 +95,6 @@ class Composition:
             rates=self.rates,
             instances=self.instances,
             observer=self.observability,
-            exists=lambda instance_id: self.webhooks.audience(instance_id) is not None,
             may_call_ses=lambda: _may_call_ses(self.rate_limiter, time_left),
         )
 
@@ -117,6 +122,17 @@ def compose(settings: ReputationSettings) -> Composition:
         operator_topic_arn=settings.operator_topic_arn,
         event_topic_arn=settings.event_topic_arn,
     )
+    marks = PauseMarks(dynamodb, settings.reputation_table)
+    members = OrganizationTable(dynamodb, settings.reputation_table)
+    evaluator = Evaluator(
+        counters=table,
+        statuses=statuses,
+        marks=marks,
+        organizations=Organizations(table=members, counters=table, statuses=statuses, rules=rules),
+        enforcer=enforcer,
+        rules=rules,
+        audience=webhooks.audience,
+    )
     return Composition(
         webhooks=webhooks,
         table=table,
@@ -126,7 +142,11 @@ def compose(settings: ReputationSettings) -> Composition:
         instances=InstanceList(dynamodb, settings.webhooks_table),
         rates=SesRateMetrics(client("cloudwatch")),
         enforcer=enforcer,
-        evaluator=Evaluator(counters=table, statuses=statuses, enforcer=enforcer, rules=rules),
+        evaluator=evaluate,
+        cap=DailyCap(
+            cap=settings.daily_cap, counters=table, statuses=statuses, evaluator=evaluate, audience=webhooks.audience
+        ),
+        marks=marks,
         observability=Observability(logger, metrics, alerts, settings.operator_topic_arn),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from lambdas.domain.reputation.evaluation import Reason, Reputation, ReputationRules, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry
@@ -52,6 +53,19 @@ def _headline(transition: Transition) -> str:
 
 def _cause(transition: Transition, rules: ReputationRules) -> str:
     match transition.cause:
+        case Cause.DAILY_CAP | Cause.EARLIER_PAUSE if transition.after is not SendingState.PAUSED:
+            return f"The pause ended by itself at {_utc(transition)}, as announced."
+        case Cause.DAILY_CAP:
+            return f"The operator's cap on a day's mail is reached. {transition.why}"
+        case Cause.EARLIER_PAUSE:
+            return "An earlier service instance of this domain was paused, on the evidence below, and not resumed."
+        case Cause.ORGANIZATION:
+            return (
+                f"The {_named(transition)} of the whole organization is over the limit, and this instance's own rates "
+                f"are above the warning level. {transition.why}"
+            )
+        case Cause.TENANT:
+            return f"The tenant resumed it: {transition.by}. What was changed: {transition.why}"
         case Cause.OPERATOR:
             return f"An operator did this. Reason given: {transition.why}"
         case Cause.OUTSIDE:
@@ -106,17 +120,35 @@ def _what_a_tenant_does(transition: Transition) -> str:
 
 def _tenant_advice(transition: Transition) -> Iterator[str]:
     if transition.after is SendingState.HEALTHY:
-        yield "Nothing is to be done."
+        yield _probation(transition) or "Nothing is to be done."
+        return
+    if transition.cause is Cause.DAILY_CAP:
+        yield "What to do:"
+        yield "  - Mail sent now is refused by SES with an error; it is not queued. Keep it to send it later."
+        yield f"  - Sending is allowed again at {_moment(transition.until or transition.at)}."
+        yield "  - Ask the operator of this service if you need to send more in a day."
         return
     yield "What to do:"
     yield "  - Stop sending to addresses that bounced, and to people who complained: the webhooks name each."
     yield "  - Bounces come from lists that are old, bought or unconfirmed; complaints from mail that nobody asked for."
     if transition.after is SendingState.PAUSED:
         yield "  - Mail sent now is refused by SES with an error; it is not queued. Keep it to send it later."
+        if transition.until:
+            yield f"  - Sending is allowed again at {_moment(transition.until)}, or when the operator resumes it."
+            return
         yield "  - When the cause is gone, ask the operator of this service to resume, and say what you changed."
         yield "    Nothing resumes by itself. Feedback on mail sent before the resume will not count again."
     else:
         yield "  - If the rates go on rising, sending is paused. If they fall, you are told once."
+
+
+def _probation(transition: Transition) -> str:
+    if transition.probation_until is None:
+        return ""
+    return (
+        f"Until {_moment(transition.probation_until)} the rates are looked at from 100 outcomes on, and another pause "
+        "can be lifted by an operator alone."
+    )
 
 
 def _what_an_operator_does(transition: Transition) -> str:
@@ -132,4 +164,8 @@ def _what_an_operator_does(transition: Transition) -> str:
 
 
 def _utc(transition: Transition) -> str:
-    return transition.at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _moment(transition.at)
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

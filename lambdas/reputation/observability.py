@@ -15,6 +15,7 @@ _LINES = {
     EvaluationKind.MOVED: "instance evaluated: transition enforced",
     EvaluationKind.FINISHED: "pending transition enforced",
     EvaluationKind.BUSY: "pending transition is being enforced elsewhere",
+    EvaluationKind.GONE: "counters of a deleted instance changed",
 }
 
 

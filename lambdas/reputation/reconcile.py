@@ -18,9 +18,9 @@ from lambdas.domain.reputation.evaluation import (
     is_undecided,
 )
 from lambdas.domain.reputation.ledger import bucket_of
-from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, transition_of
 from lambdas.domain.reputation.ses_rates import SesRates
-from lambdas.reputation.evaluate import Counters, Evaluation, EvaluationKind, Evaluator, transition_of
+from lambdas.reputation.evaluate import Counters, Evaluation, EvaluationKind, Evaluator
 
 SLOTS = 96  # a day: one each 15 minutes
 OVERDUE = timedelta(minutes=15)  # after which a transition that is not acted on is alarmed
@@ -96,9 +96,7 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """Runs sweeps. *exists* tells whether there is such an instance; *leave* waits for the rate limiter's leave, and is
-    False
-    when that would take longer than there is time."""
+    """Runs sweeps. *leave* waits for the rate limiter's leave; False when that would take longer than there is time."""
 
     evaluator: Evaluator
     statuses: SendingStatuses
@@ -107,7 +105,6 @@ class Reconciler:
     rates: Rates
     instances: Instances
     observer: Observer
-    exists: Callable[[str], bool]
     may_call_ses: Callable[[], bool]
 
     def reconcile(self, *, now: datetime) -> Reconciled:
@@ -136,10 +133,10 @@ class Reconciler:
         return pending is not None and now - pending.transition.at >= OVERDUE
 
     def _evaluate(self, instance_id: str, now: datetime) -> None:
-        if not self.exists(instance_id):
+        evaluation = self.evaluator.evaluate(instance_id, claimers=frozenset({CLAIMER}), now=now)
+        if evaluation.kind is EvaluationKind.GONE:
             self.statuses.forget(instance_id)
             return
-        evaluation = self.evaluator.evaluate(instance_id, claimers=frozenset({CLAIMER}), now=now)
         self.observer.evaluated(evaluation)
         settled = evaluation.kind is EvaluationKind.UNCHANGED and evaluation.status.state is SendingState.HEALTHY
         if settled and not is_undecided(evaluation.reputation, self.evaluator.rules):
@@ -196,9 +193,10 @@ class Reconciler:
         reasons: tuple[Reason, ...] = (),
         why: str | None = None,
     ) -> None:
-        transition: Transition = replace(
-            transition_of(status, SendingState.PAUSED, reputation, cause=cause, now=now), reasons=reasons, why=why
-        )
+        audience = self.evaluator.audience(status.instance_id)
+        domain = audience.domain if audience else ""
+        transition = transition_of(status, SendingState.PAUSED, reputation, cause=cause, now=now, domain=domain)
+        transition = replace(transition, reasons=reasons, why=why)
         self.evaluator.move(status, transition, claimer=CLAIMER, baseline=status.baseline, now=now)
 
 

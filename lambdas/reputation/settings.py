@@ -32,3 +32,4 @@ class ReputationSettings(Settings):
     bounce_pause: float = 0.04
     complaint_warning: float = 0.0004
     complaint_pause: float = 0.0008
+    daily_cap: int = 0  # mails of an instance a day; 0: no cap

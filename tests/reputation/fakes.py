@@ -3,16 +3,26 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from lambdas.domain.reputation.evaluation import HourCounts, Reputation, ReputationRules, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry
-from lambdas.domain.reputation.sending_status import LEASE, Pending, SendingStatus, Transition, TransitionStep
+from lambdas.domain.reputation.sending_status import (
+    HANDED_OVER,
+    LEASE,
+    Mark,
+    Pending,
+    SendingStatus,
+    Transition,
+    TransitionStep,
+)
 from lambdas.domain.reputation.ses_rates import SesRates
 from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.evaluate import Evaluation, Evaluator
+from lambdas.reputation.organizations import Organizations
 from lambdas.reputation.reconcile import Reconciler
 from tests.feedback.fakes import Fate
 
@@ -56,7 +66,8 @@ class FakeStandings:
             self.kept[rival.instance_id] = rival
         if self.load(status.instance_id).version != status.version:
             return False
-        pending = Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=now + LEASE)
+        until = now if claimer == HANDED_OVER else now + LEASE
+        pending = Pending(transition=transition, done=frozenset(), claimed_by=claimer, claimed_until=until)
         self.kept[status.instance_id] = SendingStatus(
             instance_id=status.instance_id,
             state=transition.after,
@@ -64,6 +75,9 @@ class FakeStandings:
             version=status.version + 1,
             baseline=baseline,
             pending=pending,
+            cause=transition.cause,
+            until=transition.until,
+            probation_until=transition.probation_until,
         )
         self.claims.append(transition)
         self.fate.strike()
@@ -134,11 +148,31 @@ class World:
     differences: list[str] = field(default_factory=list)
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     leaves: int = 1_000
+    gone: set[str] = field(default_factory=set)
     statuses: FakeStandings = field(default_factory=FakeStandings)
+    of_others: dict[str, dict[str, HourCounts]] = field(default_factory=dict)  # counters of instances but i1
+    facts: dict[str, Any] = field(default_factory=dict)  # of every audience: domain, organization, deleted
+    marks: dict[str, Mark] = field(default_factory=dict)
+    joined: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """One fate for all."""
         self.statuses.fate = self.fate
+        self.organizations = Organizations(table=self, counters=self, statuses=self.statuses, rules=RULES)
+
+    def on(self, domain: str, *, now: datetime) -> Mark | None:
+        """The mark on a domain."""
+        return self.marks.get(domain)
+
+    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
+        """Members of organizations."""
+        members = self.joined.setdefault(organization, [])
+        if instance_id not in members:
+            members.append(instance_id)
+
+    def members(self, organization: str, *, now: datetime) -> Iterator[str]:
+        """Members of organizations."""
+        return iter(self.joined.get(organization, []))
 
     @property
     def evaluator(self) -> Evaluator:
@@ -156,7 +190,15 @@ class World:
             operator_topic_arn=OPERATOR_TOPIC,
             event_topic_arn="arn:aws:sns:us-east-1:1:events",
         )
-        return Evaluator(counters=self, statuses=self.statuses, enforcer=enforcer, rules=RULES)
+        return Evaluator(
+            counters=self,
+            statuses=self.statuses,
+            marks=self,
+            organizations=self.organizations,
+            enforcer=enforcer,
+            rules=RULES,
+            audience=self.audience,
+        )
 
     @property
     def reconciler(self) -> Reconciler:
@@ -169,7 +211,6 @@ class World:
             rates=self,
             instances=self,
             observer=self,
-            exists=self.exists,
             may_call_ses=self.may_call_ses,
         )
 
@@ -186,12 +227,15 @@ class World:
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
         """The counters."""
-        return iter([self.counted[bucket] for bucket in sorted(self.counted, reverse=True) if bucket >= since])
+        counted = self.of_others.get(instance_id, self.counted)
+        return iter([counted[bucket] for bucket in sorted(counted, reverse=True) if bucket >= since])
 
     def audience(self, instance_id: str) -> Audience | None:
-        """The webhook."""
+        """The webhook; None when it was deprovisioned."""
+        if instance_id in self.gone:
+            return None
         webhook = Webhook(id=WebhookId("w1"), instance_id=instance_id)
-        return Audience(instance_id=instance_id, webhooks=(webhook,), baseline=None)
+        return Audience(instance_id=instance_id, webhooks=(webhook,), baseline=None, **self.facts)
 
     def set(self, instance_id: str, *, enabled: bool) -> bool:
         """The switch in SES."""
@@ -236,10 +280,6 @@ class World:
     def part(self, number: int, *, of: int) -> Iterator[str]:
         """All instances, in the first slice."""
         return iter(self.sends if number == 0 else [])
-
-    def exists(self, instance_id: str) -> bool:
-        """Whether it was not deprovisioned."""
-        return instance_id in self.sends
 
     def may_call_ses(self) -> bool:
         """Leave to ask SES, a number of times."""

@@ -134,7 +134,7 @@ def test_an_instance_whose_set_is_gone_is_forgotten() -> None:
 
 def test_a_watched_instance_that_was_deprovisioned_is_forgotten() -> None:
     """Paused for good, it would be watched for ever."""
-    world = World(sends={})
+    world = World(sends={}, gone={"i1"})
     world.statuses.kept["i1"] = PAUSED
     assert world.reconciler.reconcile(now=NOW) == Reconciled(watched=1, overdue=0, checked=0, unchecked=0)
     assert not world.statuses.kept

@@ -25,7 +25,7 @@ WIDER = (2, 4, 8, 16)  # times `window_outcomes`: the wider windows for complain
 
 # How often chance may bring the complaints of an honest tenant over a threshold, per day that the window took to fill.
 # A tenant of ten times the volume fills ten times as many windows, so each of its windows has to be ten times as sure.
-PAUSE_CHANCE = 1e-6
+PAUSE_CHANCE = 5e-7
 WARNING_CHANCE = 5e-4
 RECOVERY_CHANCE = 1e-2  # in any window: above it, what is left of the complaints is what chance brings
 _SHORTEST = 3  # hours: the first and the last of a window are never whole

@@ -1,0 +1,90 @@
+"""The operator's cap on an instance's mail a day, so that no tenant uses up the account's daily quota. Off by default.
+
+Counted are the outcomes that the ledger counts anyway (deliveries and bounces, by recipient), in the hours since
+midnight UTC. A mail whose outcome is not known yet is not counted yet.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
+from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
+from lambdas.domain.reputation.ledger import bucket_of
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition, midnight_after, transition_of
+
+
+class Counters(Protocol):
+    """What the ledger counted."""
+
+    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        """Newest first."""
+
+
+class Standings(Protocol):
+    """How instances stand."""
+
+    def load(self, instance_id: str) -> SendingStatus:
+        """Healthy when nothing was ever recorded."""
+
+
+class Moving(Protocol):
+    """Claims a transition and acts on it."""
+
+    def move(
+        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+    ) -> bool:
+        """False when another moved the instance first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyCap:
+    """Pauses instances that reached *cap* outcomes today, until midnight UTC."""
+
+    cap: int
+    counters: Counters
+    statuses: Standings
+    evaluator: Moving
+    audience: Callable[[str], Audience | None]
+
+    def enforce(self, instance_id: str, *, claimer: str, now: datetime) -> bool:
+        """Whether the instance was paused. Raises what a step raises: the sweep finishes what was claimed."""
+        today = self._today(instance_id, now)
+        if today.outcomes < self.cap:
+            return False
+        status, audience = self.statuses.load(instance_id), self.audience(instance_id)
+        if (
+            status.state is SendingState.PAUSED
+            or audience is None
+            or audience.deleted
+            or _was_allowed_more(status, now)
+        ):
+            return False
+        capped = transition_of(
+            status, SendingState.PAUSED, today, cause=Cause.DAILY_CAP, now=now, domain=audience.domain
+        )
+        why = f"{today.outcomes:,} mails had an outcome since midnight UTC; the cap is {self.cap:,} a day."
+        capped = replace(capped, until=midnight_after(now), why=why)
+        return self.evaluator.move(status, capped, claimer=claimer, baseline=status.baseline, now=now)
+
+    def _today(self, instance_id: str, now: datetime) -> Reputation:
+        """Whatever the baseline: a resume does not begin the day anew."""
+        hours = list(self.counters.hours(instance_id, since=bucket_of(_midnight(now))))
+        return Reputation(
+            bounces=sum(hour.bounces for hour in hours),
+            complaints=sum(hour.complaints for hour in hours),
+            deliveries=sum(hour.deliveries for hour in hours),
+            since=hours[-1].bucket if hours else None,
+            hours=len(hours),
+        )
+
+
+def _was_allowed_more(status: SendingStatus, now: datetime) -> bool:
+    """An operator resumed it today, and meant it."""
+    since = status.since
+    return status.cause is Cause.OPERATOR and since is not None and since >= _midnight(now)
+
+
+def _midnight(now: datetime) -> datetime:
+    return midnight_after(now) - timedelta(days=1)

@@ -1,0 +1,123 @@
+"""An organization's rates: its instances' counters together, so that a pause is not shed by many small instances.
+
+Platforms without organizations are evaluated by instance alone. The sum is kept for a short while: a flood of events
+of one organization must not read all its counters for each of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import groupby
+from typing import Protocol
+
+from lambdas.domain.reputation.evaluation import (
+    Decision,
+    HourCounts,
+    Reputation,
+    ReputationRules,
+    SendingState,
+    evaluate,
+    measure_windows,
+    window_begin,
+)
+from lambdas.domain.reputation.sending_status import SendingStatus
+
+KEPT_FOR = timedelta(seconds=15)  # a sum; of what a pause may be late by, a minute, a quarter
+_KEPT_AT_MOST = 1_000  # organizations and memberships in a process
+
+
+class Members(Protocol):
+    """Who belongs to an organization."""
+
+    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
+        """Again is fine."""
+
+    def members(self, organization: str, *, now: datetime) -> Iterator[str]:
+        """Instances that had feedback of late, deleted ones too."""
+
+
+class Counters(Protocol):
+    """What the ledger counted."""
+
+    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        """Newest first."""
+
+
+class Standings(Protocol):
+    """How instances stand."""
+
+    def load(self, instance_id: str) -> SendingStatus:
+        """Healthy when nothing was ever recorded."""
+
+    def watch(self, instance_id: str) -> None:
+        """Have the sweep evaluate it, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organizations:
+    """Sums organizations' counters by *rules*."""
+
+    table: Members
+    counters: Counters
+    statuses: Standings
+    rules: ReputationRules
+    sums: dict[str, tuple[datetime, Decision]] = field(default_factory=dict)
+    joined: dict[tuple[str, str, str], None] = field(default_factory=dict)
+
+    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
+        """Have the instance count for *organization*; written once a day and process."""
+        key = (organization, instance_id, now.date().isoformat())
+        if key not in self.joined:
+            self.table.join(organization, instance_id, now=now)
+            _bound(self.joined)
+            self.joined[key] = None
+
+    def decision(self, organization: str, *, now: datetime) -> Decision:
+        """What the rates of all its instances ask for, with their evidence; up to KEPT_FOR old.
+
+        Once an organization is over a pause threshold, all its instances are watched: the sweep evaluates those that
+        have no further event.
+        """
+        at, decision = self.sums.get(organization, (None, None))
+        if at is not None and decision is not None and now - at < KEPT_FOR:
+            return decision
+        members = list(self.table.members(organization, now=now))
+        reputation, *wider = self._measured(members, now)
+        decision = evaluate(reputation, self.rules, SendingState.HEALTHY, wider=wider)
+        if decision.state is SendingState.PAUSED:
+            for member in members:
+                self.statuses.watch(member)
+        _bound(self.sums)
+        self.sums[organization] = (now, decision)
+        return decision
+
+    def _measured(self, members: Iterable[str], now: datetime) -> tuple[Reputation, ...]:
+        hours = (self._hours(member, now) for member in members)
+        newest_first = merge(*hours, key=_bucket, reverse=True)
+        return measure_windows(map(_sum, groupby(newest_first, key=_bucket)), self.rules)
+
+    def _hours(self, member: str, now: datetime) -> Iterator[HourCounts]:
+        """Since the last resume of each: what an operator has forgiven does not weigh on the others either."""
+        baseline = self.statuses.load(member).baseline
+        return self.counters.hours(member, since=window_begin(self.rules, baseline=baseline, now=now))
+
+
+def _bucket(hour: HourCounts) -> str:
+    return hour.bucket
+
+
+def _sum(group: tuple[str, Iterable[HourCounts]]) -> HourCounts:
+    bucket, hours = group
+    parts = list(hours)
+    return HourCounts(
+        bucket=bucket,
+        bounces=sum(part.bounces for part in parts),
+        complaints=sum(part.complaints for part in parts),
+        deliveries=sum(part.deliveries for part in parts),
+    )
+
+
+def _bound(kept: "dict[str, tuple[datetime, Decision]] | dict[tuple[str, str, str], None]") -> None:
+    if len(kept) >= _KEPT_AT_MOST:
+        kept.clear()
