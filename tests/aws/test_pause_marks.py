@@ -68,7 +68,7 @@ def test_a_pause_is_marked_in_the_transaction_that_claims_it(
     claimed(sending_statuses, pause())
     mark = Mark(domain="agency.gov", transition=pause(), until=NOW + MARK_KEPT)
     assert marks.on("agency.gov", now=NOW) == mark
-    assert list(marks.all(now=NOW)) == [mark]
+    assert list(marks.every_mark(now=NOW)) == [mark]
     lost = pause("other.gov", SendingStatus(instance_id="i1"))
     assert not sending_statuses.claim(SendingStatus(instance_id="i1"), lost, claimer="x", baseline=None, now=NOW)
     assert marks.on("other.gov", now=NOW) is None
@@ -85,7 +85,7 @@ def test_a_pause_is_marked_in_the_transaction_that_claims_it(
 def test_what_leaves_no_mark(sending_statuses: SendingStatusTable, marks: PauseMarks, unmarked: Transition) -> None:
     """An unknown domain, a pause that ends by itself, a warning."""
     claimed(sending_statuses, unmarked)
-    assert list(marks.all(now=NOW)) == []
+    assert list(marks.every_mark(now=NOW)) == []
 
 
 def test_a_resume_lifts_the_mark_and_the_end_of_a_days_cap_does_not(
@@ -136,7 +136,7 @@ def test_a_mark_that_is_over_is_gone_before_dynamodb_removes_it(marks: PauseMark
     for moment, there in ((end - timedelta(seconds=1), True), (end, False)):
         assert (marks.on("agency.gov", now=moment) is not None) is there
         assert (marks.over("agency.gov", now=moment) is not None) is there
-        assert len(list(marks.all(now=moment))) == there
+        assert len(list(marks.every_mark(now=moment))) == there
 
 
 def test_a_lifted_mark_is_gone(marks: PauseMarks) -> None:

@@ -52,7 +52,7 @@ class PauseMarks:
         """Remove the mark on *domain*; none is fine."""
         self._client.delete_item(TableName=self._table_name, Key=mark_key(domain))
 
-    def all(self, *, now: datetime) -> Iterator[Mark]:
+    def every_mark(self, *, now: datetime) -> Iterator[Mark]:
         """Every mark, by domain."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
