@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
 from lambdas.domain.reputation.ledger import bucket_of
 from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition, midnight_after, transition_of
+from lambdas.domain.webhooks.audience import Audience
 
 
 class Counters(Protocol):

@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from lambdas.aws.dynamodb.webhooks.webhook_table import Audience
 from lambdas.domain.reputation.evaluation import (
     Decision,
     HourCounts,
@@ -32,6 +31,7 @@ from lambdas.domain.reputation.sending_status import (
     Transition,
     transition_of,
 )
+from lambdas.domain.webhooks.audience import Audience
 
 _TRIES = 4  # of judging anew, when others moved the instance at the same moment
 

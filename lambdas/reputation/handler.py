@@ -12,8 +12,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import client
-from lambdas.aws.dynamodb.organization_table import OrganizationTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
+from lambdas.aws.dynamodb.reputation.organization_table import OrganizationTable
 from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
@@ -142,9 +142,9 @@ def compose(settings: ReputationSettings) -> Composition:
         instances=InstanceList(dynamodb, settings.webhooks_table),
         rates=SesRateMetrics(client("cloudwatch")),
         enforcer=enforcer,
-        evaluator=evaluate,
+        evaluator=evaluator,
         cap=DailyCap(
-            cap=settings.daily_cap, counters=table, statuses=statuses, evaluator=evaluate, audience=webhooks.audience
+            cap=settings.daily_cap, counters=table, statuses=statuses, evaluator=evaluator, audience=webhooks.audience
         ),
         marks=marks,
         observability=Observability(logger, metrics, alerts, settings.operator_topic_arn),

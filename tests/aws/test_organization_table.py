@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lambdas.aws.dynamodb.organization_table import OrganizationTable
+from lambdas.aws.dynamodb.reputation.organization_table import OrganizationTable
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from tests.aws.tables import dynamodb_with
 
