@@ -48,7 +48,7 @@ def test_a_tenant_may_resume_a_first_pause_for_its_rates(cause: Cause) -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "why"),
+    ("status", "why"),
     [
         (replace(PAUSED, state=SendingState.HEALTHY), "not paused"),
         (replace(PAUSED, cause=Cause.OPERATOR), "An operator paused"),
@@ -72,9 +72,9 @@ def test_a_tenant_may_resume_a_first_pause_for_its_rates(cause: Cause) -> None:
         ),
     ],
 )
-def test_every_other_pause_is_an_operators_to_lift(sending_status: SendingStatus, why: str) -> None:
+def test_every_other_pause_is_an_operators_to_lift(status: SendingStatus, why: str) -> None:
     """The tenant is told why."""
-    told = why_not_by_tenant(sending_status, now=NOW)
+    told = why_not_by_tenant(status, now=NOW)
     assert told is not None
     assert why in told
 
