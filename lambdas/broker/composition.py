@@ -29,6 +29,7 @@ from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.aws.sqs.operations_queue import OperationsQueue
 from lambdas.broker.bindings.binding import Binder, BindingQueries
 from lambdas.broker.bindings.ports import Maker
+from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.bindings.webhook_test import SendTest
@@ -172,6 +173,9 @@ class Composition:
             topics=self._topics,
             secret_encryption=self._secret_encryption,
             encrypt_webhook_secret=self._encrypt_webhook_secret,
+            rotation=SecretRotation(
+                webhooks=self._webhooks, decrypt=self._decrypt_webhook_secret, encrypt=self._encrypt_webhook_secret
+            ),
             test=self._send_test,
             identities=self._ses(NO_WAIT),
             renderer=self._renderer,
@@ -259,6 +263,9 @@ class Composition:
         rate_limiter = RateLimiter(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
         rate_limit = RateLimit(rate_limiter, max_wait=max_wait, clock=clock, sleep=time.sleep)
         return Ses(client("sesv2"), rate_limit, suppress=settings.suppression == "account")
+
+    def _decrypt_webhook_secret(self, webhook_id: str, ciphertext: bytes) -> WebhookSecret:
+        return webhook_secrets.decrypt(client("kms"), WebhookId(webhook_id), ciphertext)
 
     def _encrypt_webhook_secret(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
         ciphertext = WebhookSecret(secret=secret, userinfo=userinfo)

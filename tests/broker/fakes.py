@@ -21,6 +21,7 @@ from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState
 from lambdas.domain.tenants.operation_task import OperationTask
 from lambdas.domain.tenants.vpc_endpoint import Endpoint
 from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 
@@ -305,6 +306,17 @@ class FakeWebhooks:
     facts: dict[str, tuple[str, str]] = field(default_factory=dict)  # domain and organization, of deleted ones too
     webhooks: dict[tuple[str, str], StoredWebhook] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    overlaps: dict[str, datetime] = field(default_factory=dict)
+
+    def replace_secret(
+        self, instance_id: str, webhook_id: str, *, before: bytes, after: bytes, until: datetime, now: datetime
+    ) -> bool:
+        kept = self.webhooks.get((instance_id, webhook_id))
+        if kept is None or kept.settings.ciphertext != before or self.overlaps.get(webhook_id, now) > now:
+            return False
+        self.webhooks[instance_id, webhook_id] = replace(kept, settings=replace(kept.settings, ciphertext=after))
+        self.overlaps[webhook_id] = until
+        return True
 
     def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
         self.instances[instance_id] = enabled
@@ -482,6 +494,11 @@ class FakeWebhookSeal:
     def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
         self.ciphertext.append((webhook_id, secret, userinfo))
         return f"webhook-{len(self.ciphertext) - 1}".encode()
+
+    def decrypt(self, webhook_id: str, ciphertext: bytes) -> WebhookSecret:
+        of, secret, userinfo = self.ciphertext[int(ciphertext.removeprefix(b"webhook-"))]
+        assert of == webhook_id
+        return WebhookSecret(secret=secret, userinfo=userinfo)
 
 
 @dataclass

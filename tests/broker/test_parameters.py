@@ -26,6 +26,8 @@ BIND = [
     "notification_scope",
     "source_ips",
     "privatelink_instance_id",
+    "notification_rotate_secret",
+    "predecessor_binding_id",
 ]
 
 

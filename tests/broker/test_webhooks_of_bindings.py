@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 from tests.broker.world import WEBHOOK, World
 
@@ -206,3 +207,77 @@ def test_an_unbound_predecessor_and_anothers_are_none(world: World) -> None:
     assert world.bind("b2", "i2", predecessor_binding_id="b1").status == 400
     world.unbind()
     assert world.bind("b3", predecessor_binding_id="b1").status == 400
+
+
+ROTATE = {"notification_rotate_secret": True}
+
+
+def test_a_successor_can_give_the_shared_webhook_a_new_secret(world: World) -> None:
+    """Once, however often the bind is repeated; both bindings show it, and the userinfo stays."""
+    before = world.bind(parameters={"notification_webhook": "https://u:p@app.example.gov/hook"}).body["credentials"]
+    answers = [world.bind("b2", parameters=ROTATE, predecessor_binding_id="b1") for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 200]
+    new = answers[0].body["credentials"]["webhook_secret"]
+    assert new != before["webhook_secret"]
+    assert answers[1].body["credentials"]["webhook_secret"] == new
+    assert world.fetch("i1/service_bindings/b1").body["credentials"]["webhook_secret"] == new
+    assert world.encrypt_webhook_secret.decrypt(
+        next(iter(world.webhooks.overlaps)), webhook(world).settings.ciphertext
+    ) == WebhookSecret(secret=new, userinfo="u:p")
+    assert webhook(world).bindings == ("b1", "b2")
+    world.unbind("b1")
+    third = world.bind("b3", predecessor_binding_id="b2").body["credentials"]
+    assert third["webhook_secret"] == new
+
+
+def test_a_predecessor_may_be_named_as_a_parameter(world: World) -> None:
+    """Cloud Foundry does not send OSB's own field."""
+    before = world.bind(parameters=HOOKED).body["credentials"]["webhook_secret"]
+    answer = world.bind("b2", parameters={"predecessor_binding_id": "b1"})
+    assert answer.body["credentials"]["webhook_secret"] == before
+    assert webhook(world).bindings == ("b1", "b2")
+    assert world.bind("b3", parameters={"predecessor_binding_id": "b1", **ROTATE}).status == 201
+    assert world.bind("b4", parameters={"predecessor_binding_id": "b1"}, predecessor_binding_id="b2").status == 400
+
+
+def test_a_second_rotation_waits_until_the_former_secret_ended(world: World) -> None:
+    """Else a secret that an application still uses would end at once."""
+    world.bind(parameters=HOOKED)
+    assert world.bind("b2", parameters=ROTATE, predecessor_binding_id="b1").status == 201
+    answer = world.bind("b3", parameters=ROTATE, predecessor_binding_id="b2")
+    assert (answer.status, "24 hours" in answer.body["description"]) == (400, True)
+    assert "ses-feedback-b3" not in world.users.users
+    assert webhook(world).bindings == ("b1", "b2")
+    world.later(hours=25)
+    assert world.bind("b3", parameters=ROTATE, predecessor_binding_id="b2").status == 201
+
+
+@pytest.mark.parametrize("parameters", [ROTATE, {**ROTATE, **HOOKED}])
+def test_a_rotation_needs_a_predecessors_webhook(world: World, parameters: Any) -> None:
+    """A webhook of its own gets a new secret anyway."""
+    world.bind("b0")
+    for predecessor in ({}, {"predecessor_binding_id": "b0"}):
+        answer = world.bind("b1", parameters=parameters, **predecessor)
+        assert (answer.status, answer.body["description"].split(":")[0]) == (400, "notification_rotate_secret")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_rotation_that_dies_anywhere_is_completed_by_the_same_bind(after: bool) -> None:
+    """One new secret: in the webhook and in all its bindings."""
+    for at in range(60):
+        world = World()
+        world.ready()
+        world.bind(parameters=HOOKED)
+        world.gate.die_at, world.gate.after = world.gate.calls + at, after
+        alive = world.surviving(lambda: world.bind("b2", parameters=ROTATE, predecessor_binding_id="b1"))  # noqa: B023
+        world.gate.die_at = None
+        world.later(minutes=1)
+        answer = world.bind("b2", parameters=ROTATE, predecessor_binding_id="b1")
+        assert answer.status in (200, 201), answer.body
+        secret = answer.body["credentials"]["webhook_secret"]
+        assert world.fetch("i1/service_bindings/b1").body["credentials"]["webhook_secret"] == secret
+        [((_, webhook_id), kept)] = world.webhooks.webhooks.items()
+        assert world.encrypt_webhook_secret.decrypt(webhook_id, kept.settings.ciphertext).secret == secret
+        if alive:
+            return
+    raise AssertionError("it never survived")

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambdas.broker.bindings.binding import Binder, BindingQueries
 from lambdas.broker.bindings.ports import Maker
+from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.bindings.webhook_test import SendTest
@@ -162,6 +163,11 @@ class World:
             topics=gated(self.topics),
             secret_encryption=gated(self.secret_encryption),
             encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
+            rotation=SecretRotation(
+                webhooks=gated(self.webhooks),
+                decrypt=self.encrypt_webhook_secret.decrypt,
+                encrypt=gated(self.encrypt_webhook_secret),
+            ),
             test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
             identities=gated(self.ses),
             renderer=renderer,

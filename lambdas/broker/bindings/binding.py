@@ -6,6 +6,7 @@ An intent is recorded before anything is made; a bind that dies is taken up by i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
@@ -75,6 +76,11 @@ class Binder:
         _check_free(instance)
         taken_over = self._taken_over(instance, asked)
         check_needed(asked.given, taken_over.request)
+        if asked.request.rotate_secret and not taken_over.webhook_id:
+            raise BadParameter(
+                "notification_rotate_secret",
+                "needs predecessor_binding_id and the predecessor's webhook; a webhook of its own gets a new secret",
+            )
         link = self._link(instance, taken_over.request.privatelink_instance_id)
         self.makers[instance.service_id].check_room()
         intent = self._intent(instance, binding_id, asked, taken_over, now=now)
@@ -159,7 +165,7 @@ class Binder:
         request = taken_over.request
         fresh = bool(request.notification_webhook) and not taken_over.webhook_id
         secret = BindingSecret(
-            webhook_secret=self.new_secret() if fresh else taken_over.webhook_secret,
+            webhook_secret=self.new_secret() if fresh or request.rotate_secret else taken_over.webhook_secret,
             webhook_userinfo=asked.userinfo if "notification_webhook" in asked.given else taken_over.userinfo,
             asked_userinfo=asked.userinfo,
         )
@@ -192,6 +198,8 @@ class Binder:
             raise BadRequest("there is no such service instance")
         try:
             made = self.makers[instance.service_id].make(intent, instance, now=now)
+            if intent.request.rotate_secret:
+                self._show_new_secret(made)
             ready = self.store.save_binding(replace(made, state=BindingState.READY, busy_until=None))
         except VersionConflict:
             raise ConcurrencyError("another request for this binding took over") from None
@@ -199,6 +207,22 @@ class Binder:
             self.unbinding.leave(intent, now=now)
             raise
         return Response(status=201, body=self._shown(ready, instance))
+
+    def _show_new_secret(self, made: Binding) -> None:
+        """Have the webhook's other bindings show its new secret too, when they are fetched or succeeded."""
+        webhook = self.webhooks.get(made.instance_id, made.webhook_id)
+        secret = self.secret_encryption.decrypt(made.id, made.ciphertext).webhook_secret
+        for binding_id in webhook.bindings if webhook else ():
+            if binding_id != made.id:
+                retry_on_conflict(partial(self._show_in, made.instance_id, binding_id, secret))
+
+    def _show_in(self, instance_id: str, binding_id: str, secret: str) -> None:
+        binding = self.store.binding(instance_id, binding_id)
+        if binding is None or binding.state is not BindingState.READY:
+            return
+        kept = self.secret_encryption.decrypt(binding_id, binding.ciphertext)
+        ciphertext = self.secret_encryption.encrypt(binding_id, replace(kept, webhook_secret=secret))
+        self.store.save_binding(replace(binding, ciphertext=ciphertext))
 
     def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
         """What is still to be done, the same each time the bind is repeated; a fetch says how it went."""

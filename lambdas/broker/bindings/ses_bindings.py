@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
@@ -81,6 +82,7 @@ class SesBindings:
     topics: Topics
     secret_encryption: SecretEncryption
     encrypt_webhook_secret: EncryptWebhookSecret
+    rotation: SecretRotation
     test: SendTest
     identities: Identities
     renderer: Renderer
@@ -114,6 +116,8 @@ class SesBindings:
         if binding.shares_webhook:
             if not self.webhooks.join(binding.instance_id, binding.webhook_id, binding.id):
                 raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+            if binding.request.rotate_secret:
+                self.rotation.run(binding, secret.webhook_secret, now=now)
             return
         settings = self._settings(binding, secret)
         self.webhooks.put(binding.instance_id, binding.webhook_id, settings, binding_id=binding.id)

@@ -165,8 +165,8 @@ def _ses_properties() -> Schema:
             "type": "string",
             "description": "What stands before the domain in the envelope sender, such as bounce; empty: SES's own",
         },
-        "dmarc_report_aggregate_recipients": _list(_email("Receives DMARC's aggregate reports"), MAX_ITEMS),
-        "dmarc_report_failure_recipients": _list(_email("Receives DMARC's failure reports"), MAX_ITEMS),
+        "dmarc_report_aggregate_recipients": _addresses("Receive DMARC's aggregate reports"),
+        "dmarc_report_failure_recipients": _addresses("Receive DMARC's failure reports"),
         "enable_feedback_notifications": {
             "enum": [True, False, "true", "false"],
             "default": False,
@@ -181,6 +181,17 @@ def _ses_bind() -> Schema:
         {
             **_webhook_properties(),
             "notification_email": _email("Receives digests of bounces and complaints"),
+            "notification_rotate_secret": {
+                "enum": [True, False, "true", "false"],
+                "default": False,
+                "description": "With a predecessor: whether the webhook they share gets a new secret",
+            },
+            "predecessor_binding_id": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 50,
+                "description": "The guid of the binding that this one succeeds, for platforms that do not say it",
+            },
             "source_ips": {
                 **_list(network, MAX_ITEMS),
                 "minItems": 1,
@@ -220,6 +231,13 @@ def _webhook_properties() -> Schema:
 
 def _email(description: str) -> Schema:
     return {"type": "string", "format": "email", "maxLength": MAX_EMAIL, "description": description}
+
+
+def _addresses(description: str) -> Schema:
+    """A list, or one string with commas; each address bare or as a mailto: URI."""
+    address = {"type": "string", "maxLength": len("mailto:") + MAX_EMAIL}
+    words = f"{description}; a list, or one string with commas; each an address or a mailto: URI"
+    return {"type": ["array", "string"], "items": address, "maxItems": MAX_ITEMS, "description": words}
 
 
 def _list(items: Schema, longest: int) -> Schema:

@@ -22,7 +22,14 @@ UPDATE_FIELDS = (
     "dmarc_report_failure_recipients",
     "enable_feedback_notifications",
 )
-BIND_FIELDS = (*WEBHOOK_FIELDS, "notification_email", "source_ips", "privatelink_instance_id")
+BIND_FIELDS = (
+    *WEBHOOK_FIELDS,
+    "notification_email",
+    "notification_rotate_secret",
+    "source_ips",
+    "privatelink_instance_id",
+    "predecessor_binding_id",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,10 @@ def bind_ses(values: Mapping[str, Any], base: BindRequest, *, rules: WebhookRule
     request, userinfo = _webhook(fields, base, rules)
     if fields.has("notification_email"):
         request = replace(request, notification_email=fields.email("notification_email"))
+    if fields.has("notification_rotate_secret"):
+        request = replace(request, rotate_secret=fields.truth("notification_rotate_secret"))
+    if fields.has("predecessor_binding_id"):
+        request = replace(request, predecessor_binding_id=_predecessor(fields, base))
     if fields.has("source_ips"):
         request = replace(request, source_ips=fields.networks("source_ips"))
     if fields.has("privatelink_instance_id"):
@@ -104,6 +115,14 @@ def bind_ses(values: Mapping[str, Any], base: BindRequest, *, rules: WebhookRule
             "source_ips", "cannot go with privatelink_instance_id: through an endpoint IAM sees no public address"
         )
     return BindParameters(request=request, given=frozenset(values), userinfo=userinfo)
+
+
+def _predecessor(fields: Fields, base: BindRequest) -> str:
+    """The binding to succeed: Cloud Foundry does not send OSB's own field, so it may be a parameter."""
+    found = fields.text("predecessor_binding_id", what="the guid of a binding of this service instance", longest=50)
+    if base.predecessor_binding_id not in ("", found):
+        raise BadParameter("predecessor_binding_id", "differs from the request's own predecessor_binding_id")
+    return found
 
 
 def change_webhook(fields: Fields, base: BindRequest, *, rules: WebhookRules) -> BindParameters:

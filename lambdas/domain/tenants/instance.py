@@ -194,6 +194,7 @@ class BindRequest:
     source_ips: tuple[str, ...] = ()
     privatelink_instance_id: str = ""
     predecessor_binding_id: str = ""
+    rotate_secret: bool = False
     app_guid: str = ""
 
 

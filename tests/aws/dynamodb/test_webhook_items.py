@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -11,6 +11,7 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.aws.dynamodb.webhooks.webhook_items import WebhookContended, WebhookItems
+from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable, webhook_key
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
@@ -190,3 +191,17 @@ def test_an_instance_made_anew_under_a_deleted_ones_id_does_not_expire(
     audience = WebhookTable(dynamodb, "webhooks").audience("i1")
     assert audience is not None
     assert (audience.domain, audience.organization, audience.deleted) == ("other.gov", "org-2", False)
+
+
+def test_a_new_secret_signs_beside_the_former_one_for_a_time(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:
+    """Not over another change, and not while an earlier secret still signs."""
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    later, end = NOW + timedelta(hours=24), NOW + timedelta(hours=48)
+    assert not items.replace_secret("i1", "w1", before=b"other", after=b"new", until=later, now=NOW)
+    assert not items.replace_secret("i1", "w2", before=b"", after=b"new", until=later, now=NOW)
+    assert items.replace_secret("i1", "w1", before=SETTINGS.ciphertext, after=b"new", until=later, now=NOW)
+    [target] = WebhookStates(dynamodb, "webhooks").load([("i1", WebhookId("w1"))], now=NOW).values()
+    assert target.ciphertexts(now=NOW) == (b"new", SETTINGS.ciphertext)
+    assert target.ciphertexts(now=later) == (b"new",)
+    assert not items.replace_secret("i1", "w1", before=b"new", after=b"newer", until=end, now=NOW + timedelta(hours=1))
+    assert items.replace_secret("i1", "w1", before=b"new", after=b"newer", until=end, now=later)

@@ -102,6 +102,29 @@ class WebhookItems:
             return self._item(instance_id, webhook_id) is not None
         return True
 
+    def replace_secret(
+        self, instance_id: str, webhook_id: str, *, before: bytes, after: bytes, until: datetime, now: datetime
+    ) -> bool:
+        """Have *after* sign, and *before* too *until* then. False if it changed, or an earlier one signs beside it."""
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(instance_id, webhook_id),
+                UpdateExpression="SET ciphertext = :after, previous_ciphertext = :before, previous_expires_at = :until",
+                ConditionExpression=(
+                    "ciphertext = :before AND "
+                    "(attribute_not_exists(previous_expires_at) OR previous_expires_at <= :now)"
+                ),
+                ExpressionAttributeValues=to_item(
+                    {":after": after, ":before": before, ":until": until.isoformat(), ":now": now.isoformat()}
+                ),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION:
+                raise
+            return False
+        return True
+
     def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
         """Take the binding off the webhook, which goes with its last one; True when it is gone. Twice is once."""
         gone = self._try_to_leave(instance_id, webhook_id, binding_id)

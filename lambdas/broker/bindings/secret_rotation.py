@@ -1,0 +1,50 @@
+"""A shared webhook's new signing secret (`notification_rotate_secret`): the former one signs beside it for a day."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from lambdas.broker.osb.errors import BadParameter
+from lambdas.domain.tenants.instance import Binding
+from lambdas.domain.webhooks.signature import WebhookSecret
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
+
+OVERLAP = timedelta(hours=24)  # in which both secrets sign: the application takes up the new one when it is restaged
+
+
+class Webhooks(Protocol):
+    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
+
+    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
+    def replace_secret(
+        self, instance_id: str, webhook_id: str, *, before: bytes, after: bytes, until: datetime, now: datetime
+    ) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRotation:
+    """Replaces a webhook's secret once for a binding, however often the bind is tried."""
+
+    webhooks: Webhooks
+    decrypt: Callable[[str, bytes], WebhookSecret]
+    encrypt: Callable[[str, str, str | None], bytes]
+
+    def run(self, binding: Binding, secret: str, *, now: datetime) -> None:
+        """Have the binding's webhook sign with *secret*. Raises BadParameter while an earlier rotation is under way."""
+        kept = self.webhooks.get(binding.instance_id, binding.webhook_id)
+        if kept is None:
+            raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
+        before = kept.settings.ciphertext
+        current = self.decrypt(binding.webhook_id, before)
+        if current.secret == secret:  # an earlier try of the same bind came this far
+            return
+        after = self.encrypt(binding.webhook_id, secret, current.userinfo)
+        if not self.webhooks.replace_secret(
+            binding.instance_id, binding.webhook_id, before=before, after=after, until=now + OVERLAP, now=now
+        ):
+            raise BadParameter(
+                "notification_rotate_secret",
+                "the webhook got a new secret within the last 24 hours, and the one before still signs; bind without "
+                "it, or try again later",
+            )
