@@ -305,9 +305,9 @@ def test_every_function_counts_in_the_namespace_that_the_alarms_watch(stack: Syn
 
 def test_throttling_alone_takes_no_message_to_a_dead_letter_queue_within_a_day(stack: Synthesis) -> None:
     """A batch that Lambda throttles counts as received and comes back after the visibility timeout."""
-    queues = logical_ids(stack, "Queues")
-    for name in ("events", "deliveries", "operations"):
-        queue = stack.resources("AWS::SQS::Queue")[queues[name]]["Properties"]
+    working = [queue for queue in stack.properties("AWS::SQS::Queue") if "RedrivePolicy" in queue]
+    assert len(working) >= 3
+    for queue in working:
         assert queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"] >= 24 * 3600
         assert queue["RedrivePolicy"]["maxReceiveCount"] <= 1000  # SQS's own bound
     (stream,) = [one for one in stack.properties("AWS::Lambda::EventSourceMapping") if "StartingPosition" in one]

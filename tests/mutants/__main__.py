@@ -26,11 +26,12 @@ _BUILDS = re.compile(
 
 def files(root: Path) -> list[str]:
     """All that runs in Lambda, and what makes the template; found by folder, so that names may change."""
-    found = [*root.glob("lambdas/**/*.py"), *root.glob("infra/*.py")]
+    found = [*root.glob("lambdas/**/*.py"), *root.glob("infra/**/*.py")]
     return sorted(
         path.relative_to(root).as_posix()
         for path in found
-        if path.name != "__init__.py" and not (path.parent.name == "infra" and _BUILDS.search(path.read_text()))
+        if path.name != "__init__.py"
+        and not (path.relative_to(root).parts[0] == "infra" and _BUILDS.search(path.read_text()))
     )
 
 

@@ -22,6 +22,7 @@ class _Recording:
             data_file=str(folder / f"coverage.{self._name}"), source=["lambdas", "infra"], config_file=False
         )
         self._seconds: dict[str, float] = {}
+        self._failed: set[str] = set()
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)
@@ -33,11 +34,13 @@ class _Recording:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
         self._coverage.save()
-        facts = {"seconds": self._seconds, "modules": sorted(sys.modules)}
+        facts = {"seconds": self._seconds, "modules": sorted(sys.modules), "failed": sorted(self._failed)}
         (self._folder / f"facts.{self._name}.json").write_text(json.dumps(facts))
 
 

@@ -25,7 +25,7 @@ _ARGUMENTS = (  # plugins that were loaded already are no news
     *("-x", "-q", "--no-header", "--tb=no", "--hypothesis-seed=0", "-p", "no:faulthandler"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
-LONGEST = 90.0  # s: a mutant that goes on for longer was noticed
+LONGEST = 240.0  # s: a mutant that goes on for longer was noticed
 
 
 class ControlFailed(Exception):

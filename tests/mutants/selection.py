@@ -11,10 +11,19 @@ from pathlib import Path
 
 from coverage import CoverageData
 
-SLOW = ("tests/journey", "tests/local", "tests/docs", "tests/benchmarks", "tests/mutants")  # or not about these files
+SLOW = (
+    "tests/journey",
+    "tests/local",
+    "tests/docs",
+    "tests/benchmarks",
+    "tests/mutants",
+    "tests/fuzz",
+    "tests/faults",
+)  # or not about these files
 BUNDLES = "tests/infra/test_bundle.py"  # installs wheels
 TEMPLATE = "infra/"  # a template is synthesised once and read by many tests: the lines belong to all of them
-BUDGET = 20.0  # s of recorded time for one mutant: the tests nearest to it come first
+TOLERATED = 5  # tests that fail while others are recorded: of memory or time, on a busy machine
+BUDGET = 60.0  # s of recorded time for one mutant: the tests nearest to it come first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +55,8 @@ class Recording:
     def _within_budget(self, tests: Iterable[str]) -> list[str]:
         chosen: list[str] = []
         spent = 0.0
-        for test in tests:
-            spent += self.seconds.get(test, 0.0)
+        for test in (test for test in tests if test in self.seconds):
+            spent += self.seconds[test]
             if chosen and spent > BUDGET:
                 break
             chosen.append(test)
@@ -73,8 +82,11 @@ def _run(root: Path, folder: Path, tests: Sequence[str]) -> None:
     ]
     environment = os.environ | {"SES_FEEDBACK_RECORDING": str(folder)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
+    failed = [test for path in folder.glob("facts.*.json") for test in json.loads(path.read_text())["failed"]]
+    if len(failed) > TOLERATED or done.returncode not in (0, 1):
         sys.exit(f"The tests fail without any mutant:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    if failed:
+        print("Left out, as they fail without any mutant:", *failed, sep="\n  ")
 
 
 def _fingerprint(root: Path, tests: Sequence[str]) -> str:
@@ -87,14 +99,17 @@ def _read(root: Path, folder: Path) -> Recording:
     lines: dict[str, dict[int, list[str]]] = {}
     seconds: dict[str, float] = {}
     modules: set[str] = set()
+    failed: set[str] = set()
     for path in sorted(folder.glob("facts.*.json")):
         facts = json.loads(path.read_text())
         seconds |= facts["seconds"]
         modules |= set(facts["modules"])
+        failed |= set(facts["failed"])
         data = CoverageData(str(folder / path.name.replace("facts.", "coverage.").removesuffix(".json")))
         data.read()
         for measured in data.measured_files():
             by_line = lines.setdefault(Path(measured).relative_to(root).as_posix(), {})
             for line, contexts in data.contexts_by_lineno(measured).items():
                 by_line.setdefault(line, []).extend(context for context in contexts if context)
-    return Recording(lines=lines, seconds=seconds, modules=tuple(sorted(modules)))
+    passed = {test: spent for test, spent in seconds.items() if test not in failed}
+    return Recording(lines=lines, seconds=passed, modules=tuple(sorted(modules)))
