@@ -8,9 +8,11 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from ops import addresses, broker, dead_letters, instances, reputation, webhooks
 from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from ops.console import examples
+from ops.cost import cost
 from ops.doctor.command import doctor
 from ops.drill import drill
 from ops.errors import errors
+from ops.limits import limits
 from ops.portal import portal
 from ops.replay import replay
 from ops.trace import trace
@@ -64,6 +66,8 @@ app.command(epilog=examples('pause my-mail --reason "phishing"'))(reputation.pau
 app.command(epilog=examples('resume my-mail --reason "the list was cleaned"'))(reputation.resume)
 app.command(epilog=examples("doctor", "doctor --json"))(doctor)
 app.command(epilog=examples("portal my-mail", "portal my-mail --hours 1 --read-only", "portal --operator"))(portal)
+app.command(epilog=examples("limits", "limits --json"))(limits)
+app.command(epilog=examples("cost", "cost --csv"))(cost)
 app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
 app.command(epilog=examples("completion bash"))(completion)
 

@@ -118,7 +118,7 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     clients.client.cache_clear()  # type: ignore[attr-defined]
-    with dynamodb_with("webhooks") as dynamodb:
+    with dynamodb_with("webhooks", "reputation") as dynamodb:
         create_backlog(dynamodb, "backlog")
         create_backlog(dynamodb, "broker")
         sqs = boto3.client("sqs", region_name="us-east-1")
@@ -126,7 +126,8 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
             name: sqs.create_queue(QueueName=name)["QueueUrl"]
             for name in {*HOME, "events", "deliveries", "operations", "replays"}
         }
-        monkeypatch.setattr("ops.tools.find", lambda name: stack_of(name, queues))
+        for module in ("tools", "limits"):
+            monkeypatch.setattr(f"ops.{module}.find", lambda name: stack_of(name, queues))
         stack = Ops(dynamodb, sqs, queues)
         stack.put_instance("i1", name="my-mail", domain="mail.agency.gov")
         stack.put_webhook()
@@ -146,7 +147,7 @@ def stack_of(name: str, queues: dict[str, str]) -> Stack:
             "EventTopicArn": "arn:aws:sns:us-east-1:123456789012:events",
             "KeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
         },
-        tables={"webhooks": "webhooks", "backlog": "backlog", "broker": "broker"},
+        tables={name: name for name in ("webhooks", "backlog", "broker", "reputation")},
         queues=queues,
         functions={},
     )
