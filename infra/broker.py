@@ -9,7 +9,15 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
-from infra.broker_roles import allow_asking, allow_binding, allow_notifying, allow_provisioning, allow_tables
+from infra.broker_roles import (
+    allow_api_tables,
+    allow_asking,
+    allow_binding,
+    allow_provisioning,
+    allow_sweep_tables,
+    allow_unbinding,
+    allow_worker_tables,
+)
 from infra.function import MEMORY, Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
@@ -52,17 +60,20 @@ class Broker(Construct):
         )
         self.worker = self._function("Worker", "worker", shared, _WORK, "Makes and removes what tenants asked for.")
         self.sweep = self._function("Sweep", "cleanup", shared, _WORK, "Removes what a bind left that died half-way.")
+        allow_api_tables(self.function, storage)
+        allow_worker_tables(self.worker, storage)
+        allow_sweep_tables(self.sweep, storage)
         for function in (self.function, self.worker, self.sweep):
-            allow_tables(function, storage)
             function.send_to(self.operations.queue)
         for function in (self.function, self.sweep):
-            allow_binding(function, shared, self.boundary)
-            allow_notifying(function)
-            allow_asking(function, storage)
+            allow_unbinding(function)
+        for function in (self.function, self.worker):
+            function.send_to(deliveries)  # a test for each new or changed webhook
+        allow_binding(self.function, shared, self.boundary)
+        allow_asking(self.function, storage)
         allow_provisioning(self.worker, shared.context, storage)
-        self.function.send_to(deliveries)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
-        self.function.use_key_through("secretsmanager")
+        self.function.use_key_through("secretsmanager", writing=False)
         self.worker.consume(self.operations.queue, size=1, window=0, concurrency=shared.context.worker_concurrency)
         self.sweep.run_every(_SWEEP)
         shared.operator.watch_count(

@@ -1,4 +1,6 @@
-"""What the broker's functions may do, a capability a function, so that each stands in one place and is read by one."""
+"""What the broker's functions may do: one capability per function below."""
+
+from collections.abc import Sequence
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
@@ -9,14 +11,13 @@ from infra.storage import Storage
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 
-_TABLE = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
-# encryption contexts of lambdas/aws/kms/webhook_secrets.py and binding_seal.py
-_PURPOSES = ("webhook-secret", "binding-credentials")
+# purposes: lambdas/aws/kms/webhook_secrets.py and binding_seal.py
+_SECRET, _CREDENTIALS = "webhook-secret", "binding-credentials"
 
 
 # why an ARN ends in an asterisk
-_OF_A_BINDING = "A user's name is our prefix and the binding's id."
-_OF_AN_INSTANCE = "A configuration set's name is our prefix and the instance's id."
+_OF_A_BINDING = "A user's or notification topic's name holds the binding's id."
+_OF_AN_INSTANCE = "A configuration set's or alert topic's name holds the instance's id."
 _A_DOMAIN = "An identity is named for the tenant's domain; what is removed must carry the instance's tag."
 _ENDPOINT = "EC2 gives an endpoint and its group their ids."
 
@@ -25,45 +26,73 @@ def _arn(service: str, resource: str) -> str:
     return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
 
 
-def allow_tables(function: Function, storage: Storage) -> None:
-    """The broker's own items, and instances and webhooks as the pipeline reads them."""
-    function.use_table(storage.broker, *_TABLE)
-    function.use_table(storage.webhooks, *_TABLE)
+_USERS = [
+    f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{aws_names.IAM_PATH}{prefix}*"
+    for prefix in (aws_names.PREFIX, aws_names.MAPPED_USER_PREFIX)
+]
+_ALERTS = _arn("sns", aws_names.ALERT_TOPICS)  # never the stack's own topics: CloudFormation's names end otherwise
+_NOTIFICATIONS = _arn("sns", aws_names.NOTIFICATION_TOPICS)
+
+
+def allow_api_tables(function: Function, storage: Storage) -> None:
+    """All records, domain claims included; webhooks as bindings come and go."""
+    function.use_table(storage.broker, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+    function.use_table(storage.webhooks, "GetItem", "PutItem", "UpdateItem", "DeleteItem")
+
+
+def allow_worker_tables(function: Function, storage: Storage) -> None:
+    """Records of instances under way; webhooks that change, or go with their instance."""
+    function.use_table(storage.broker, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+    function.use_table(storage.webhooks, "Query", "UpdateItem", "DeleteItem")
+
+
+def allow_sweep_tables(function: Function, storage: Storage) -> None:
+    """The lists of what has not ended; records and webhooks of bindings that are removed."""
+    function.use_table(storage.broker, "GetItem", "Query", "PutItem", "DeleteItem")
+    function.use_table(storage.webhooks, "GetItem", "UpdateItem", "DeleteItem")
 
 
 def allow_binding(function: Function, shared: SharedResources, boundary: iam.IManagedPolicy) -> None:
-    """Make and remove sending users, only under IAM_PATH and only under the boundary; seal what they must keep."""
-    path = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{aws_names.IAM_PATH}"
-    users = [f"{path}{prefix}*" for prefix in (aws_names.PREFIX, aws_names.MAPPED_USER_PREFIX)]
+    """Create sending users, only under IAM_PATH and only with the boundary; encrypt what they must keep."""
     function.allow(
         "iam:CreateUser",
         "iam:PutUserPolicy",
-        on=users,
+        on=_USERS,
         when={"StringEquals": {"iam:PermissionsBoundary": boundary.managed_policy_arn}},
         wide=_OF_A_BINDING,
     )
+    function.allow("iam:TagUser", "iam:CreateAccessKey", on=_USERS, wide=_OF_A_BINDING)
+    function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
+    for purpose, actions in ((_CREDENTIALS, ("kms:Encrypt", "kms:Decrypt")), (_SECRET, ("kms:Encrypt",))):
+        context = {"StringEquals": {"kms:EncryptionContext:purpose": purpose}}
+        function.allow(*actions, on=[shared.key.key_arn], when=context)
+    _allow_topics(function, [_NOTIFICATIONS])
+    function.allow("sns:ListSubscriptionsByTopic", on=[_ALERTS], wide=_OF_AN_INSTANCE)  # is admin_email confirmed?
+
+
+def allow_unbinding(function: Function) -> None:
+    """Delete what belongs to a binding: its user with the keys and the policy, and its notification topic."""
     function.allow(
-        *("iam:TagUser", "iam:DeleteUser", "iam:DeleteUserPolicy"),
-        *("iam:CreateAccessKey", "iam:ListAccessKeys", "iam:DeleteAccessKey"),
-        on=users,
+        *("iam:ListAccessKeys", "iam:DeleteAccessKey", "iam:DeleteUserPolicy", "iam:DeleteUser"),
+        on=_USERS,
         wide=_OF_A_BINDING,
     )
-    function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
-    function.allow(
-        "kms:Encrypt",
-        "kms:Decrypt",
-        on=[shared.key.key_arn],
-        when={"StringEquals": {"kms:EncryptionContext:purpose": list(_PURPOSES)}},
-    )
+    function.allow("sns:DeleteTopic", on=[_NOTIFICATIONS], wide=_OF_A_BINDING)
 
 
-def allow_notifying(function: Function) -> None:
-    """Make and remove the topics that tell people: an instance's alerts, a binding's digests."""
+def _allow_alerts(function: Function) -> None:
+    """Create and delete an instance's alert topic, and exchange its subscriber."""
+    _allow_topics(function, [_ALERTS])
+    function.allow("sns:DeleteTopic", on=[_ALERTS], wide=_OF_AN_INSTANCE)
+    function.allow("sns:Unsubscribe", on=["*"], wide="SNS knows no resource type for it; a subscription has no tags.")
+
+
+def _allow_topics(function: Function, topics: Sequence[str]) -> None:
     function.allow(
-        *("sns:CreateTopic", "sns:GetTopicAttributes", "sns:DeleteTopic", "sns:TagResource"),
-        *("sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic"),
-        on=[_arn("sns", f"{aws_names.PREFIX}*")],
-        wide="A topic's name is our prefix and the instance's or binding's id.",
+        *("sns:CreateTopic", "sns:TagResource", "sns:GetTopicAttributes"),
+        *("sns:Subscribe", "sns:ListSubscriptionsByTopic"),
+        on=topics,
+        wide="A topic's name is our prefix, the instance's or binding's id, and what it is for.",
     )
     function.use_key_through("sns")
 
@@ -79,8 +108,8 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
 
     In the reputation table: find the mark of an earlier pause, start an instance paused, make a mark outlive it.
     """
-    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
+    function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.allow(
         *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
         on=[_arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
@@ -97,7 +126,7 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
         on=[_arn("ses", "identity/*"), _arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
         wide=_A_DOMAIN,
     )
-    allow_notifying(function)
+    _allow_alerts(function)
     _allow_zone(function, context)
     _allow_endpoints(function, context)
 
@@ -124,25 +153,15 @@ def _allow_endpoints(function: Function, context: Context) -> None:
         on=["*"],
         wide="EC2's Describe calls know no resources.",
     )
+    vpc = _arn("ec2", f"vpc/{context.privatelink_vpc_id}")
+    endpoints, groups, subnets = (_arn("ec2", f"{kind}/*") for kind in ("vpc-endpoint", "security-group", "subnet"))
+    function.allow("ec2:CreateVpcEndpoint", on=[vpc, endpoints, groups, subnets], wide=_ENDPOINT)
+    function.allow("ec2:CreateSecurityGroup", on=[vpc, groups], wide=_ENDPOINT)
+    for made, action in ((endpoints, "CreateVpcEndpoint"), (groups, "CreateSecurityGroup")):
+        created = {"StringEquals": {"ec2:CreateAction": action}}
+        function.allow("ec2:CreateTags", on=[made], when=created, wide=_ENDPOINT)
+    ours = {"Null": {f"aws:ResourceTag/{INSTANCE_TAG}": "false"}}
+    function.allow("ec2:DeleteVpcEndpoints", on=[endpoints], when=ours, wide=_ENDPOINT)
     function.allow(
-        "ec2:CreateVpcEndpoint",
-        "ec2:CreateSecurityGroup",
-        on=[
-            _arn("ec2", f"vpc/{context.privatelink_vpc_id}"),
-            *(_arn("ec2", f"{kind}/*") for kind in ("vpc-endpoint", "subnet", "security-group")),
-        ],
-        wide=_ENDPOINT,
-    )
-    made = [_arn("ec2", "vpc-endpoint/*"), _arn("ec2", "security-group/*")]
-    function.allow(
-        "ec2:CreateTags",
-        on=made,
-        when={"StringEquals": {"ec2:CreateAction": ["CreateVpcEndpoint", "CreateSecurityGroup"]}},
-        wide=_ENDPOINT,
-    )
-    function.allow(
-        *("ec2:DeleteVpcEndpoints", "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"),
-        on=made,
-        when={"Null": {f"aws:ResourceTag/{INSTANCE_TAG}": "false"}},
-        wide=_ENDPOINT,
+        "ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", on=[groups], when=ours, wide=_ENDPOINT
     )

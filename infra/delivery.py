@@ -14,8 +14,6 @@ from lambdas.domain.tenants import aws_names
 
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
-_TOPICS = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.PREFIX}*"
-_WIDE = "Alert and digest topics carry our prefix and the instance's or binding's id."
 _ALARMING = {  # metrics that the functions count
     "DeliveriesExpired": "Events were not delivered within 14 days, and are gone. "
     "`python -m ops webhooks list --unwell` shows webhooks that fail.",
@@ -83,15 +81,13 @@ class Delivery(Construct):
         )
         for function in (self.function, self.release):
             function.use_table(storage.webhooks, "BatchGetItem", "UpdateItem")
-            function.use_table(
-                storage.backlog,
-                *("BatchGetItem", "Query", "PutItem", "UpdateItem", "BatchWriteItem"),
-                index=DUE_INDEX,
-            )
+            function.use_table(storage.backlog, "BatchGetItem", "PutItem", "UpdateItem")
             function.send_to(deliveries.queue)
-            _allow_notifications(function)
-        self.release.use_table(storage.backlog, "GetItem", "DeleteItem")
-        self.release.allow("sns:GetTopicAttributes", on=[_TOPICS], wide=_WIDE)
+            _publish(function, aws_names.ALERT_TOPICS)
+        self.function.use_table(storage.backlog, "BatchWriteItem")
+        self.release.use_table(storage.backlog, "Query", "GetItem", "DeleteItem")
+        self.release.query_index(storage.backlog, DUE_INDEX)
+        _publish(self.release, aws_names.NOTIFICATION_TOPICS, "sns:GetTopicAttributes")
         _watch(shared)
         _allow_decryption(self.function, shared)
         _attach(self.function, shared)
@@ -139,12 +135,10 @@ def _allow_decryption(function: Function, shared: SharedResources) -> None:
     )
 
 
-def _allow_notifications(function: Function) -> None:
-    function.allow(
-        "sns:Publish",
-        on=[_TOPICS],
-        wide=_WIDE,
-    )
+def _publish(function: Function, topic: str, *more: str) -> None:
+    """Allow publishing to the topics of tenants that are named so; the stack's own are named otherwise."""
+    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{topic}"
+    function.allow("sns:Publish", *more, on=[topics], wide="A topic's name holds the instance's or binding's id.")
     function.use_key_through("sns")
 
 

@@ -96,10 +96,14 @@ class Function(Construct):
             iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=dict(when) if when else None)
         )
 
-    def use_table(self, table: dynamodb.ITable, *actions: str, index: str | None = None) -> None:
-        """Allow DynamoDB *actions* (such as "Query") on a table, or on its *index* too."""
-        on = [table.table_arn, *([f"{table.table_arn}/index/{index}"] if index else [])]
-        self.allow(*(f"dynamodb:{action}" for action in actions), on=on)
+    def use_table(self, table: dynamodb.ITable, *actions: str) -> None:
+        """Allow DynamoDB *actions* (such as "Query") on a table."""
+        self.allow(*(f"dynamodb:{action}" for action in actions), on=[table.table_arn])
+        self.use_key_through("dynamodb")
+
+    def query_index(self, table: dynamodb.ITable, index: str) -> None:
+        """Allow queries of one index of a table."""
+        self.allow("dynamodb:Query", on=[f"{table.table_arn}/index/{index}"])
         self.use_key_through("dynamodb")
 
     def send_to(self, queue: sqs.IQueue) -> None:
@@ -107,11 +111,11 @@ class Function(Construct):
         self.allow("sqs:SendMessage", on=[queue.queue_arn])
         self.use_key_through("sqs")
 
-    def use_key_through(self, *services: str) -> None:
+    def use_key_through(self, *services: str, writing: bool = True) -> None:
         """Allow the stack's key for what AWS *services* encrypt on our behalf, never for ciphertext of our own."""
         self.allow(
             "kms:Decrypt",
-            "kms:GenerateDataKey",
+            *(["kms:GenerateDataKey"] if writing else []),
             on=[self._key.key_arn],
             when={"StringEquals": {"kms:ViaService": [f"{name}.{Aws.REGION}.{Aws.URL_SUFFIX}" for name in services]}},
         )

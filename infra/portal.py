@@ -128,7 +128,7 @@ def _signing_secret(scope: Construct, shared: SharedResources) -> secretsmanager
 def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
     """Read what the pages show; write the portal's own table, and what the actions need of others."""
     assert storage.portal is not None  # noqa: S101
-    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.PREFIX}*-alerts"
+    topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.ALERT_TOPICS}"
     function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.broker, "GetItem", "Scan")
     function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
@@ -140,11 +140,11 @@ def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret:
     function.use_key_through("secretsmanager")
     function.allow(
         "sns:Subscribe",
-        "sns:Unsubscribe",
         "sns:ListSubscriptionsByTopic",
         on=[topics],
         wide="An instance's alert topic carries our prefix and the instance's id.",
     )
+    function.allow("sns:Unsubscribe", on=["*"], wide="SNS knows no resource type for it.")
     function.allow(
         "ses:GetEmailIdentity",
         on=[f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:identity/*"],

@@ -20,6 +20,8 @@ _SWEEP_TIMEOUT = Duration.minutes(10)  # it asks SES about one instance a second
 _SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
 _CAP_WINDOW = 20  # s: a cap is enforced within a minute, and a thousand changes are looked at together
 _TRIES = 10  # of a change that keeps failing; the sweep evaluates the instance anyway
+_SETS = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:configuration-set/{aws_names.PREFIX}*"
+_OF_AN_INSTANCE = "The name of a configuration set or alert topic holds the instance's id."
 
 
 class Reputation(Construct):
@@ -48,6 +50,7 @@ class Reputation(Construct):
         )
         for function in (self.function, self.sweep):
             _allow(function, shared, storage, deliveries)
+        _allow_comparing(self.sweep, storage)
         self.failures = dead_letter_queue(
             self,
             "Failures",
@@ -104,7 +107,7 @@ class Reputation(Construct):
         stream = storage.reputation.table_stream_arn
         assert stream is not None  # noqa: S101
         function.allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream])
-        function.allow("dynamodb:ListStreams", on=[stream])
+        function.allow("dynamodb:ListStreams", on=["*"], wide="DynamoDB knows no resource type for it.")
         function.send_to(self.failures)
         function.function.add_event_source_mapping(
             "Counters",
@@ -177,19 +180,20 @@ def _settings(
 def _allow(function: Function, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue) -> None:
     of_this_account = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
-    function.use_table(storage.webhooks, "Query", "Scan")
+    function.use_table(storage.webhooks, "Query")
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.send_to(deliveries)
-    function.allow(
-        "ses:GetConfigurationSet",
-        "ses:PutConfigurationSetSendingOptions",
-        on=[f"arn:{Aws.PARTITION}:ses:{of_this_account}:configuration-set/{aws_names.PREFIX}*"],
-        wide="An instance's configuration set carries our prefix and the instance's id.",
-    )
-    function.allow("cloudwatch:GetMetricData", on=["*"], wide="CloudWatch knows no resources for it.")
+    function.allow("ses:PutConfigurationSetSendingOptions", on=[_SETS], wide=_OF_AN_INSTANCE)
     function.allow(
         "sns:Publish",
-        on=[shared.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{aws_names.PREFIX}*"],
-        wide="An instance's alert topic carries our prefix and the instance's id.",
+        on=[shared.operator.topic.topic_arn, f"arn:{Aws.PARTITION}:sns:{of_this_account}:{aws_names.ALERT_TOPICS}"],
+        wide=_OF_AN_INSTANCE,
     )
     function.use_key_through("sns")
+
+
+def _allow_comparing(function: Function, storage: Storage) -> None:
+    """List the instances, and read what SES says of them."""
+    function.use_table(storage.webhooks, "Scan")
+    function.allow("ses:GetConfigurationSet", on=[_SETS], wide=_OF_AN_INSTANCE)
+    function.allow("cloudwatch:GetMetricData", on=["*"], wide="CloudWatch knows no resources for it.")

@@ -14,6 +14,7 @@ from local.clients import REGION, Clients
 from local.deploy import STACK, ZONE, Deployer, Watch
 from local.emulator.server import HOST
 from local.process import ROOT, Server
+from local.recorder import recorded_calls
 
 FOLDER = ROOT / ".local"
 
@@ -84,7 +85,8 @@ class LocalStack:
             "smtp_port": _port(environment, "SES_FEEDBACK_SMTP_PORT"),
             "portal_port": _port(environment, "SES_FEEDBACK_PORTAL_PORT"),
         }
-        return process.start(self.folder, **ports, progress=self._remember)
+        calls = environment.get(recorded_calls.FILE, "")
+        return process.start(self.folder, **ports, calls=calls, progress=self._remember)
 
     def _remember(self, server: Server) -> None:
         _write(self._server, {**asdict(server), "log": str(server.log)})

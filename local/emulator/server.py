@@ -10,14 +10,17 @@ import signal
 import sys
 from pathlib import Path
 
+from local.recorder import recorded_calls
+
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 KEEP_ALIVE = 75  # s
 
 
 def environment(port: int, folder: Path) -> dict[str, str]:
-    """What the embedded AWS reads from its environment when it is imported."""
+    """What the embedded AWS reads from its environment when it is imported, and hands on to the functions."""
     return {
+        **recorded_calls.worker_environment(os.environ.get(recorded_calls.FILE, "")),
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,

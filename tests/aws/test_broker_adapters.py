@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 IDENTITY = "arn:aws:ses:us-east-1:123456789012:identity/agency.gov"
 SET = "arn:aws:ses:us-east-1:123456789012:configuration-set/s"
-SENDING = sending_policy([IDENTITY, SET], [])
+SENDING = sending_policy([IDENTITY, SET], [], domain="agency.gov")
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def client(service: str) -> Any:
 def iam() -> Any:
     """A client, and the boundary in the account."""
     made = client("iam")
-    made.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(sending_policy(["*"], [])))
+    made.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(sending_policy(["*"], [], domain="agency.gov")))
     return made
 
 
@@ -57,7 +57,7 @@ def test_a_user_has_its_path_boundary_policy_and_tags(iam: Any) -> None:
     """Made twice it is one."""
     spy = Mock(wraps=iam)
     users = IamUsers(spy, boundary_arn=BOUNDARY)
-    policy = sending_policy([IDENTITY, SET], ["198.51.100.0/24"])
+    policy = sending_policy([IDENTITY, SET], ["198.51.100.0/24"], domain="agency.gov")
     for _ in range(2):
         users.ensure_user("u", policy, {"k": "v"})
     user = iam.get_user(UserName="u")["User"]
@@ -69,10 +69,12 @@ def test_a_user_has_its_path_boundary_policy_and_tags(iam: Any) -> None:
 
 def test_a_policy_allows_sending_alone_and_only_from_where_it_may() -> None:
     """On the identity and on the configuration set."""
+    addresses = ["*@agency.gov", "*@*.agency.gov"]
+    own = {"StringLike": {"ses:FromAddress": addresses}, "StringLikeIfExists": {"ses:FeedbackAddress": addresses}}
     allowed = {"Effect": "Allow", "Action": ["ses:SendEmail", "ses:SendRawEmail"], "Resource": [IDENTITY, SET]}
-    assert SENDING["Statement"] == [allowed]
-    limited = {**allowed, "Condition": {"IpAddress": {"aws:SourceIp": ["198.51.100.7/32"]}}}
-    assert sending_policy([IDENTITY, SET], ["198.51.100.7/32"])["Statement"] == [limited]
+    assert SENDING["Statement"] == [{**allowed, "Condition": own}]
+    limited = {**allowed, "Condition": {**own, "IpAddress": {"aws:SourceIp": ["198.51.100.7/32"]}}}
+    assert sending_policy([IDENTITY, SET], ["198.51.100.7/32"], domain="agency.gov")["Statement"] == [limited]
 
 
 def test_a_user_has_one_key(iam: Any) -> None:

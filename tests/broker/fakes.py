@@ -516,9 +516,11 @@ class FakeDeliveries:
     """lambdas.aws.sqs.delivery_queue."""
 
     batches: list[DeliveryBatch] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
 
     def send(self, batches: Sequence[DeliveryBatch], *, delay: int = 0) -> None:
         self.batches += batches
+        self.delays.append(delay)
 
 
 class AnyCredentials:

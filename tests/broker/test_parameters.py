@@ -306,3 +306,15 @@ def test_a_truth_may_be_a_string(given: Any) -> None:
     assert provision_ses(
         {"admin_email": "a@b.cc", "enable_feedback_notifications": given}
     ).enable_feedback_notifications
+
+
+def test_more_networks_than_an_iam_policy_holds_are_refused_and_leave_nothing() -> None:
+    """With a domain as long as they come. IAM would refuse the policy, and nobody would know why."""
+    world = World()
+    world.provision(parameters={"admin_email": "a@b.cc", "domain": f"{'a' * 60}.{'b' * 60}.{'c' * 60}.gov"})
+    world.work()
+    networks = [f"2001:db8:{number:x}:1234:5678:9abc:def0:1234/128" for number in range(16, 36)]
+    refused = world.bind(parameters={"source_ips": networks})
+    assert refused.status == 400
+    assert refused.body["description"].startswith("source_ips: names more networks than an IAM policy holds")
+    assert world.users.users == {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.aws.dynamodb.webhooks.webhook_states import KEPT_FOR
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 from tests.broker.world import WEBHOOK, World
@@ -105,6 +106,7 @@ def test_an_update_changes_a_webhook_and_leaves_the_credentials(world: World) ->
         assert after["credentials"][name] == before[name]
     assert world.encrypt_webhook_secret.ciphertext[-1][1:] == (before["webhook_secret"], "u:p")
     assert len({batch.deliveries[0].id for batch in world.deliveries.batches}) == 2  # the new URL is tested too
+    assert KEPT_FOR.total_seconds() < world.deliveries.delays[-1] < 15  # s: delivery may know the old one until then
     assert world.bind(parameters=HOOKED).status == 200  # what was asked for at the bind is still what it was
 
 

@@ -40,6 +40,7 @@ from local.clients import Clients
 from local.counters import counters
 from local.emulator.publishing import publish, told_of
 from local.logs import log_of
+from local.recorder import recorded_calls
 from local.stack import LocalStack
 from local.tenant.osb import Broker
 from local.tenant.receiver import Receiver
@@ -111,15 +112,22 @@ class Stack:
         return value
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run last what looks at the calls of all journeys; within a worker of pytest-xdist the order is kept."""
+    items.sort(key=lambda item: item.get_closest_marker("after_all_journeys") is not None)
+
+
 @pytest.fixture(scope="session")
 def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """The contents of stack.json: of a stack brought up for this run, or of one that runs already."""
     if folder := os.environ.get("SES_FEEDBACK_STACK"):
         yield LocalStack(Path(folder).resolve()).facts()
         return
-    stack = LocalStack(tmp_path_factory.mktemp("stack"))
+    made = tmp_path_factory.mktemp("stack")
+    stack, calls = LocalStack(made), made / "calls.jsonl"
     try:
-        yield stack.up(lambda *_: None, environment={})
+        facts = stack.up(lambda *_: None, environment={recorded_calls.FILE: str(calls)})
+        yield {**facts, "calls": str(calls)}
     finally:
         stack.down()
 

@@ -6,33 +6,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.tenant.receiver import Receiver
-from local.tenant.tenant import Tenant
 from ops.sending_status import reputation_composition
 from ops.stack import find
-from tests.events import bounce, delivery, text
 from tests.journey.conftest import Ops, Stack
+from tests.journey.looking import publish_history
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
-
-
-def addresses(count: int, prefix: str) -> tuple[str, ...]:
-    """As many recipients of one mail."""
-    return tuple(f"{prefix}{number}@shop.example" for number in range(count))
-
-
-def publish_history(stack: Stack, tenant: Tenant, *, deliveries: int, bounces: int) -> None:
-    """What SES would tell of a tenant's mail: *bounces* of one mail, *deliveries* of others."""
-    name = tenant.instance_id[:8]
-    now = datetime.now(UTC).isoformat()
-    for number in range(deliveries // 50):
-        told = delivery(
-            recipients=addresses(50, f"d{number}."), message_id=f"{name}-{number}", sent_at=now, timestamp=now
-        )
-        stack.publish(text(told), instance_id=tenant.instance_id)
-    counted = stack.eventually(lambda: stack.counters(tenant.instance_id)["deliveries"], lambda n: n >= deliveries)
-    assert counted == deliveries
-    bounced = bounce(recipients=addresses(bounces, "b"), feedback_id=f"{name}-f", sent_at=now, timestamp=now)
-    stack.publish(text(bounced), instance_id=tenant.instance_id)
 
 
 def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops, receiver: Receiver) -> None:
@@ -47,7 +26,7 @@ def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops
         tenant.mailbox.send("joe@shop.example")
     shown = stack.eventually(lambda: ops("reputation", tenant.instance_id), lambda row: not row["undone"])
     assert (shown["state"], shown["bounces"], shown["deliveries"]) == ("paused", 40, 600)
-    assert shown["ledger"][0]["recipients"] == list(addresses(40, "b"))
+    assert shown["ledger"][0]["recipients"] == [f"b{number}@shop.example" for number in range(40)]
     assert next(row["instance"] for row in ops("reputation", "--all")) == tenant.instance_id
     ops("pause", tenant.instance_id, "--reason", "twice", status=1)
 

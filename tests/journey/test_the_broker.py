@@ -76,7 +76,7 @@ def test_a_whole_life_leaves_no_trace(stack: Stack, receiver: Receiver) -> None:
         lambda: broker.binding(instance, first)["credentials"]["instructions"], lambda said: "last test" in said
     )
     policy = stack.client("iam").get_user_policy(UserName=f"ses-feedback-{first}", PolicyName="send")["PolicyDocument"]
-    assert policy["Statement"][0]["Condition"] == {"IpAddress": {"aws:SourceIp": ["198.51.100.0/24"]}}
+    assert policy["Statement"][0]["Condition"]["IpAddress"] == {"aws:SourceIp": ["198.51.100.0/24"]}
     assert len(old["required_records"]) == 6
 
     broker.update(instance, {"enable_feedback_notifications": True, "mail_from_subdomain": ""})

@@ -44,7 +44,7 @@ class Recording:
         if not found or path.startswith(TEMPLATE):
             found |= {test for tests in by_line.values() for test in tests}
         if path.startswith(TEMPLATE):
-            found |= {test for test in self.seconds if test.startswith("tests/infra/")}
+            found |= {test for test in self.seconds if test.startswith(("tests/infra/", "tests/iam/"))}
         return self._within_budget(sorted(found, key=lambda test: self._distance(path, test)))
 
     def _distance(self, path: str, test: str) -> tuple[bool, bool, float]:

@@ -12,7 +12,7 @@ from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
 from lambdas.broker.osb.rendering import UNKNOWN, Connected, IdentityStatus, Renderer, binding_parameters
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
-from lambdas.domain.tenants.iam_user import AccessKey, Quota, sending_policy
+from lambdas.domain.tenants.iam_user import AccessKey, Quota, fits_iam, sending_policy
 from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import (
     Binding,
@@ -101,7 +101,9 @@ class SesBindings:
         """Make all of it; a key whose secret was lost with an earlier try is replaced."""
         user = aws_names.iam_user(binding.id)
         resources = (self.renderer.identity_arn(instance), self.renderer.configuration_set_arn(instance))
-        policy = sending_policy(resources, binding.effective.source_ips)
+        policy = sending_policy(resources, binding.effective.source_ips, domain=instance.domain)
+        if not fits_iam(policy):
+            raise BadParameter("source_ips", "names more networks than an IAM policy holds; give fewer and larger ones")
         self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)})
         key = self.users.replace_key(user)
         secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)

@@ -32,8 +32,13 @@ class SendTest:
     deliveries: Deliveries
     topic_arn: str
 
-    def __call__(self, webhook_id: str, settings: WebhookSettings, *, of: Bound, test_id: str, now: datetime) -> None:
-        """The same *test_id* makes the same webhook-id: a repetition is the same message to a receiver."""
+    def __call__(
+        self, webhook_id: str, settings: WebhookSettings, *, of: Bound, test_id: str, now: datetime, delay: int = 0
+    ) -> None:
+        """Queue the test, for delivery after *delay* s.
+
+        The same *test_id* makes the same webhook-id: a repetition is the same message to a receiver.
+        """
         webhook = Webhook(
             id=WebhookId(webhook_id),
             instance_id=of.instance_id,
@@ -45,4 +50,4 @@ class SendTest:
         notice = test_notice(test_id=test_id, instance_id=of.instance_id, binding_id=of.binding_id, now=now)
         delivery = render_notice(notice, webhook, topic_arn=self.topic_arn, now=now)
         batch = DeliveryBatch(instance_id=of.instance_id, webhook_id=webhook.id, attempt=1, deliveries=(delivery,))
-        self.deliveries.send([batch])
+        self.deliveries.send([batch], delay=delay)

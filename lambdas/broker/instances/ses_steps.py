@@ -20,6 +20,7 @@ from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesP
 VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second
 LOOK_AGAIN = 5.0  # s between batches of looks at related domains
 RELATED = "{domain} cannot be used: another organization has verified a domain above or below it"
+TEST_AFTER = 6  # s: delivery may know a webhook as it was 5 s ago, and would test the URL that was changed
 VERIFYING = "Waiting for Amazon SES to verify the domain"
 
 
@@ -191,7 +192,7 @@ class SesSteps:
             settings = change.after if operation.phase is Phase.APPLY else change.before
             self.webhooks.change(instance.id, change.webhook_id, settings)
             of, test_id = Bound(instance.id, change.binding_id), f"{operation.id} {operation.phase}"
-            self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at)
+            self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at, delay=TEST_AFTER)
         return StepDone()
 
 

@@ -9,6 +9,8 @@ import re
 
 PREFIX = "ses-feedback-"
 MAPPED_USER_PREFIX = "sesfb-"  # of IAM users: 58 digits have to fit into IAM's 64 characters
+ALERT_TOPICS = PREFIX + "*-alerts"  # patterns of all tenants' topics, for policies
+NOTIFICATION_TOPICS = PREFIX + "*-notifications"
 EVENT_DESTINATION = "ses-feedback"
 INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
 IAM_PATH = "/cf/"
@@ -54,12 +56,12 @@ def binding_of(iam_user_name: str) -> str | None:
 
 def alert_topic(instance_id: str) -> str:
     """The SNS topic that tells an instance's admin_email."""
-    return f"{PREFIX}{_name_part(instance_id)}-alerts"
+    return ALERT_TOPICS.replace("*", _name_part(instance_id))
 
 
 def notification_topic(binding_id: str) -> str:
     """The SNS topic that sends a binding's digests to its notification_email."""
-    return f"{PREFIX}{_name_part(binding_id)}-notifications"
+    return NOTIFICATION_TOPICS.replace("*", _name_part(binding_id))
 
 
 def tag_value(id_: str) -> str:

@@ -1,7 +1,10 @@
 """IAM users that applications send with: keys, quota and policy."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+MAX_POLICY = 2_048  # characters of a user's inline policies, white space apart: the IAM guide, "IAM quotas"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +28,29 @@ class Quota:
         return self.users >= self.limit
 
 
-def sending_policy(resources: Sequence[str], source_ips: Sequence[str]) -> dict[str, object]:
-    """The policy document of a sender: allows *resources* only, and only from *source_ips* if any are given.
+def sending_policy(resources: Sequence[str], source_ips: Sequence[str], *, domain: str) -> dict[str, object]:
+    """The policy document of a sender: through *resources*, as *domain*, from *source_ips* alone if any are given.
 
-    SMTP needs SendRawEmail, the API SendEmail; each on the identity and on the configuration set.
+    SendRawEmail is what SMTP needs, SendEmail what the API calls; both on the identity and on the configuration set.
+    The From and Return-Path addresses are of *domain* (in lower case) and its subdomains. IAM compares the condition
+    keys with case, so the domain must be written in lower case; the part before the `@` may be anything.
     """
+    addresses = [f"*@{domain}", f"*@*.{domain}"]
+    condition: dict[str, object] = {
+        "StringLike": {"ses:FromAddress": addresses},
+        "StringLikeIfExists": {"ses:FeedbackAddress": addresses},
+    }
+    if source_ips:
+        condition["IpAddress"] = {"aws:SourceIp": list(source_ips)}
     statement: dict[str, object] = {
         "Effect": "Allow",
         "Action": ["ses:SendEmail", "ses:SendRawEmail"],
         "Resource": list(resources),
+        "Condition": condition,
     }
-    if source_ips:
-        statement["Condition"] = {"IpAddress": {"aws:SourceIp": list(source_ips)}}
     return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def fits_iam(policy: Mapping[str, object]) -> bool:
+    """Whether IAM takes *policy* as a user's inline policy."""
+    return len(json.dumps(policy, separators=(",", ":"))) <= MAX_POLICY

@@ -1,0 +1,107 @@
+"""Each role against what its function asks for: nothing is denied, and nothing is granted that nobody asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from tests.iam.implicit import ALWAYS, IN_A_VPC, Implicit
+from tests.iam.policy import Grant, allows, grants
+from tests.iam.requests import Asked, written
+from tests.iam.world import ZONE_SECRET, World
+from tests.infra.synthesis import synthesise
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+ZONE = {"zone_name": "mail.example.gov", "zone_id": "Z0123456789ABC"}
+PRIVATELINK = {"privatelink_vpc_id": "vpc-0123456a"}
+SUBNETS = {"delivery_subnet_ids": "subnet-0123456a", "delivery_security_group_ids": "sg-0123456a"}
+_ZONE_ELSEWHERE = Implicit(
+    because="Reads the credentials of a zone in another account; the journeys' zone is in their own.",
+    functions=("worker",),
+    actions=("secretsmanager:GetSecretValue",),
+    resource="zone-secret",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A way to deploy the stack: its context, what nobody asks for then, and what is asked for besides."""
+
+    context: Mapping[str, str]
+    without: tuple[str, ...] = ()  # services
+    implicit: tuple[Implicit, ...] = ()
+    region: str = "us-east-1"
+    partition: str = "aws"
+
+    def asked(self) -> list[Asked]:
+        """All that its functions ask for."""
+        recorded = [one for one in written() if not one.action.startswith(self.without)]
+        return recorded + [one for group in (*ALWAYS, *self.implicit) for one in group.requests()]
+
+
+VARIANTS = {
+    "standard": Variant(context=ZONE, without=("ec2:",)),
+    "privatelink": Variant(context=ZONE | PRIVATELINK),
+    "no zone": Variant(context={}, without=("ec2:", "route53:")),
+    "delivery in a VPC": Variant(context=ZONE | SUBNETS, without=("ec2:",), implicit=(IN_A_VPC,)),
+    "GovCloud": Variant(
+        context=ZONE | PRIVATELINK | SUBNETS | {"zone_credentials_secret_arn": ZONE_SECRET},
+        without=("route53:",),
+        implicit=(IN_A_VPC, _ZONE_ELSEWHERE),
+        region="us-gov-west-1",
+        partition="aws-us-gov",
+    ),
+    "another name": Variant(context=ZONE | {"stack_name": "Mail-alerts"}, without=("ec2:",)),
+}
+
+
+_PORTAL = Variant(context=ZONE | {"portal": "links"})  # has no journeys yet, so only its statements are checked
+
+
+@cache
+def world(variant: str) -> World:
+    """The variant's template, deployed."""
+    chosen = VARIANTS.get(variant, _PORTAL)
+    synthesis = synthesise(chosen.region, **chosen.context)
+    stack = chosen.context.get("stack_name", "ses-feedback")
+    return World(synthesis, stack=stack, partition=chosen.partition, region=chosen.region)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_that_a_function_asks_for_is_denied(variant: str) -> None:
+    """The embedded AWS enforces no policy: what is denied here fails on AWS only."""
+    deployed = world(variant)
+    denied = [
+        str(asked)
+        for asked in VARIANTS[variant].asked()
+        if not allows(
+            [deployed.policies[asked.function]], deployed.request(asked.action, asked.resource, dict(asked.context))
+        )
+    ]
+    assert denied == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_is_granted_that_no_function_asks_for(variant: str) -> None:
+    """By action, resource pattern and each value of a condition: a call that is gone takes its permission with it."""
+    unused = [
+        f"{function}: {grant}" for function in world(variant).policies for grant in unused_grants(variant, function)
+    ]
+    assert unused == []
+
+
+def unused_grants(variant: str, function: str) -> list[Grant]:
+    """The grants of a role that allow nothing of what its function asks for."""
+    deployed = world(variant)
+    requests = [
+        deployed.request(asked.action, asked.resource, dict(asked.context))
+        for asked in VARIANTS[variant].asked()
+        if asked.function == function
+    ]
+    return [
+        grant
+        for grant in grants(deployed.policies[function])
+        if not any(grant.action == request.action and grant.allows(request) for request in requests)
+    ]
