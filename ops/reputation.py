@@ -1,4 +1,4 @@
-"""`ops reputation`, `ops pause`, `ops resume`: how instances stand, on what evidence, and an operator's say in it."""
+"""`ops reputation`, `pause`, `resume`, `marks`, `lift`: sending statuses, their evidence, and an operator's say."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -10,7 +10,7 @@ import typer
 from lambdas.domain.reputation.evaluation import HourCounts, SendingState, window_begin
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.risk import risk
-from lambdas.domain.reputation.sending_status import SendingStatus, Transition
+from lambdas.domain.reputation.sending_status import Mark, SendingStatus, Transition
 from lambdas.reputation.handler import Composition
 from ops.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
 from ops.directory import Directory
@@ -143,6 +143,44 @@ def bars(newest_first: Sequence[HourCounts], *, colour: bool = False) -> Iterato
         yield f"{hour.bucket:<19} {bar} {outcomes:>7,}  {rate:>6.1%} bounced  {hour.complaints} complaints"
 
 
+def marks(stack: StackName = STACK, as_json: Json = False) -> None:
+    """Show the domains whose pause outlives its instance: new instances there, and below, start paused."""
+    now = datetime.now(UTC)
+    with told():
+        composition, _ = reputation_composition(tools(stack).stack)
+        rows = [_mark(mark) for mark in composition.marks.every_mark(now=now)]
+    show(rows, title="Marks", empty="No domain is marked.", as_json=as_json)
+
+
+def lift(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A domain that `marks` shows.")],
+    reason: Why,
+    stack: StackName = STACK,
+    as_json: Json = False,
+) -> None:
+    """Lift the mark on a domain, so that new instances there start healthy."""
+    with told():
+        try:
+            lifted = operator_of(tools(stack).stack).lift(domain, why=reason, now=datetime.now(UTC))
+        except ActionRefused as refused:
+            fail(str(refused))
+    say(f"New instances on {domain} start healthy.", _mark(lifted), as_json=as_json)
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    pause = mark.transition
+    return {
+        "domain": mark.domain,
+        "until": mark.until,
+        "instance": pause.instance_id,
+        "paused_at": pause.at,
+        "cause": pause.cause.value,
+        "bounce_rate": Rate(round(pause.reputation.bounce_rate, 6)),
+        "complaint_rate": Rate(round(pause.reputation.complaint_rate, 6)),
+        "outcomes": pause.reputation.outcomes,
+    }
+
+
 def _rows(composition: Composition, directory: Directory, now: datetime) -> Iterable[dict[str, Any]]:
     for instance in composition.instances.part(0, of=1):
         yield _row(composition, directory, instance, now)[0]
@@ -160,6 +198,9 @@ def _row(
         "admin_email": who.admin_email,
         "state": Shown(status.state.value, _STYLES[status.state]),
         "since": status.since,
+        "cause": status.cause.value if status.cause else None,
+        "until": status.until,
+        "probation_until": status.probation_until,
         "risk": Shown(risk(counts, rules, status.state), "bold"),
         "bounce_rate": _rate(counts.bounce_rate, rules.bounce_warning, rules.bounce_pause),
         "complaint_rate": _rate(counts.complaint_rate, rules.complaint_warning, rules.complaint_pause),
@@ -197,6 +238,7 @@ def _transition(transition: Transition) -> dict[str, Any]:
         "before": transition.before.value,
         "after": transition.after.value,
         "cause": transition.cause.value,
+        "until": transition.until,
         "by": transition.by,
         "why": transition.why or ", ".join(reason.value for reason in transition.reasons),
         "bounce_rate": Rate(round(counts.bounce_rate, 6)),

@@ -6,7 +6,7 @@ from datetime import datetime
 from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.webhooks.baseline import Baselines
 from lambdas.domain.reputation.evaluation import SendingState
-from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition, transition_of
+from lambdas.domain.reputation.sending_status import Cause, Mark, SendingStatus, Transition, transition_of
 from lambdas.reputation.handler import Composition, compose
 from lambdas.reputation.settings import ReputationSettings
 from ops.stack import Stack
@@ -47,6 +47,23 @@ class Operator:
         if not self._baselines.set(instance_id, baseline):
             raise ActionRefused(f"there is no instance {instance_id}")
         return self._move(status, SendingState.HEALTHY, why=why, baseline=baseline, now=now)
+
+    def lift(self, domain: str, *, why: str, now: datetime) -> Mark:
+        """Let new instances on *domain* start healthy: resume the deleted instance that left the mark. Raises Refused.
+
+        An instance that is there is resumed by itself, which lifts its mark.
+        """
+        mark = self._parts.marks.on(domain, now=now)
+        if mark is None:
+            raise ActionRefused(f"there is no mark on {domain}")
+        instance_id = mark.transition.instance_id
+        audience = self._parts.webhooks.audience(instance_id)
+        if audience is not None and not audience.deleted:
+            raise ActionRefused(f"{instance_id}, which is paused, still exists: resume it")
+        if audience is not None and self._parts.statuses.load(instance_id).state is SendingState.PAUSED:
+            self.resume(instance_id, why=why, now=now)
+        self._parts.marks.lift(domain)
+        return mark
 
     def _status(self, instance_id: str) -> SendingStatus:
         if self._parts.webhooks.audience(instance_id) is None:

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
 from lambdas.domain.reputation.risk import risk
-from lambdas.domain.reputation.sending_status import LEASE, Cause
+from lambdas.domain.reputation.sending_status import LEASE, Cause, Mark, SendingStatus, mark_of
 from ops.reputation import Rate, bars
 from ops.sending_status import ActionRefused, Operator
 from tests.reputation.fakes import RULES, World
@@ -118,6 +118,60 @@ def test_a_pause_that_is_being_acted_on_cannot_be_resumed() -> None:
         operator(world).resume("i1", why="?", now=NOW)
     operator(world).resume("i1", why="list cleaned", now=NOW + LEASE)
     assert world.sends == {"i1": True}
+
+
+def test_a_pause_that_would_end_by_itself_can_be_made_one_for_good() -> None:
+    """An operator who pauses an instance at its daily cap means it."""
+    world = World()
+    world.statuses.kept["i1"] = SendingStatus(
+        instance_id="i1", state=SendingState.PAUSED, version=1, cause=Cause.DAILY_CAP, until=NOW
+    )
+    operator(world).pause("i1", why="phishing", now=NOW)
+    assert world.statuses.load("i1").until is None
+
+
+class Marks:
+    """One mark, that i1 left on agency.gov."""
+
+    def __init__(self, world: World) -> None:
+        pause = replace(world.statuses.claims[-1], domain="agency.gov")
+        self.kept = {"agency.gov": mark_of(pause, since=NOW)}
+
+    def on(self, domain: str, *, now: datetime) -> Mark | None:
+        """As the table does."""
+        return self.kept.get(domain)
+
+    def lift(self, domain: str) -> None:
+        """As the table does."""
+        self.kept.pop(domain, None)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_lifting_a_mark_resumes_the_deleted_instance_that_left_it(known: bool) -> None:
+    """Recorded in its history, so that the same id may come again; one that is forgotten just loses its mark."""
+    world = paused()
+    world.facts = {"domain": "agency.gov", "deleted": True}
+    ann, marks = operator(world), Marks(world)
+    ann._parts.marks = marks  # type: ignore[misc,assignment]
+    if not known:
+        ann._parts.webhooks.audience = lambda _: None  # type: ignore[method-assign,assignment]
+    assert ann.lift("agency.gov", why="another team", now=NOW).transition.instance_id == "i1"
+    assert not marks.kept
+    assert (world.statuses.load("i1").state is SendingState.HEALTHY) is known
+    with pytest.raises(ActionRefused, match="no mark on agency"):
+        ann.lift("agency.gov", why="again", now=NOW)
+
+
+def test_the_mark_of_an_instance_that_is_there_is_lifted_by_its_resume() -> None:
+    """Lifting alone would leave it paused, and unmarked."""
+    world = paused()
+    world.facts = {"domain": "agency.gov"}
+    ann, marks = operator(world), Marks(world)
+    ann._parts.marks = marks  # type: ignore[misc,assignment]
+    with pytest.raises(ActionRefused, match="i1, which is paused, still exists: resume it"):
+        ann.lift("agency.gov", why="?", now=NOW)
+    assert marks.kept
+    assert ann.resume("i1", why="cleaned", now=NOW).lifts_mark
 
 
 def counts(**changes: int) -> Reputation:
