@@ -11,7 +11,7 @@ from constructs import Construct
 from infra.function import Function, SharedResources
 from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
-from lambdas.domain.reputation.sending_status import HANDED_OVER
+from lambdas.domain.reputation.sending_status import HANDED_OVER, STATUS_ITEM
 from lambdas.domain.tenants import aws_names
 from lambdas.reputation.settings import ReputationSettings
 
@@ -126,7 +126,7 @@ class Reputation(Construct):
 
 _HANDED_OVER: dict[str, Any] = {  # claims that the broker or the portal leave to us to act on
     "eventName": ["INSERT", "MODIFY"],
-    "dynamodb": {"Keys": {"item": {"S": ["verdict"]}}, "NewImage": {"claimed_by": {"S": [HANDED_OVER]}}},
+    "dynamodb": {"Keys": {"item": {"S": [STATUS_ITEM]}}, "NewImage": {"claimed_by": {"S": [HANDED_OVER]}}},
 }
 _DELIVERY_COUNTERS: dict[str, Any] = {
     "eventName": ["INSERT", "MODIFY"],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.reputation.sending_status import HANDED_OVER
+from lambdas.domain.reputation.sending_status import HANDED_OVER, STATUS_ITEM
 from tests.infra.synthesis import Synthesis, roles, synthesise
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -21,7 +21,7 @@ def test_feedback_and_what_was_handed_over_wake_the_evaluation() -> None:
     """A claim that is left to it says so; deliveries wake nobody while there is no cap."""
     [[counters, handed_over]] = mappings(synthesise())
     assert counters["dynamodb"]["Keys"]["item"]["S"] == [{"prefix": "feedback#"}]
-    assert handed_over["dynamodb"]["Keys"]["item"]["S"] == ["verdict"]
+    assert handed_over["dynamodb"]["Keys"]["item"]["S"] == [STATUS_ITEM]
     assert handed_over["dynamodb"]["NewImage"]["claimed_by"]["S"] == [HANDED_OVER]
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from lambdas.domain.reputation.evaluation import PROBATION, Reason, Reputation, SendingState
 
 LEASE = timedelta(seconds=150)  # a claimer has that long to act: more than its function's timeout
+STATUS_ITEM = "sending_status"  # its item in the reputation table, whose changes wake the reputation function
 HANDED_OVER = "handed-over"  # a claimer that leaves the steps to the reputation function, at once
 MARK_KEPT = timedelta(days=90)  # how long a pause outlives its instance
 

@@ -27,6 +27,7 @@ from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.reputation.sending_status import (
     HANDED_OVER,
     LEASE,
+    STATUS_ITEM,
     Cause,
     Pending,
     SendingStatus,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-STATUS_ITEM = "sending_status"
 HISTORY_PREFIX = "history#"
 WATCH = "#watch"  # no instance's id holds a hash sign
 _HISTORY_KEPT = timedelta(days=400)  # a year of audits, and some
