@@ -8,6 +8,8 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.reputation.organization_table import OrganizationTable
+from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
 from lambdas.aws.dynamodb.webhooks.audiences import Audiences
@@ -44,6 +46,15 @@ def read_standing(client: Any) -> None:
     table.history("i1")
 
 
+def read_shedding(client: Any) -> None:
+    """Marks and members of organizations: what is overlooked is a pause that is shed."""
+    marks, members = PauseMarks(client, "items"), OrganizationTable(client, "items")
+    marks.on("agency.gov", now=NOW)
+    marks.over("mail.agency.gov", now=NOW)
+    list(marks.every_mark(now=NOW))
+    list(members.members("org-1", now=NOW))
+
+
 def read_reputation(client: Any) -> None:
     """Counters and ledger."""
     table = ReputationTable(client, "items")
@@ -70,7 +81,9 @@ def read_broker(client: Any) -> None:
     table.claims_related("mail.agency.gov")
 
 
-@pytest.mark.parametrize("read", [read_backlog, read_standing, read_reputation, read_webhooks, read_broker])
+@pytest.mark.parametrize(
+    "read", [read_backlog, read_standing, read_shedding, read_reputation, read_webhooks, read_broker]
+)
 def test_every_read_that_decides_is_consistent(read: Any) -> None:
     """The embedded AWS and moto always are; DynamoDB is when it is asked to be."""
     with dynamodb_with("items") as client:
