@@ -61,7 +61,20 @@ class Portal(Construct):
             memory=_MEMORY,
             description="Answers the portal's pages.",
         )
+        self.replay = Function(
+            self,
+            "Replay",
+            shared=shared,
+            folder="portal",
+            entry="replay",
+            settings=settings,
+            timeout=_STEP,
+            description="Sends kept deliveries again, for replays that the portal was asked for.",
+        )
         _allow(self.function, storage, deliveries, self.secret)
+        _allow_webhook_secrets(self.function, shared)
+        self.function.send_to(self.replays.queue)
+        _allow_replay(self.replay, storage, deliveries, self.replays.queue)
         self.api = Api(
             self,
             "Api",
@@ -77,7 +90,7 @@ class Portal(Construct):
         )
         self._name(context)
         self.url = public_url(context) or self.api.url
-        self.functions = {"portal": self.function}
+        self.functions = {"portal": self.function, "replay": self.replay}
         self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
 
     def _name(self, context: Context) -> None:
@@ -151,6 +164,26 @@ def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret:
         wide="An identity is named for the tenant's domain.",
     )
     function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
+
+
+def _allow_webhook_secrets(function: Function, shared: SharedResources) -> None:
+    """Replace a webhook's secret: the encryption context keeps a binding's credentials closed."""
+    function.allow(
+        "kms:Encrypt",
+        "kms:Decrypt",
+        on=[shared.key.key_arn],
+        when={"StringEquals": {"kms:EncryptionContext:purpose": "webhook-secret"}},
+    )
+
+
+def _allow_replay(function: Function, storage: Storage, deliveries: sqs.IQueue, steps: sqs.IQueue) -> None:
+    """Read what was kept, send it again, take what waited out of the backlog; nothing of anybody's secrets."""
+    assert storage.portal is not None  # noqa: S101
+    function.use_table(storage.portal, "GetItem", "PutItem")
+    function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem", "DeleteItem")
+    function.send_to(deliveries)
+    function.send_to(steps)
+    function.consume(steps, size=1, window=0, concurrency=2)
 
 
 def _settings(

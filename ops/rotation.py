@@ -8,19 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.aws.clients import client
-from lambdas.aws.dynamodb.attribute_values import to_item
-from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
+from lambdas.aws.dynamodb.webhooks.webhook_rotation import WebhookChanged, WebhookRotation
 from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
-from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
 from lambdas.domain.errors import VersionConflict
-from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.target import Target
 from ops.console import STACK, Json, StackName, fail, say, told, when
 from ops.tools import Tools, tools
 
 OVERLAP = timedelta(hours=24)  # in which both secrets sign
-_PARTED = "SET ciphertext = :new, previous_ciphertext = :old, previous_expires_at = :until"
-_AT_ONCE = "SET ciphertext = :new REMOVE previous_ciphertext, previous_expires_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,34 +85,28 @@ class Rotation:
 
     def run(self, *, now: datetime, at_once: bool) -> Rotated:
         """Rotate, or complete a rotation of the last 24 hours. Raises VersionConflict; then run it again."""
-        secret = decrypt(client("kms"), self.target.webhook_id, self.target.ciphertext)
+        secret = self._secrets.current(self.target)
         under_way = len(self.target.ciphertexts(now=now)) > 1
         until = self.target.previous_expires_at if under_way else now + OVERLAP
         replaced = at_once or not under_way
         if replaced:
             until = None if at_once else until
-            secret = self._replace(secret, until=until)
+            secret = self._replace(until=until)
         return Rotated(replaced=replaced, shown=self._show(secret.secret), until=until)
 
-    def _replace(self, old: WebhookSecret, *, until: datetime | None) -> WebhookSecret:
+    def _replace(self, *, until: datetime | None) -> WebhookSecret:
         """Have a new secret sign, beside the old one *until* then; unless somebody changed the webhook meanwhile."""
-        fresh = replace(old, secret=new_secret())
-        dynamodb = client("dynamodb")
-        values: dict[str, object] = {
-            ":new": encrypt(client("kms"), self.found.stack.outputs["KeyArn"], self.target.webhook_id, fresh),
-            ":old": self.target.ciphertext,
-        }
         try:
-            dynamodb.update_item(
-                TableName=self.found.stack.tables["webhooks"],
-                Key=to_item(webhook_key(self.target.instance_id, self.target.webhook_id)),
-                UpdateExpression=_PARTED if until else _AT_ONCE,
-                ConditionExpression="ciphertext = :old",
-                ExpressionAttributeValues=to_item({**values, ":until": until.isoformat()} if until else values),
-            )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return self._secrets.replace(self.target, until=until)
+        except WebhookChanged:
             fail("the webhook was changed at the same moment; try again")
-        return fresh
+
+    @property
+    def _secrets(self) -> WebhookRotation:
+        stack = self.found.stack
+        return WebhookRotation(
+            client("dynamodb"), client("kms"), table=stack.tables["webhooks"], key_arn=stack.outputs["KeyArn"]
+        )
 
     def _show(self, secret: str) -> tuple[str, ...]:
         """Have every binding of the webhook show *secret*; those that did not show it before."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 LONGEST = timedelta(hours=8)  # of a session
 LINK_VALID = timedelta(minutes=15)  # of a one-time link that nobody used
+REPLAY_STALLED = timedelta(hours=1)  # SQS has brought a failed step back several times by then
 OPERATOR = "*"  # in place of an instance's id: all instances, and the operator's actions
 
 
@@ -119,9 +120,10 @@ class ReplayState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Deliveries that are sent again: all of a webhook's since a time, or the one with `delivery_id`.
+    """Deliveries of a webhook that are sent again: those since a time, or the one with `delivery_id`.
 
-    `partition` and `after` say where the next step goes on; `version` counts the steps.
+    What was made after `began_at` is left out, the replay's own deliveries first of all. The archive's partitions come
+    before the backlog's; `partition` and `after` say where the next step goes on, `version` counts the steps.
     """
 
     id: str
@@ -135,5 +137,9 @@ class Replay:
     partition: int = 0
     after: str = ""
     sent: int = 0
-    ended_at: datetime | None = None
+    touched_at: datetime | None = None
     version: int = 0
+
+    def is_running(self, *, now: datetime) -> bool:
+        """Whether a step may still come; one that made none for REPLAY_STALLED is given up."""
+        return self.state is ReplayState.RUNNING and now - (self.touched_at or self.began_at) < REPLAY_STALLED

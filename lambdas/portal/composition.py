@@ -13,27 +13,32 @@ from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.webhook_rotation import WebhookRotation
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.iam.users import IamUsers
+from lambdas.aws.secrets_manager.signing_key import SigningKeys
 from lambdas.aws.ses.identity_status import IdentityStatuses
 from lambdas.aws.ses.rate_limit import RateLimit
-from lambdas.aws.signing_key import SigningKeys
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.aws.sqs.replay_queue import ReplayQueue
 from lambdas.domain.portal import Session
 from lambdas.domain.reputation.evaluation import ReputationRules
 from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance, InstanceState
 from lambdas.domain.tenants.instance_dns import InstanceDns
+from lambdas.portal import rendering
 from lambdas.portal.app import Log, Portal
 from lambdas.portal.finding import Finder
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.operators import OperatorPages, Quota
+from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.setup import IdentityStatus, LookedUp, SetupPages
 from lambdas.portal.pages.signing import SigningPages
 from lambdas.portal.pages.status import StatusPages, known
 from lambdas.portal.pages.webhooks import WebhookPages
-from lambdas.portal.rendering import FOLDER, Renderer, assets_in
+from lambdas.portal.rendering import Renderer, assets_in
+from lambdas.portal.replaying import Replayer
 from lambdas.portal.routes import Pages, routes
 from lambdas.portal.routing import Router
 from lambdas.portal.sessions import Sessions
@@ -50,7 +55,7 @@ def compose(settings: PortalSettings, log: Log) -> Portal:
     sessions = Sessions(table, lambda now: keys.current(now=now))
     renderer = Renderer(
         sessions=sessions,
-        assets=assets_in([FOLDER / "static", FOLDER / "vendor"]),
+        assets=assets_in(rendering.FOLDERS),
         sign_in=settings.sign_in,
         operator_name=settings.operator_name,
         support_url=settings.support_url,
@@ -63,6 +68,18 @@ def compose(settings: PortalSettings, log: Log) -> Portal:
         refresh=_unchanged,
         refused=renderer.refused,
         log=log,
+    )
+
+
+def compose_replayer(settings: PortalSettings) -> Replayer:
+    """What makes the steps of replays."""
+    dynamodb = client("dynamodb")
+    return Replayer(
+        store=PortalTable(dynamodb, settings.portal_table),
+        archive=Archive(dynamodb, settings.backlog_table),
+        backlog=Backlog(dynamodb, settings.backlog_table),
+        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        shards=SHARDS,
     )
 
 
@@ -80,6 +97,16 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
         return None if found is None or found.state is InstanceState.GONE else found
 
     instance = known(find)
+    hooks = WebhookPages(
+        renderer=renderer,
+        webhooks=webhooks,
+        backlog=backlog,
+        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        secrets=WebhookRotation(dynamodb, client("kms"), table=settings.webhooks_table, key_arn=settings.key_arn),
+        actions=table,
+        instance=instance,
+        event_topic_arn=settings.event_topic_arn,
+    )
     return Pages(
         signing=SigningPages(renderer=renderer, sessions=sessions, links=table),
         status=StatusPages(renderer=renderer, statuses=statuses, ledger=ledger, rules=rules, instance=instance),
@@ -95,14 +122,14 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
             webhooks=webhooks,
             instance=instance,
         ),
-        webhooks=WebhookPages(
+        webhooks=hooks,
+        replays=ReplayPages(
             renderer=renderer,
-            webhooks=webhooks,
-            backlog=backlog,
-            queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
-            actions=table,
+            webhooks=hooks,
+            replays=table,
+            steps=ReplayQueue(client("sqs"), settings.replays_queue_url),
             instance=instance,
-            event_topic_arn=settings.event_topic_arn,
+            shards=SHARDS,
         ),
         setup=SetupPages(
             renderer=renderer,

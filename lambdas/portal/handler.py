@@ -1,4 +1,4 @@
-"""The portal's function: `handler` answers one request of the HTTP API (payload version 2.0)."""
+"""The portal's functions: `handler` answers one request of the HTTP API, `replay` makes the steps of replays."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -8,13 +8,17 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lambdas.aws.clients import client
+from lambdas.aws.sqs.replay_queue import ReplayQueue, ReplayStep, decode
 from lambdas.portal.app import FAULT, Portal
-from lambdas.portal.composition import compose
+from lambdas.portal.composition import compose, compose_replayer
 from lambdas.portal.http import Response, request_of, written
+from lambdas.portal.replaying import Replayer
 from lambdas.portal.settings import PortalSettings
 
 logger = Logger(service="portal")
 metrics = Metrics(namespace="SesFeedback", service="portal")
+_RESERVE = 20_000  # ms of a run's time that are kept for the step under way
 
 
 @logger.inject_lambda_context
@@ -24,6 +28,36 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     settings = _settings()
     request = request_of(event, public_url=settings.public_url)
     return written(_portal().answer(request, now=datetime.now(UTC)))
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def replay(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Make steps of replays while there is time, then queue the rest. A step that fails comes back."""
+    failed = []
+    for record in event["Records"]:
+        try:
+            _replay(decode(record["body"]), context)
+        except Exception:  # this one comes back, the others need not
+            logger.exception("replay step failed")
+            failed.append(record["messageId"])
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _replay(step: ReplayStep, context: LambdaContext) -> None:
+    more = _replayer().run(
+        step.instance_id,
+        step.webhook_id,
+        step.replay_id,
+        time_left=lambda: context.get_remaining_time_in_millis() > _RESERVE,
+        clock=lambda: datetime.now(UTC),
+    )
+    if more:
+        queue = ReplayQueue(client("sqs"), _settings().replays_queue_url)
+        queue.send(step.instance_id, step.webhook_id, step.replay_id)
+    ids = {"instance_id": step.instance_id, "webhook_id": step.webhook_id, "replay": step.replay_id}
+    logger.info("replay went on" if more else "replay ended", extra=ids)
+    metrics.add_metric(name="ReplaySteps", unit=MetricUnit.Count, value=1)
 
 
 def _log(route: str, instance: str, response: Response, fault: Exception | None) -> None:
@@ -40,6 +74,11 @@ def _log(route: str, instance: str, response: Response, fault: Exception | None)
 @cache
 def _settings() -> PortalSettings:
     return PortalSettings.from_environment()
+
+
+@cache
+def _replayer() -> Replayer:
+    return compose_replayer(_settings())
 
 
 @cache

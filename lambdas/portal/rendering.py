@@ -18,7 +18,7 @@ from lambdas.portal.routing import Call
 from lambdas.portal.sessions import Sessions
 
 FOLDER = Path(__file__).parent
-STYLE = "pico.min.css"  # from npm; the bundle brings it (infra/bundle.py)
+FOLDERS = (FOLDER / "static", FOLDER / "vendor")  # of assets; the bundle brings the second
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _HASH = 12  # hexadecimal digits in an asset's name
 

@@ -7,6 +7,7 @@ from lambdas.portal.app import STATIC
 from lambdas.portal.http import Response
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.operators import OperatorPages
+from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.setup import SetupPages
 from lambdas.portal.pages.signing import SigningPages
 from lambdas.portal.pages.status import StatusPages
@@ -26,6 +27,7 @@ class Pages:
     status: StatusPages
     mail: MailPages
     webhooks: WebhookPages
+    replays: ReplayPages
     setup: SetupPages
     operators: OperatorPages
     assets: Assets
@@ -53,6 +55,9 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("webhook", "GET", _WEBHOOK, Needs.READ, pages.webhooks.show),
         Route("test webhook", "POST", _WEBHOOK + "/test", Needs.MANAGE, pages.webhooks.test),
         Route("enable webhook", "POST", _WEBHOOK + "/enable", Needs.MANAGE, pages.webhooks.enable),
+        Route("rotate secret", "POST", _WEBHOOK + "/secret", Needs.MANAGE, pages.webhooks.rotate),
+        Route("replay", "POST", _WEBHOOK + "/replay", Needs.MANAGE, pages.replays.begin),
+        Route("replay progress", "GET", _WEBHOOK + "/replay", Needs.READ, pages.replays.show),
         Route("disable webhook", "POST", _WEBHOOK + "/disable", Needs.OPERATE, pages.webhooks.disable),
         Route("setup", "GET", _INSTANCE + "/setup", Needs.READ, pages.setup.show),
         Route("resend confirmation", "POST", _INSTANCE + "/setup/confirmation", Needs.MANAGE, pages.setup.resend),

@@ -26,6 +26,7 @@ ENTRIES = [
     ("broker", "worker"),
     ("broker", "cleanup"),
     ("portal", "handler"),
+    ("portal", "replay"),
     ("reputation", "handler"),
     ("reputation", "reconcile"),
 ]

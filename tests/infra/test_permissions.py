@@ -21,6 +21,7 @@ ENTRIES = {
     "reputation": ("reputation", "handler"),
     "reputation-sweep": ("reputation", "reconcile"),
     "portal": ("portal", "handler"),
+    "replay": ("portal", "replay"),
 }
 _ACTIONS = {  # where IAM's action is not service:Operation
     ("dynamodb", "TransactWriteItems"): (),  # IAM asks for the items' own writes
@@ -68,7 +69,25 @@ def test_delivery_opens_webhook_secrets_and_no_others(may: dict[str, list[Statem
     assert {action for one in direct for action in one.actions} == {"kms:Decrypt"}
 
 
-@pytest.mark.parametrize("function", ["feedback", "release", "reputation", "reputation-sweep", "worker"])
+def test_the_portal_opens_webhook_secrets_and_no_others(may: dict[str, list[Statement]]) -> None:
+    """To replace them; what posts with them is delivery, and a binding's credentials stay closed."""
+    direct = _direct_key_use(may["portal"])
+    assert [one.context("StringEquals", "kms:EncryptionContext:purpose") for one in direct] == [["webhook-secret"]]
+
+
+def test_the_portal_changes_nothing_of_the_broker_s(stack: Synthesis, may: dict[str, list[Statement]]) -> None:
+    """It reads instances; users, identities and configuration sets are the broker's alone."""
+    broker_table = logical_ids(stack, "Tables")["broker"]
+    for function in ("portal", "replay"):
+        for statement in may[function]:
+            if any(broker_table in resource for resource in statement.resources):
+                assert set(statement.actions) <= {"dynamodb:GetItem", "dynamodb:Scan"}
+        granted = _actions(may[function])
+        assert {action for action in granted if action.startswith("iam:")} <= {"iam:GetAccountSummary"}
+        assert {action for action in granted if action.startswith("ses:")} <= {"ses:GetEmailIdentity"}
+
+
+@pytest.mark.parametrize("function", ["feedback", "release", "replay", "reputation", "reputation-sweep", "worker"])
 def test_who_needs_no_secret_opens_none(function: str, may: dict[str, list[Statement]]) -> None:
     """They use the key only through the services that hold their data."""
     assert _direct_key_use(may[function]) == []

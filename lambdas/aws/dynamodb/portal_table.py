@@ -6,7 +6,8 @@
     session#<id>        | session     | record (JSON of `Session`), instances, expires_at
     calls#<who>#<from>  | calls       | count, expires_at: requests of one caller in one window
     actions#<instance>  | <when>#<id> | record (JSON of `Action`), expires_at: kept 400 days
-    replay#<id>         | replay      | record (JSON of `Replay`), version, expires_at
+    replay#<instance>#  | replay      | record (JSON of `Replay`), replay (its id), version, expires_at: a webhook's
+    <webhook>           |             | last one; a second begins when it has ended
 
 A link is stored by the hash of its token: who reads the table cannot sign in with it. Expiry is checked on each read,
 because DynamoDB removes expired items only within days.
@@ -154,28 +155,49 @@ class PortalTable:
 
     # replays
 
-    def begin_replay(self, replay: Replay) -> None:
-        """Keep a new replay."""
-        self._put(_replay_key(replay.id), _replay_values(replay))
+    def begin_replay(self, replay: Replay) -> bool:
+        """Keep a new replay in place of the webhook's last one; False while that is running."""
+        last = self.replay(replay.instance_id, replay.webhook_id)
+        if last is not None and last.is_running(now=replay.began_at):
+            return False
+        return self._put_replay(replay, last.id if last else None)
 
-    def replay(self, replay_id: str) -> Replay | None:
-        """The replay; None when there is none."""
-        item = self._get(_replay_key(replay_id))
+    def replay(self, instance_id: str, webhook_id: str) -> Replay | None:
+        """The webhook's last replay; None when there was none."""
+        item = self._get(_replay_key(instance_id, webhook_id))
         return None if item is None else msgspec.json.decode(item["record"], type=Replay)
 
     def save_replay(self, replay: Replay) -> bool:
         """Keep how far *replay* is; False when another step was quicker, which goes on with it."""
-        saved = replace(replay, version=replay.version + 1)
-        values = {f":{name}": value for name, value in _replay_values(saved).items()}
+        return self._put_replay(replace(replay, version=replay.version + 1), replay.id, replay.version)
+
+    def _put_replay(self, replay: Replay, was: str | None, version: int | None = None) -> bool:
+        """Write *replay* if the one that is there is *was* (None: there is none), at *version* if that is given."""
+        values = {
+            "record": _encode(replay),
+            "replay": replay.id,
+            "version": replay.version,
+            "expires_at": _epoch(replay.began_at + _REPLAYS_KEPT),
+        }
+        condition = "attribute_not_exists(pk)"
+        given: dict[str, object] = {}
+        if was is not None:
+            condition = "replay = :was"
+            given[":was"] = was
+        if version is not None:
+            condition += " AND #version = :version"
+            given[":version"] = version
+        put: Any = {
+            "TableName": self._table_name,
+            "Item": to_item({**_replay_key(replay.instance_id, replay.webhook_id), **values}),
+            "ConditionExpression": condition,
+        }
+        if given:
+            put["ExpressionAttributeValues"] = to_item(given)
+        if version is not None:
+            put["ExpressionAttributeNames"] = {"#version": "version"}
         try:
-            self._client.update_item(
-                TableName=self._table_name,
-                Key=to_item(_replay_key(replay.id)),
-                UpdateExpression="SET #record = :record, #version = :version, expires_at = :expires_at",
-                ConditionExpression="#version = :was",
-                ExpressionAttributeNames={"#record": "record", "#version": "version"},
-                ExpressionAttributeValues=to_item({**values, ":was": replay.version}),
-            )
+            self._client.put_item(**put)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -196,13 +218,8 @@ def _session_key(session_id: str) -> dict[str, str]:
     return {"pk": f"session#{session_id}", "sk": "session"}
 
 
-def _replay_key(replay_id: str) -> dict[str, str]:
-    return {"pk": f"replay#{replay_id}", "sk": "replay"}
-
-
-def _replay_values(replay: Replay) -> dict[str, Any]:
-    expires_at = _epoch(replay.began_at + _REPLAYS_KEPT)
-    return {"record": _encode(replay), "version": replay.version, "expires_at": expires_at}
+def _replay_key(instance_id: str, webhook_id: str) -> dict[str, str]:
+    return {"pk": f"replay#{instance_id}#{webhook_id}", "sk": "replay"}
 
 
 def _encode(record: Action | Link | Replay | Session) -> str:

@@ -12,6 +12,7 @@ from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.delivery import DeliveryBatch, created_at
 from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState, current, disabled_by_operator, enabled
 from lambdas.domain.webhooks.payload import render_notice, test_notice
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 from lambdas.portal.errors import Conflict, NotFound, Refusal
@@ -20,6 +21,7 @@ from lambdas.portal.preview import Preview, previews
 from lambdas.portal.rendering import Renderer, moment
 from lambdas.portal.routing import Call
 
+OVERLAP = timedelta(hours=24)  # in which both secrets sign
 MAX_REASON = 1_000  # characters of what somebody gives as a reason
 _TEST_PENDING = timedelta(minutes=2)  # after which a test without a result is no longer waited for
 EMAIL_HOST = "e-mail digests"
@@ -64,6 +66,13 @@ class Backlog(Protocol):
         """Have release look at it now."""
 
 
+class Secrets(Protocol):
+    """Replaces webhooks' signing secrets."""
+
+    def replace(self, target: Target, *, until: datetime | None) -> WebhookSecret:
+        """The new one; the old one signs too until then."""
+
+
 class Queue(Protocol):
     """The deliveries queue."""
 
@@ -96,6 +105,7 @@ class WebhookView:
     oldest: datetime | None
     attempts: tuple[FailedAttempt, ...]
     test_status: str
+    test_answer: str
     test_at: datetime | None
     by_operator: bool
     is_email: bool
@@ -114,6 +124,7 @@ class WebhookPages:
     webhooks: Webhooks
     backlog: Backlog
     queue: Queue
+    secrets: Secrets
     actions: Actions
     instance: Callable[[str], Instance]
     event_topic_arn: str
@@ -176,6 +187,21 @@ class WebhookPages:
         )
         self.record(call, "disable", why=why)
         return see_other(f"../{call.webhook}?done=disabled")
+
+    def rotate(self, call: Call) -> Response:
+        """Make a new secret and show it, this once."""
+        target, item = self.find(call)
+        if not target.ciphertext:
+            raise Conflict("This webhook has no secret: it sends digests by e-mail.")
+        if len(target.ciphertexts(now=call.now)) > 1:
+            end = moment(target.previous_expires_at)
+            raise Conflict(f"The secret was replaced lately; the one before it signs until {end}. Wait until then.")
+        if call.form.get("sure") != "yes":
+            raise Refusal("Tick the box: the application needs the new secret within 24 hours.")
+        until = call.now + OVERLAP
+        fresh = self.secrets.replace(target, until=until)
+        self.record(call, "new secret")
+        return self.page(call, target, item, secret=fresh.secret, secret_until=until)
 
     def find(self, call: Call) -> tuple[Target, dict[str, Any]]:
         """The webhook of the call's path, if it is the instance's. Raises NotFound."""
@@ -244,6 +270,7 @@ def webhook_view(
         oldest=oldest,
         attempts=health.attempts,
         test_status=str(test.get("status", "")),
+        test_answer=str(test.get("answer", "")),
         test_at=datetime.fromisoformat(test["at"]) if test.get("at") else None,
         by_operator=health.by_operator,
         is_email=is_email,

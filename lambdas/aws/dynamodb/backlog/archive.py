@@ -66,14 +66,23 @@ class Archive:
                 yield datetime.fromisoformat(item["sk"].split("#")[1]), batch
 
     def step(
-        self, instance_id: str, webhook_id: WebhookId, shard: int, *, since: datetime, after: str, limit: int
+        self,
+        instance_id: str,
+        webhook_id: WebhookId,
+        shard: int,
+        *,
+        since: datetime,
+        until: datetime,
+        after: str,
+        limit: int,
     ) -> tuple[list[DeliveryBatch], str]:
-        """Up to *limit* batches of a partition delivered since then, behind key *after*, oldest first.
+        """Up to *limit* batches of a partition delivered in that time, behind key *after*, oldest first.
 
         And the key to go on after; empty at the partition's end.
         """
         first = after + " " if after else _SENT + stamp(since)
-        items = list(islice(self._between(instance_id, webhook_id, shard, first, _SENT + _END, page=limit), limit))
+        found = self._between(instance_id, webhook_id, shard, first, _SENT + stamp(until), page=limit)
+        items = list(islice(found, limit))
         return list(_batches(items)), items[-1]["sk"] if len(items) == limit else ""
 
     def _between(

@@ -1,0 +1,37 @@
+"""The queue of the portal's replays: one message a step."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+
+class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Which replay goes on. `replay_id` tells it from a later one of the same webhook."""
+
+    instance_id: str
+    webhook_id: str
+    replay_id: str
+
+
+_decoder = msgspec.json.Decoder(ReplayStep)
+
+
+class ReplayQueue:
+    """Sends steps."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, instance_id: str, webhook_id: str, replay_id: str) -> None:
+        """Have the next step of a replay made."""
+        step = ReplayStep(instance_id=instance_id, webhook_id=webhook_id, replay_id=replay_id)
+        self._client.send_message(QueueUrl=self._url, MessageBody=msgspec.json.encode(step).decode())
+
+
+def decode(body: str) -> ReplayStep:
+    """The step in a message body; msgspec.DecodeError when it is malformed."""
+    return _decoder.decode(body)
