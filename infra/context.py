@@ -236,6 +236,17 @@ class Context:
         one_of("account", "off"),
     )
 
+    broker_allowed_cidrs: tuple[str, ...] = _key(
+        (),
+        "networks that the platform calls the broker from; with any, the broker gets a second URL (output BrokerUrl) "
+        "that refuses all others before they cost anything",
+        CIDRS,
+    )
+    broker_http_api: bool = _key(
+        True,
+        "keep the broker's first URL (output BrokerHttpUrl), which takes requests from everywhere; false only once the "
+        "platform calls the one for broker_allowed_cidrs",
+    )
     broker_requests_per_second: int = _key(20, "throttle of the broker's API", between(1, 1000))
     broker_burst: int = _key(40, "burst that the broker's API takes", between(1, 5000))
     ses_calls_per_second: float = _key(
@@ -285,6 +296,8 @@ class Context:
         self._check_together("delivery_subnet_ids", "delivery_security_group_ids")
         self._check_together("portal_domain_name", "portal_certificate_arn")
         self._check_needs("privatelink_subnet_ids", "privatelink_vpc_id")
+        if not self.broker_http_api and not self.broker_allowed_cidrs:
+            raise ContextError("context key broker_http_api is false; it needs broker_allowed_cidrs")
         self._check_needs("privatelink_cidrs", "privatelink_vpc_id")
         self._check_needs("zone_credentials_secret_arn", "zone_name")
         self._check_order("warn_bounce_rate", "pause_bounce_rate")

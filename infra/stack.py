@@ -21,6 +21,7 @@ from infra.feedback import Feedback
 from infra.function import SharedResources
 from infra.portal import Portal
 from infra.reputation import Reputation
+from infra.restricted_api import RestrictedApi
 from infra.storage import Storage
 
 _UNPROTECTED = (
@@ -90,16 +91,27 @@ class SesFeedbackStack(Stack):
             event_topic_arn=topic_arn,
             portal_url=self.portal.url if self.portal else "",
         )
-        self.api = Api(self, "Api", shared=shared, function=self.broker.function.function)
+        self._broker_urls(shared)
         Dashboard(
             self, "Dashboard", name=context.stack_name, parts=Parts(queues=self._queues(), functions=self._functions())
         )
         self._add_outputs()
 
+    def _broker_urls(self, shared: SharedResources) -> None:
+        """Where the platform finds the broker. The first URL stays valid while it moves to the restricted one."""
+        context, function = shared.context, self.broker.function.function
+        urls = []
+        if context.broker_allowed_cidrs:
+            urls.append(RestrictedApi(self, "RestrictedApi", shared=shared, function=function).url)
+        if context.broker_http_api:
+            api = Api(self, "Api", shared=shared, function=function)
+            CfnOutput(self, "BrokerHttpUrl", value=api.url)
+            CfnOutput(self, "BrokerApiId", value=api.api.api_id)
+            urls.append(api.url)
+        CfnOutput(self, "BrokerUrl", value=urls[0])
+
     def _add_outputs(self) -> None:
         """The outputs that operators, `ops` and the embedded AWS go by."""
-        CfnOutput(self, "BrokerUrl", value=self.api.url)
-        CfnOutput(self, "BrokerApiId", value=self.api.api.api_id)
         if self.portal:
             CfnOutput(self, "PortalUrl", value=self.portal.url)
             CfnOutput(self, "PortalApiId", value=self.portal.api.api.api_id)

@@ -26,7 +26,7 @@ metrics = Metrics(namespace="SesFeedback", service="broker")
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Answer one request of the HTTP API (payload version 2.0)."""
+    """Answer one request of the HTTP API or of the REST API."""
     return _written(_api().answer(_request(event), now=clock()))
 
 
@@ -60,16 +60,25 @@ def cleanup(_: dict[str, Any], __: LambdaContext) -> None:
 
 
 def _request(event: dict[str, Any]) -> Request:
-    http = event["requestContext"]["http"]
     body = event.get("body") or ""
-    stage = event["requestContext"].get("stage", "$default")
+    method, path = _method_and_path(event)
     return Request(
-        method=http["method"],
-        path=event["rawPath"].removeprefix(f"/{stage}") if stage != "$default" else event["rawPath"],
+        method=method,
+        path=path,
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass"),
     )
+
+
+def _method_and_path(event: dict[str, Any]) -> tuple[str, str]:
+    """Of an HTTP API's event (payload 2.0, the stage in its path) or of a REST API's (payload 1.0, without)."""
+    context = event["requestContext"]
+    if "http" not in context:
+        return event["httpMethod"], event["path"]
+    stage = context.get("stage", "$default")
+    path: str = event["rawPath"]
+    return context["http"]["method"], path.removeprefix(f"/{stage}") if stage != "$default" else path
 
 
 def _written(answer: Response) -> dict[str, Any]:

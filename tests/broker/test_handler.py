@@ -53,6 +53,22 @@ def test_a_stages_prefix_is_taken_off() -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_a_rest_apis_event_is_answered_too() -> None:
+    """Payload 1.0: the URL for named networks is a REST API's."""
+    found = event()
+    del found["rawPath"]
+    found |= {
+        "httpMethod": "GET",
+        "path": "/v2/catalog",
+        "queryStringParameters": None,
+        "requestContext": {"stage": "broker", "path": "/broker/v2/catalog"},
+    }
+    answer = handler.handler(found, Context())
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["services"]
+
+
+@pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("text", ['{"service_id": 1}', "{", "\ud800", ""])
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_body_comes_plain_or_encoded(text: str, encoded: bool) -> None:
