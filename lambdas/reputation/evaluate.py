@@ -32,6 +32,7 @@ from lambdas.domain.reputation.sending_status import (
     transition_of,
 )
 from lambdas.domain.webhooks.audience import Audience
+from lambdas.reputation.organizations import OrganizationRates
 
 _TRIES = 4  # of judging anew, when others moved the instance at the same moment
 
@@ -78,8 +79,8 @@ class Organizations(Protocol):
     def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
         """Have the instance count for it."""
 
-    def decision(self, organization: str, *, now: datetime) -> Decision:
-        """What the rates of all its instances ask for."""
+    def rates(self, organization: str, *, now: datetime) -> OrganizationRates:
+        """What the rates of its instances together ask for."""
 
 
 class Enforcing(Protocol):
@@ -192,13 +193,16 @@ class Evaluator:
         self.organizations.join(audience.organization, status.instance_id, now=now)
         if not is_above_warning(reputation, self.rules):
             return None
-        decision = self.organizations.decision(audience.organization, now=now)
-        if decision.state is not SendingState.PAUSED:
+        rates = self.organizations.rates(audience.organization, now=now)
+        if rates.everyone.state is not SendingState.PAUSED:
+            return None
+        low = evaluate(reputation, self.rules.with_low_floors(), SendingState.HEALTHY)
+        if SendingState.PAUSED not in (low.state, rates.sending.state):
             return None
         paused = transition_of(
             status, SendingState.PAUSED, reputation, cause=Cause.ORGANIZATION, now=now, domain=audience.domain
         )
-        return replace(paused, reasons=decision.reasons, why=_told(decision.evidence))
+        return replace(paused, reasons=rates.everyone.reasons, why=_told(rates.everyone.evidence))
 
     def _rules_of(self, status: SendingStatus, now: datetime) -> ReputationRules:
         return self.rules.with_low_floors() if status.is_on_probation(now=now) else self.rules

@@ -14,7 +14,6 @@ from typing import Protocol
 from lambdas.domain.reputation.evaluation import (
     Decision,
     HourCounts,
-    Reputation,
     ReputationRules,
     SendingState,
     evaluate,
@@ -55,6 +54,19 @@ class Standings(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationRates:
+    """What an organization's rates asked for at a moment.
+
+    `everyone` is over all its instances, paused and deleted ones too: the low floors follow from it. `sending` is over
+    those that are not paused: what a paused instance did is no reason to pause another one that is only warned.
+    """
+
+    at: datetime
+    everyone: Decision
+    sending: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Organizations:
     """Sums organizations' counters by *rules*."""
 
@@ -62,7 +74,7 @@ class Organizations:
     counters: Counters
     statuses: Standings
     rules: ReputationRules
-    sums: dict[str, tuple[datetime, Decision]] = field(default_factory=dict)
+    sums: dict[str, OrganizationRates] = field(default_factory=dict)
     joined: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
@@ -73,34 +85,36 @@ class Organizations:
             _bound(self.joined)
             self.joined[key] = None
 
-    def decision(self, organization: str, *, now: datetime) -> Decision:
-        """What the rates of all its instances ask for, with their evidence; up to KEPT_FOR old.
+    def rates(self, organization: str, *, now: datetime) -> "OrganizationRates":
+        """What the rates of its instances together ask for; up to KEPT_FOR old.
 
         Once an organization is over a pause threshold, all its instances are watched: the sweep evaluates those that
         have no further event.
         """
-        at, decision = self.sums.get(organization, (None, None))
-        if at is not None and decision is not None and now - at < KEPT_FOR:
-            return decision
-        members = list(self.table.members(organization, now=now))
-        reputation, *wider = self._measured(members, now)
-        decision = evaluate(reputation, self.rules, SendingState.HEALTHY, wider=wider)
-        if decision.state is SendingState.PAUSED:
+        known = self.sums.get(organization)
+        if known is not None and now - known.at < KEPT_FOR:
+            return known
+        members = [self.statuses.load(member) for member in self.table.members(organization, now=now)]
+        everyone = sending = self._decision(members, now)
+        if everyone.state is SendingState.PAUSED:
+            sending = self._decision([one for one in members if one.state is not SendingState.PAUSED], now)
             for member in members:
-                self.statuses.watch(member)
+                self.statuses.watch(member.instance_id)
         _bound(self.sums)
-        self.sums[organization] = (now, decision)
-        return decision
+        self.sums[organization] = found = OrganizationRates(at=now, everyone=everyone, sending=sending)
+        return found
 
-    def _measured(self, members: Iterable[str], now: datetime) -> tuple[Reputation, ...]:
+    def _decision(self, members: Iterable[SendingStatus], now: datetime) -> Decision:
         hours = (self._hours(member, now) for member in members)
         newest_first = merge(*hours, key=_bucket, reverse=True)
-        return measure_windows(map(_sum, groupby(newest_first, key=_bucket)), self.rules)
+        reputation, *wider = measure_windows(map(_sum, groupby(newest_first, key=_bucket)), self.rules)
+        return evaluate(reputation, self.rules, SendingState.HEALTHY, wider=wider)
 
-    def _hours(self, member: str, now: datetime) -> Iterator[HourCounts]:
+    def _hours(self, member: SendingStatus, now: datetime) -> Iterator[HourCounts]:
         """Since the last resume of each: what an operator has forgiven does not weigh on the others either."""
-        baseline = self.statuses.load(member).baseline
-        return self.counters.hours(member, since=window_begin(self.rules, baseline=baseline, now=now))
+        return self.counters.hours(
+            member.instance_id, since=window_begin(self.rules, baseline=member.baseline, now=now)
+        )
 
 
 def _bucket(hour: HourCounts) -> str:
@@ -118,6 +132,6 @@ def _sum(group: tuple[str, Iterable[HourCounts]]) -> HourCounts:
     )
 
 
-def _bound(kept: "dict[str, tuple[datetime, Decision]] | dict[tuple[str, str, str], None]") -> None:
+def _bound(kept: "dict[str, OrganizationRates] | dict[tuple[str, str, str], None]") -> None:
     if len(kept) >= _KEPT_AT_MOST:
         kept.clear()

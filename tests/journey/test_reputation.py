@@ -1,5 +1,6 @@
 """A tenant whose mail bounces is paused, told, and resumed by an operator: through the deployed stack."""
 
+import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -70,3 +71,27 @@ def test_the_fire_drill_crosses_every_threshold_and_leaves_nothing_behind(
     table = stack.facts["tables"]["reputation"]
     items = stack.client("dynamodb").scan(TableName=table)["Items"]
     assert not [item for item in items if "drill-" in item["instance_id"]["S"] + item["item"]["S"]]
+
+
+def test_a_pause_is_not_shed_by_deleting_the_instance(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """The instance made anew on its domain starts paused, says why, and its pause is carried out at once."""
+    domain = f"{uuid.uuid4().hex[:12]}.shop.example"
+    first = stack.tenant(receiver.url(), provision={"domain": domain})
+    publish_history(stack, first, deliveries=600, bounces=40)
+    receiver.wait_for(kind="reputation.paused")
+    first.leave()
+    assert domain in {row["domain"] for row in ops("marks")}
+
+    second = stack.tenant(receiver.url(), provision={"domain": domain})
+    status = stack.broker.last_operation(second.instance_id, stack.broker.offer("aws-ses"))
+    assert "was paused on" in status["description"]
+    assert "bounce rate of 6.25%" in status["description"]
+    shown = stack.eventually(lambda: ops("reputation", second.instance_id), lambda row: not row["undone"])
+    assert (shown["state"], shown["cause"]) == ("paused", "earlier_pause")
+    name = second.credentials["configuration_set"]
+    ses = stack.client("sesv2")
+    assert ses.get_configuration_set(ConfigurationSetName=name)["SendingOptions"]["SendingEnabled"] is False
+
+    ops("resume", second.instance_id, "--reason", "another team has the domain now")
+    assert ses.get_configuration_set(ConfigurationSetName=name)["SendingOptions"]["SendingEnabled"] is True
+    assert domain not in {row["domain"] for row in ops("marks")}

@@ -61,6 +61,36 @@ def test_an_instance_below_its_own_warning_is_left_alone(bounces: int, deliverie
     assert world.joined["org-1"][-1] == "i1"
 
 
+def test_what_a_paused_sibling_did_does_not_pause_one_that_is_only_warned() -> None:
+    """It sends no more; the low floors hold all the same: 100 outcomes, eight bounces, 4 %."""
+    world = of_an_organization(1, bounces=400, deliveries=600)
+    world.statuses.kept["s0"] = SendingStatus(instance_id="s0", state=SendingState.PAUSED, version=1)
+    world.count(bounces=12, deliveries=488)
+    warned = evaluate(world)
+    assert warned.transition is not None
+    assert warned.transition.after is SendingState.WARNED
+
+    world = of_an_organization(1, bounces=400, deliveries=600)
+    world.statuses.kept["s0"] = SendingStatus(instance_id="s0", state=SendingState.PAUSED, version=1)
+    world.count(bounces=7, deliveries=93)
+    assert evaluate(world).transition is None
+    world.count(bounces=8, deliveries=93)
+    paused = evaluate(world)
+    assert paused.transition is not None
+    assert (paused.transition.after, paused.transition.cause) == (SendingState.PAUSED, Cause.ORGANIZATION)
+
+
+def test_forty_instances_are_paused_one_after_the_other_until_little_is_left() -> None:
+    """Those that are paused count no more for the others, and what is left is less than one may send."""
+    world = of_an_organization(40, bounces=5, deliveries=8)
+    paused = 0
+    for number in range(40):
+        now = NOW + number * KEPT_FOR
+        moved = world.evaluator.evaluate(f"s{number}", claimers=FIRST, now=now).transition
+        paused += moved is not None and moved.after is SendingState.PAUSED
+    assert paused >= 36
+
+
 def test_an_organization_below_its_floor_or_threshold_pauses_nobody() -> None:
     """It has the floors of an instance."""
     for siblings, counts in ((3, {"bounces": 5, "deliveries": 95}), (20, {"bounces": 1, "deliveries": 99})):
