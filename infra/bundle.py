@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 
 from infra import bytecode, dependencies, models, sources
@@ -89,14 +90,20 @@ class Bundler:
         if python := self._python():
             bytecode.compile_tree(folder, python)
         else:
-            print(  # noqa: T201
-                f"No Python {self.target.python} on this machine: the bundles carry no bytecode, cold starts take "
-                f"up to twice the time. `uv python install {self.target.python}` mends it.",
-                file=sys.stderr,
-            )
+            _warn_of_no_bytecode(self.target.python)
 
     def _python(self) -> str | None:
         return bytecode.interpreter(self.target.python)
+
+
+@cache
+def _warn_of_no_bytecode(python: str) -> None:
+    """Once per process, however many bundles there are."""
+    print(  # noqa: T201
+        f"No Python {python} on this machine: the bundles carry no bytecode, cold starts take up to twice the time. "
+        f"`uv python install {python}` installs it.",
+        file=sys.stderr,
+    )
 
 
 def _once(folder: Path, fill: Callable[[Path], None]) -> Path:

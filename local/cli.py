@@ -1,6 +1,7 @@
 """`python -m local`: the embedded AWS with the stack on it, to try out, develop and test against."""
 
 import os
+import shlex
 import signal
 import sys
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from lambdas.domain.tenants.aws_names import configuration_set
 from local.clients import Clients
-from local.counters import counters
+from local.counters import NoInstance, counters, has_instance
 from local.demo import Demo, DemoFailed
 from local.deploy import NotDeployed
 from local.emulator.publishing import as_new, publish, told_of
@@ -43,7 +44,7 @@ def _where(
 
 
 Instance = Annotated[str, typer.Option("--instance", "-i", help="Id of a service instance.")]
-_FAILURES = (NotRunning, NotStarted, NotDeployed, DemoFailed, BrokerRefused, OperationFailed, NoSender)
+_FAILURES = (NoInstance, NotRunning, NotStarted, NotDeployed, DemoFailed, BrokerRefused, OperationFailed, NoSender)
 
 
 @app.command()
@@ -59,7 +60,9 @@ def up(
     rules: public addresses over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
     """
     with deploying(console) as watch:
-        facts = LocalStack(_folder).up(watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or []))
+        facts = LocalStack(_folder, outlives=True).up(
+            watch, strict=os.environ.get("STRICT") == "1", context=_pairs(context or [])
+        )
     _show(facts)
     if facts["portal_url"]:
         console.print(f"Sign in to the portal as the operator, once within 15 minutes:\n{sign_in_link(facts)}")
@@ -110,7 +113,7 @@ def publish_file(
     new: Annotated[bool, typer.Option("--new", help="Give it ids and times of its own: no duplicate.")] = False,
 ) -> None:
     """Publish a raw event as SES would, told of an instance's mail. What is no event is published as it is."""
-    facts = LocalStack(_folder).facts()
+    facts = _facts_with(instance)
     text = file.read_text()
     if new:
         text = as_new(text, now=datetime.now(UTC), region=facts["region"])
@@ -120,8 +123,8 @@ def publish_file(
 
 @app.command()
 def count(instance: Instance) -> None:
-    """What was counted for an instance."""
-    for name, number in counters(LocalStack(_folder).facts(), instance).items():
+    """Show what was counted for an instance."""
+    for name, number in counters(_facts_with(instance), instance).items():
         console.print(f"{name:<12}{number:>8}")
 
 
@@ -136,6 +139,26 @@ def demo(
     console.print("[green]Every event arrived, signed, and was counted.[/]")
 
 
+@app.command()
+def env() -> None:
+    """Write the variables that lead `python -m ops`, the AWS CLI and SDKs to the embedded AWS.
+
+    In a shell: `eval "$(python -m local env)"`.
+    """
+    facts = LocalStack(_folder).facts()
+    for name, value in {
+        "AWS_ENDPOINT_URL": facts["aws_endpoint_url"],
+        "AWS_REGION": facts["region"],
+        "AWS_DEFAULT_REGION": facts["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "SES_FEEDBACK_STACK_NAME": facts["stack_name"],
+    }.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        typer.echo(f"unset {name}")
+
+
 def main() -> None:
     """Entry point: failures that are expected are told in a line, on standard error, with exit status 1."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
@@ -146,6 +169,14 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _facts_with(instance_id: str) -> dict[str, Any]:
+    """The contents of stack.json. Raises NoInstance if the stack has no such instance."""
+    facts = LocalStack(_folder).facts()
+    if not has_instance(facts, instance_id):
+        raise NoInstance(f"There is no instance {instance_id} here; `python -m ops instances list` shows them.")
+    return facts
 
 
 def _show(facts: dict[str, Any]) -> None:

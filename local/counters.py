@@ -10,6 +10,17 @@ from local.clients import Clients
 NAMES = ("deliveries", "bounces", "complaints")
 
 
+class NoInstance(Exception):
+    """There is no such instance; the message says where to look."""
+
+
+def has_instance(facts: Mapping[str, Any], instance_id: str) -> bool:
+    """Whether the pipeline knows the instance. *facts* is `stack.json`."""
+    dynamodb = Clients(facts["aws_endpoint_url"], facts["region"]).client("dynamodb")
+    key = {"instance_id": {"S": instance_id}, "item": {"S": "instance"}}
+    return "Item" in dynamodb.get_item(TableName=facts["tables"]["webhooks"], Key=key, ConsistentRead=True)
+
+
 def counters(facts: Mapping[str, Any], instance_id: str) -> dict[str, int]:
     """The sums of an instance's counters over all hours. *facts* is `stack.json`."""
     dynamodb = Clients(facts["aws_endpoint_url"], facts["region"]).client("dynamodb")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.emulator.server import HOST
+from local.emulator.server import HOST, OWNER
 from local.recorder import recorded_calls
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,34 +60,37 @@ def start(
     portal_port: int = 0,
     calls: str = "",
     progress: Progress = lambda _: None,
+    outlives: bool = False,
 ) -> Server:
     """Start the embedded AWS in the background, in a process group of its own, its log in *folder*.
 
-    A port of 0 is any free one. The functions' AWS calls are recorded in the file *calls*, if one is given. *tell*
-    hears of the process before it answers, so that none is ever forgotten.
+    A port of 0 is any free one. The functions' AWS calls are recorded in the file *calls*, if one is given. *progress*
+    is called with the process before it answers, so that none is forgotten. Unless it *outlives* this process, it
+    stops by itself when this process ends, even if that is killed.
     """
     recording = {recorded_calls.FILE: calls} if calls else {}
+    settings = {**recording, OWNER: "" if outlives else str(os.getpid())}
     wanted = (port, smtp_port, portal_port)
     for number, variable in zip(wanted, VARIABLES, strict=True):
         if not is_free(number):
             raise NotStarted(f"Port {number} is taken. Stop what listens there, or choose another: {variable}=...")
     for _ in range(_TRIES - 1):
         try:
-            return _start(folder, [number or free_port() for number in wanted], recording, progress)
+            return _start(folder, [number or free_port() for number in wanted], settings, progress)
         except NotStarted:
             if all(wanted):
                 raise  # else another program may have been quicker to take the free port
-    return _start(folder, [number or free_port() for number in wanted], recording, progress)
+    return _start(folder, [number or free_port() for number in wanted], settings, progress)
 
 
-def _start(folder: Path, ports: Sequence[int], recording: Mapping[str, str], progress: Progress) -> Server:
+def _start(folder: Path, ports: Sequence[int], settings: Mapping[str, str], progress: Progress) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "aws.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "local.emulator.server", *map(str, ports), str(folder)],
             cwd=ROOT,
-            env={**environment(), **recording},
+            env={**environment(), **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

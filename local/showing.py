@@ -12,8 +12,12 @@ from local.deploy import Watch
 
 @contextmanager
 def deploying(console: Console) -> Iterator[Watch]:
-    """A bar that shows how far `up` is; on no terminal, a line for each of its steps."""
-    if not console.is_terminal:
+    """A bar that shows how far `up` is; elsewhere than on a terminal, a line per phase.
+
+    The file is asked, not the console: CI systems that want colours (FORCE_COLOR, TTY_COMPATIBLE) are no terminals, and
+    a bar would fill their logs.
+    """
+    if not console.file.isatty():
         yield _lines(console)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -37,7 +41,7 @@ def _lines(console: Console) -> Watch:
         nonlocal last
         step = what.partition(" AWS::")[0]
         if step != last:
-            console.print(f"{step} ...")
+            console.print(f"{step} ...", highlight=False)
             last = step
 
     return watch

@@ -26,8 +26,10 @@ class NotRunning(Exception):
 class LocalStack:
     """A stack in a folder of its own, which holds its ids, logs and everything the CDK writes."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, *, outlives: bool = False) -> None:
+        """*outlives*: the embedded AWS keeps running when the process that started it has ended."""
         self.folder = folder
+        self._outlives = outlives
 
     def up(
         self,
@@ -86,7 +88,9 @@ class LocalStack:
             "portal_port": _port(environment, "SES_FEEDBACK_PORTAL_PORT"),
         }
         calls = environment.get(recorded_calls.FILE, "")
-        return process.start(self.folder, **ports, calls=calls, progress=self._remember)
+        return process.start(
+            self.folder, **ports, calls=calls, progress=self._remember, outlives=self._outlives
+        )
 
     def _remember(self, server: Server) -> None:
         _write(self._server, {**asdict(server), "log": str(server.log)})

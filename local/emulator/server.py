@@ -1,7 +1,8 @@
 """The embedded AWS as a process: `python -m local.emulator.server PORT SMTP_PORT PORTAL_PORT FOLDER`. On 127.0.0.1
 only.
 
-It stops at SIGTERM or SIGINT, once the events of every accepted mail are published.
+It stops at SIGTERM or SIGINT, once the events of every accepted mail are published; and, with all that it started, when
+the process that SES_FEEDBACK_OWNER names is not its parent any more: a killed test run leaves nothing behind.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from local.recorder import recorded_calls
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 KEEP_ALIVE = 75  # s
+OWNER = "SES_FEEDBACK_OWNER"  # the process id of the parent without which there is no use for this process; or empty
+_OWNER_POLL = 1.0  # s
 
 
 def environment(port: int, folder: Path) -> dict[str, str]:
@@ -48,6 +51,7 @@ async def serve(port: int, smtp_port: int, portal_port: int, folder: Path) -> No
     loop = asyncio.get_running_loop()
     for stop in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop, stopped.set)
+    watching = asyncio.create_task(_stop_without(os.environ.get(OWNER, "")))
     names = ("localhost", f"email-smtp.{REGION}.amazonaws.com", f"email-smtp-fips.{REGION}.amazonaws.com")
     interface = SmtpInterface(middleware.keys, middleware.sender, region=REGION)
     smtp = await loop.create_server(protocol(interface, server_context(folder, names)), HOST, smtp_port)
@@ -57,7 +61,16 @@ async def serve(port: int, smtp_port: int, portal_port: int, folder: Path) -> No
     config.accesslog = None
     async with smtp:
         await serve_http(PortalFront(middleware, portal_port), config, shutdown_trigger=stopped.wait)  # type: ignore[arg-type]
+    watching.cancel()
     await middleware.sender.told_everything()
+
+
+async def _stop_without(owner: str) -> None:
+    """Stop this process group when the process *owner* (empty: none) is not our parent any more."""
+    while owner and os.getppid() == int(owner):  # noqa: ASYNC110  # another process's end sets no event
+        await asyncio.sleep(_OWNER_POLL)
+    if owner:
+        os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> None:

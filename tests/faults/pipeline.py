@@ -35,6 +35,7 @@ from rich.table import Table
 from benchmarks import workload
 from local.clients import Clients
 from local.emulator.publishing import as_new, told_of
+from local.showing import deploying
 from local.stack import LocalStack
 from local.tenant.osb import Broker
 from local.tenant.receiver import Received, Receiver
@@ -95,7 +96,8 @@ def main(
     with TemporaryDirectory(prefix="ses-feedback-faults-") as folder:
         stack = LocalStack(Path(folder))
         try:
-            facts = stack.up(_tell, context=PERIODS, environment={})
+            with deploying(console) as watch:
+                facts = stack.up(watch, context=PERIODS, environment={})
             with Stage(facts, random.Random(seed), kills=kills, without=without or ()) as stage:
                 calm = stage.run(events, pace, disturbed=False)
                 rough = stage.run(events, pace, disturbed=True)
@@ -349,10 +351,6 @@ def _environment(pid: int) -> list[bytes]:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return []
-
-
-def _tell(step: str, _: float) -> None:
-    console.print(f"[dim]{step}[/dim]")
 
 
 @contextmanager

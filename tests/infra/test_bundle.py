@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import bytecode, dependencies
-from infra.bundle import CA_BUNDLE, ROOT, Bundle, Bundler
+from infra.bundle import CA_BUNDLE, ROOT, Bundle, Bundler, _warn_of_no_bytecode
 from infra.dependencies import LAMBDA, Target, host
 from infra.lock import FUNCTIONS
 from infra.sources import services, sources
@@ -234,3 +234,14 @@ def _never(*_: object) -> None:
 def _pins(lock: Path) -> dict[str, str]:
     lines = (line.split(" ")[0] for line in lock.read_text().splitlines() if "==" in line and line[0].isalpha())
     return {name: version for name, _, version in (line.partition("==") for line in lines)}
+
+
+def test_that_there_is_no_bytecode_is_said_once_for_all_bundles(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A synthesis makes a bundle per function, and their dependencies."""
+    monkeypatch.setattr(bytecode, "interpreter", lambda _: None)
+    _warn_of_no_bytecode.cache_clear()
+    for _ in range(5):
+        HOST._compile(tmp_path)
+    assert capsys.readouterr().err.count("No Python") == 1

@@ -148,3 +148,41 @@ def test_what_happened_to_a_mail_is_found_by_its_id_its_recipient_and_its_webhoo
     piped = typed(stack, "trace", delivered, "--since", "1h")
     assert sum(delivered in line and got.id in line for line in piped.stdout.splitlines()) >= 3
     ops("trace", "nobody@shop.example", status=1)
+
+
+@pytest.fixture
+def folder(running_stack: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the running stack keeps its files."""
+    if given := os.environ.get("SES_FEEDBACK_STACK"):
+        return Path(given).resolve()
+    return next(path.parent for path in tmp_path_factory.getbasetemp().glob("*/stack.json"))
+
+
+def test_the_local_commands_say_when_an_instance_is_not_there(stack: Stack, receiver: Receiver, folder: Path) -> None:
+    """They would publish and count nothing; and `env` leads every tool to the embedded AWS."""
+    tenant = stack.tenant(receiver.url())
+
+    def local(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "local", "--folder", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+
+    event = str(ROOT / "tests" / "events" / "bounce.json")
+    for words in (
+        ("count", "-i", "nobody"),
+        ("publish", event, "-i", "nobody"),
+        ("send", "-i", "nobody", "--to", "a@b.example"),
+    ):
+        done = local(*words)
+        assert done.returncode == 1
+        assert "There is no instance nobody here" in done.stderr
+    assert local("count", "-i", tenant.instance_id).returncode == 0
+    exports = local("env").stdout
+    shown = subprocess.run(
+        ["bash", "-c", f'eval "$1"; exec {sys.executable} -m ops instances list --json', "_", exports],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+        timeout=60,
+    )
+    assert tenant.instance_id in shown.stdout

@@ -11,7 +11,7 @@ from local.cli import app, main
 def test_every_command_has_its_help() -> None:
     """And the list of commands is the help of all."""
     said = CliRunner().invoke(app, ["--help"]).output
-    for command in ("up", "down", "status", "send", "publish", "count", "demo"):
+    for command in ("up", "down", "status", "send", "publish", "count", "demo", "env"):
         assert command in said
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 

@@ -2,6 +2,9 @@
 
 import os
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,24 @@ def test_a_stopped_process_is_gone_and_stopping_again_is_harmless(tmp_path: Path
     assert not process.is_ours(server.pid, tmp_path)
     assert process.is_free(server.port)
     assert process.is_free(server.smtp_port)
+
+
+def test_what_a_killed_run_started_stops_by_itself(tmp_path: Path) -> None:
+    """`make test` that is terminated, or killed outright, leaves no embedded AWS running."""
+    script = (
+        "import sys, time; from pathlib import Path; from local import process\n"
+        "print(process.start(Path(sys.argv[1])).pid, flush=True); time.sleep(60)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    pid = int(run.stdout.readline())
+    assert process.is_ours(pid, tmp_path)
+
+    run.kill()
+    run.wait()
+
+    deadline = time.monotonic() + 20
+    while process.is_ours(pid, tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not process.is_ours(pid, tmp_path)
+    run.stdout.close()
