@@ -21,7 +21,7 @@ _METRICS = {
 
 
 class Observability:
-    """Writes a line per event with the ids that `ops trace` follows, and one per instance with the sums."""
+    """Writes a line per event with the ids that `ops trace` follows; sums are metrics."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
         self._logger = logger
@@ -69,11 +69,8 @@ class Observability:
     def _recorded_events(self, facts: dict[str, object], recorded_events: Recorded) -> None:
         for entry in recorded_events.entries:
             self._counted(facts, entry, new=entry.key in recorded_events.new)
-        deliveries = len(recorded_events.fan_out)
-        counts = {"counted": len(recorded_events.new), "delivered": recorded_events.delivered, "deliveries": deliveries}
-        self._logger.info("events were recorded and fanned out", extra={**facts, **counts})
         self._count("EventsRecorded", int(str(facts["events"])))
-        self._count("DeliveriesMade", deliveries)
+        self._count("DeliveriesMade", len(recorded_events.fan_out))
 
     def _counted(self, facts: dict[str, object], entry: LedgerEntry, *, new: bool) -> None:
         line = f"{entry.kind.value} was counted" if new else f"{entry.kind.value} had been counted before"
