@@ -88,9 +88,7 @@ class LocalStack:
             "portal_port": _port(environment, "SES_FEEDBACK_PORTAL_PORT"),
         }
         calls = environment.get(recorded_calls.FILE, "")
-        return process.start(
-            self.folder, **ports, calls=calls, progress=self._remember, outlives=self._outlives
-        )
+        return process.start(self.folder, **ports, calls=calls, progress=self._remember, outlives=self._outlives)
 
     def _remember(self, server: Server) -> None:
         _write(self._server, {**asdict(server), "log": str(server.log)})
