@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 THROTTLED = "ProvisionedThroughputExceededException"
 
 
-def refusing(code: str, *, reasons: Iterable[str] = ()) -> "DynamoDBClient":
-    """A client whose every call ends in the error *code*, a transaction's with these cancellation reasons."""
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
+
+
+def refusing(code: str, *, reasons: Iterable[str] = (), calls: Iterable[str] = ("*",)) -> "DynamoDBClient":
+    """A client whose *calls* end in the error *code*, a transaction's with these cancellation reasons."""
     made: Any = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     response: Any = {"Error": {"Code": code, "Message": "no"}}
     if reasons:
@@ -23,7 +26,8 @@ def refusing(code: str, *, reasons: Iterable[str] = ()) -> "DynamoDBClient":
     def refuse(**_: object) -> None:
         raise error
 
-    made.meta.events.register("before-call.dynamodb", refuse)
+    for call in calls:
+        made.meta.events.register(f"before-call.dynamodb.{call}", refuse)
     assert isinstance(error, ClientError)
     return cast("DynamoDBClient", made)
 

@@ -130,9 +130,16 @@ def _is_passed_over(node: ast.AST) -> bool:
             return True
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name))) if name in _LOGGING:
             return True
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()) if name.isupper():
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper() and _is_literal(value):
             return True  # a value with a name: tests use the name
+        case ast.Assign(value=ast.Call(func=ast.Name(id="TypedDict"))):
+            return True  # types, and what the documentation says of them
     return False
+
+
+def _is_literal(value: ast.expr) -> bool:
+    """A constant, or arithmetic of constants."""
+    return all(isinstance(node, ast.Constant | ast.BinOp | ast.operator) for node in ast.walk(value))
 
 
 def _variants(parent: ast.AST, field: str, node: ast.AST) -> Iterator[ast.AST | None]:

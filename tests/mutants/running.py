@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,10 +51,11 @@ class Work:
 
 def preload(modules: Iterable[str]) -> None:
     """Import the libraries that the tests use, so that forked processes need not."""
-    for name in modules:
-        if name.partition(".")[0] not in (*_OURS, *_NOT_FORKABLE):
-            with contextlib.suppress(BaseException):
-                importlib.import_module(name)
+    with warnings.catch_warnings(action="ignore"):
+        for name in modules:
+            if name.partition(".")[0] not in (*_OURS, *_NOT_FORKABLE):
+                with contextlib.suppress(BaseException):
+                    importlib.import_module(name)
 
 
 def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant, Fate], None]) -> None:
