@@ -38,15 +38,18 @@ OTHERS = (1, 21, 41)
 SECONDS = 40  # of a run
 SETTLING = 20.0  # s after it until all of the neighbours' events must have arrived
 MOST = 2.0  # times the good load's 95th percentile
+DRAINING = 60.0  # s that what is under way for removed webhooks may take
+_MESSAGES = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 _IN_A_CALL = 10  # messages of one SendMessageBatch
 console = Console(highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant's instance."""
+    """A tenant's instance and its webhook."""
 
     instance_id: str
+    webhook_id: WebhookId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +83,14 @@ class Stage:
             for some in _spread(tenants):
                 self._publish(some, neighbours, published)
         self._await(published)
+        self._remove(tenants)
         arrived = {id_: at for id_, at in self._receivers.arrived.items() if id_ in published}
         latencies = tuple(at - published[id_] for id_, at in arrived.items())
         return Outcome(latencies=latencies, lost=len(published) - len(arrived))
 
     def _tenant(self, fault: str) -> Tenant:
-        tenant, webhook = Tenant(str(uuid.uuid4())), WebhookId(f"wh-{uuid.uuid4().hex[:12]}")
+        webhook = WebhookId(f"wh-{uuid.uuid4().hex[:12]}")
+        tenant = Tenant(str(uuid.uuid4()), webhook)
         secret = WebhookSecret(secret=new_secret())
         item = {
             **webhook_key(tenant.instance_id, webhook),
@@ -117,6 +122,22 @@ class Stage:
         deadline = time.monotonic() + SETTLING
         while time.monotonic() < deadline and not published.keys() <= self._receivers.arrived.keys():
             time.sleep(0.2)
+
+    def _remove(self, tenants: Sequence[Tenant]) -> None:
+        """Unbind all, and wait until what is under way for them has ended: the next run begins undisturbed."""
+        dynamodb, sqs = self._clients.client("dynamodb"), self._clients.client("sqs")
+        for tenant in tenants:
+            for key in (webhook_key(tenant.instance_id, tenant.webhook_id), instance_key(tenant.instance_id)):
+                dynamodb.delete_item(TableName=self._facts["tables"]["webhooks"], Key=to_item(key))
+        deadline = time.monotonic() + DRAINING
+        while time.monotonic() < deadline:
+            time.sleep(1)
+            if not sum(self._waiting(sqs, name) for name in ("events", "deliveries", "slow_deliveries")):
+                return
+
+    def _waiting(self, sqs: Any, name: str) -> int:
+        answer = sqs.get_queue_attributes(QueueUrl=self._facts["queues"][name], AttributeNames=["All"])
+        return sum(int(answer["Attributes"][each]) for each in _MESSAGES)
 
 
 def _spread(tenants: Sequence[Tenant]) -> Iterator[Sequence[Tenant]]:

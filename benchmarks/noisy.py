@@ -15,7 +15,7 @@ from statistics import quantiles
 from benchmarks.pipeline import DEPLOYED, unit_costs
 from benchmarks.report import Report, Table, higher, lower, number
 from lambdas.delivery.concurrency import MOST
-from lambdas.delivery.dispatch import MAX_START_TIME
+from lambdas.delivery.dispatch import SLOW_BEGINNING
 
 FLOODS = (50_000, 100_000)  # events
 FLOOD_AT = 20.0  # s
@@ -95,7 +95,7 @@ def run_length(batch: list[Message], rules: Rules) -> tuple[float, int]:
     """How long a run takes, s, and how many deliveries of the flood it does not get to begin."""
     flooded = sum(message.deliveries for message in batch if message.flood)
     paced = max(SLOW / MOST, rules.cpu)  # s a delivery: the receiver's answers, or our CPU
-    begun = min(flooded, int(MAX_START_TIME.total_seconds() / paced))
+    begun = min(flooded, int(SLOW_BEGINNING.total_seconds() / paced))
     return max(QUICK, SLOW if flooded else 0.0, begun * paced), flooded - begun
 
 

@@ -22,7 +22,7 @@ from lambdas.feedback.settings import FeedbackSettings
 
 FEEDBACK = "lambdas.feedback.handler.handler"
 DELIVERY = "lambdas.delivery.handler.handler"
-EVENTS, DELIVERIES = "events", "deliveries"
+EVENTS, DELIVERIES, SLOW_DELIVERIES = "events", "deliveries", "slow-deliveries"
 DEPLOYED = Context()  # what an operator gets who sets nothing
 _SEED_AT_ONCE = 1_000  # items in a request to the stub
 
@@ -159,6 +159,7 @@ def delivery_settings(world: World) -> DeliverySettings:
         webhooks_table="webhooks",
         backlog_table="backlog",
         deliveries_queue_url=_queue_url(world, DELIVERIES),
+        slow_deliveries_queue_url=_queue_url(world, SLOW_DELIVERIES),
         partition="aws",
         region="us-east-1",
         account="000000000000",

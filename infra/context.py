@@ -264,6 +264,9 @@ class Context:
     )
     delivery_batch_window_seconds: int = _key(1, "how long a batch of deliveries is waited for, s", between(0, 300))
     delivery_concurrency: int = _key(20, "runs of the delivery function at a time", CONCURRENCY)
+    slow_delivery_concurrency: int = _key(
+        10, "runs of the delivery function at a time for webhooks that answer slowly", CONCURRENCY
+    )
     worker_concurrency: int = _key(
         2, "runs of the broker's worker at a time; SES takes about one call a second", CONCURRENCY
     )

@@ -27,7 +27,10 @@ _ALARMING = {  # metrics that the functions count
 
 
 class Deliveries(Construct):
-    """The deliveries queue; a message group a webhook keeps one tenant's flood from delaying the others."""
+    """The deliveries queue, and that of webhooks that answer slowly, so that they hold up no others.
+
+    A message group for each webhook keeps one tenant's flood from delaying the others.
+    """
 
     def __init__(self, scope: Construct, id: str, *, shared: SharedResources) -> None:
         super().__init__(scope, id)
@@ -40,13 +43,22 @@ class Deliveries(Construct):
             because="Deliveries could not be processed.",
         )
         self.queue, self.dead = pair.queue, pair.dead
-        shared.operator.watch_age(
-            "Deliveries",
-            self.queue,
-            above=Duration.minutes(30),
-            because="Deliveries wait: the delivery function does not keep up or fails. "
-            "`python -m ops errors delivery` shows its errors.",
+        slow = QueuePair(
+            self,
+            "SlowDeliveries",
+            shared=shared,
+            timeout=TIMEOUT,
+            because="Deliveries to slow webhooks could not be processed.",
         )
+        self.slow_queue, self.slow_dead = slow.queue, slow.dead
+        for name, queue in {"Deliveries": self.queue, "SlowDeliveries": self.slow_queue}.items():
+            shared.operator.watch_age(
+                name,
+                queue,
+                above=Duration.minutes(30),
+                because="Deliveries wait: the delivery function does not keep up or fails. "
+                "`python -m ops errors delivery` shows its errors.",
+            )
 
 
 class Delivery(Construct):
@@ -83,6 +95,7 @@ class Delivery(Construct):
             function.use_table(storage.webhooks, "BatchGetItem", "UpdateItem")
             function.use_table(storage.backlog, "BatchGetItem", "PutItem", "UpdateItem")
             function.send_to(deliveries.queue)
+            function.send_to(deliveries.slow_queue)
             _publish(function, aws_names.ALERT_TOPICS)
         self.function.use_table(storage.backlog, "BatchWriteItem")
         self.release.use_table(storage.backlog, "Query", "GetItem", "DeleteItem")
@@ -97,6 +110,13 @@ class Delivery(Construct):
             window=context.delivery_batch_window_seconds,
             concurrency=context.delivery_concurrency,
         )
+        self.function.consume(
+            deliveries.slow_queue,
+            id="SlowQueue",
+            size=context.delivery_batch_size,
+            window=context.delivery_batch_window_seconds,
+            concurrency=context.slow_delivery_concurrency,
+        )
         self.release.run_every(max(1, context.release_seconds // 60))
 
 
@@ -105,6 +125,7 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
         webhooks_table=storage.webhooks.table_name,
         backlog_table=storage.backlog.table_name,
         deliveries_queue_url=deliveries.queue.queue_url,
+        slow_deliveries_queue_url=deliveries.slow_queue.queue_url,
         partition=Aws.PARTITION,
         region=Aws.REGION,
         account=Aws.ACCOUNT_ID,

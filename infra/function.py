@@ -120,7 +120,7 @@ class Function(Construct):
             when={"StringEquals": {"kms:ViaService": [f"{name}.{Aws.REGION}.{Aws.URL_SUFFIX}" for name in services]}},
         )
 
-    def consume(self, queue: sqs.IQueue, *, size: int, window: int, concurrency: int) -> None:
+    def consume(self, queue: sqs.IQueue, *, size: int, window: int, concurrency: int, id: str = "Queue") -> None:
         """Run on batches of *queue*; what the function reports as failed comes again, the rest is done."""
         self.allow(
             "sqs:ReceiveMessage",
@@ -131,7 +131,7 @@ class Function(Construct):
         )
         self.use_key_through("sqs")
         mapping = self.function.add_event_source_mapping(
-            "Queue",
+            id,
             event_source_arn=queue.queue_arn,
             batch_size=size,
             max_batching_window=Duration.seconds(window),

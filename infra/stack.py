@@ -132,6 +132,8 @@ class SesFeedbackStack(Stack):
             "subscription_dlq": self.events.undelivered,
             "deliveries": self.deliveries.queue,
             "deliveries_dlq": self.deliveries.dead,
+            "slow_deliveries": self.deliveries.slow_queue,
+            "slow_deliveries_dlq": self.deliveries.slow_dead,
             "operations": self.broker.operations.queue,
             "operations_dlq": self.broker.operations.dead,
             "reputation_dlq": self.reputation.failures,

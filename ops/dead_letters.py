@@ -20,6 +20,7 @@ HOME = {  # where a dead letter goes back to
     "events_dlq": "events",
     "subscription_dlq": "events",
     "deliveries_dlq": "deliveries",
+    "slow_deliveries_dlq": "slow_deliveries",
     "operations_dlq": "operations",
     "replays_dlq": "replays",  # of stacks with a portal
     REPUTATION: "reputation",  # the function, not a queue: it evaluates the instances again

@@ -9,10 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from lambdas.delivery.concurrency import ConcurrencyLimit, ConnectionSlots
+from lambdas.delivery.concurrency import QUICK, ConcurrencyLimit, ConnectionSlots
 from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import Unreachable
 from lambdas.delivery.ports import Clock
@@ -64,6 +64,8 @@ class AttemptSeries:
     made: list[tuple[PendingAttempt, Attempt]] = field(default_factory=list)
     failures: int = 0
     under_way: int = 0
+    given_up: bool = False  # an attempt was, because it took longer than this invocation may wait
+    slow: bool = False  # an attempt took long, or was given up for that
     error: Exception | None = None  # of our own: what was attempted is not known
 
     @property
@@ -74,7 +76,7 @@ class AttemptSeries:
     def next(self) -> PendingAttempt | None:
         """The next that may begin. After a failure, what is under way counts as if it had failed too."""
         doubtful = self.failures + self.under_way if self.failures else 0
-        if not self.pending or doubtful >= self.failure_limit:
+        if not self.pending or doubtful >= self.failure_limit or self.given_up:
             return None
         self.under_way += 1
         return self.pending.popleft()
@@ -87,6 +89,7 @@ class AttemptSeries:
         """
         self.under_way -= 1
         self.made.append((pending, attempt))
+        self.slow = self.slow or attempt.ended - attempt.began > timedelta(seconds=QUICK)
         match attempt.outcome:
             case Delivered():
                 self.failures, self.failure_limit = 0, PATIENCE
@@ -95,15 +98,25 @@ class AttemptSeries:
             case _:
                 self.failures += 1
 
+    def give_up(self, pending: PendingAttempt) -> None:
+        """Take an attempt as not made: it took longer than this invocation may wait, which is no failure yet."""
+        self.under_way -= 1
+        self.pending.appendleft(pending)
+        self.slow = self.given_up = True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRunner:
-    """Makes the attempts of one invocation; none begins at *begin_before* or later. `deadline` is an attempt's, s."""
+    """Makes the attempts of one invocation; none begins at *begin_before* or later. `deadline` is an attempt's, s.
+
+    *final*: an attempt that takes longer than its deadline has failed; else it was given up, to be made elsewhere.
+    """
 
     client: Client
     clock: Clock
     begin_before: datetime
     deadline: float
+    final: bool = True
 
     async def run(self, all_series: Sequence[AttemptSeries]) -> None:
         """Make the attempts of *all_series* until nothing is pending that may begin."""
@@ -199,9 +212,16 @@ class _Workers:
         if self.runner.clock() >= self.runner.begin_before or (pending := self.series.next()) is None:
             return False
         attempt = await self.runner.attempt(self.series, self.endpoint, pending)
+        if not self.runner.final and _timed_out(attempt):
+            self.series.give_up(pending)
+            return False
         self.series.note(pending, attempt)
         if isinstance(attempt.outcome, Delivered):
             self.limit.answered((attempt.ended - attempt.began).total_seconds())
         if not self.series.failures:
             self.staff()
         return True
+
+
+def _timed_out(attempt: Attempt) -> bool:
+    return isinstance(attempt.outcome, Failed) and attempt.outcome.reason == TIMED_OUT

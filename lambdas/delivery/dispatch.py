@@ -23,7 +23,7 @@ from lambdas.delivery.ports import (
     DeliveryRules,
     Jitter,
     Key,
-    Queue,
+    Queues,
     Tests,
     WebhookHealthStore,
 )
@@ -32,26 +32,43 @@ from lambdas.delivery.webhook_deliveries import (
     Credentials,
     WebhookDeliveries,
     by_webhook,
+    goes_through_slow_queue,
     is_parked,
     is_suspect,
     series_of,
     series_of_tests,
 )
 from lambdas.domain.webhooks.address_rules import basic_auth
-from lambdas.domain.webhooks.attempt import Attempt, Delivered
+from lambdas.domain.webhooks.attempt import Delivered
 from lambdas.domain.webhooks.delivery import DeliveryBatch, batched
-from lambdas.domain.webhooks.health import Health, HealthState, after, after_test, claim_probe, current
+from lambdas.domain.webhooks.health import Health, HealthState, after, after_test, claim_probe, current, slow
 from lambdas.domain.webhooks.signature import signing_key
 from lambdas.domain.webhooks.target import Target
 
-MAX_START_TIME = timedelta(seconds=30)  # of an invocation in which attempts begin: a crash repeats no more than that
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an invocation may take: the time in which attempts begin, and `attempt_seconds` for each.
+
+    The invocations of the deliveries queue are *prompt*: whatever the receivers do, they end within seconds, so that
+    the next messages find a free one. What takes longer goes to the slow queue, whose invocations have a concurrency
+    of their own. docs/decisions/0404-slow-webhooks.md has the figures.
+    """
+
+    beginning: timedelta
+    attempt_seconds: float
+    prompt: bool
+
+
+PROMPT = Limits(beginning=timedelta(seconds=3), attempt_seconds=2, prompt=True)
+SLOW_BEGINNING = timedelta(seconds=30)  # in which attempts begin: a crash repeats no more than that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
     """Delivers what a batch of queue messages holds."""
 
-    queue: Queue
+    queues: Queues
     states: WebhookHealthStore
     tests: Tests
     backlog: Backlog
@@ -64,22 +81,34 @@ class Dispatcher:
     jitter: Jitter
     log: DeliveryLog
 
-    async def deliver(self, batches: Mapping[str, DeliveryBatch], *, deadline: datetime) -> list[str]:
-        """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back."""
+    async def deliver(
+        self, batches: Mapping[str, DeliveryBatch], *, deadline: datetime, prompt: bool = True
+    ) -> list[str]:
+        """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back.
+
+        *prompt*: the messages came through the deliveries queue, else through the slow queue.
+        """
+        limits = self._limits(prompt=prompt)
         began = self.clock()
         webhooks = self._load(batches, now=began)
         for one in webhooks:
             with self._own_fault(one):
-                self._prepare(one)
-        await self._attempt(webhooks, begin_before=min(began + MAX_START_TIME, deadline))
+                self._prepare(one, limits)
+        await self._attempt(webhooks, limits, begin_before=min(began + limits.beginning, deadline))
         for one in webhooks:
             if not one.fault:
                 with self._own_fault(one):
-                    self._conclude(one)
+                    self._conclude(one, limits)
         self._reschedule(webhooks)
         self._keep_for_replay(webhooks)
         self.log.service_level(webhooks)
         return [message for one in webhooks if one.fault for message in one.messages]
+
+    def _limits(self, *, prompt: bool) -> Limits:
+        seconds = self.rules.attempt_seconds
+        if prompt:
+            return replace(PROMPT, attempt_seconds=min(PROMPT.attempt_seconds, seconds))
+        return Limits(beginning=SLOW_BEGINNING, attempt_seconds=seconds, prompt=False)
 
     # 1. what is there
 
@@ -94,11 +123,16 @@ class Dispatcher:
 
     # 2. what is attempted
 
-    def _prepare(self, one: WebhookDeliveries) -> None:
-        """Decide by the webhook's health what is attempted; the rest is rescheduled."""
+    def _prepare(self, one: WebhookDeliveries, limits: Limits) -> None:
+        """Decide by the webhook's health what is attempted here; the rest is rescheduled."""
         now = self.clock()
         target = replace(one.target, health=current(one.target.health, one.target.version, now=now))
         self.transitions.notify_again(target, now=now)
+        one.reschedule.slow = target.health.is_slow(now=now)
+        if limits.prompt and goes_through_slow_queue(target, now=now):
+            one.reschedule.slow = True
+            one.reschedule.add(put_off(target, one.tests + one.pending, delay=0, jitter=self.jitter))
+            return
         if one.tests:
             one.test_attempts = series_of_tests(target, self._credentials(target, now), one.tests)
         if not one.pending:
@@ -130,15 +164,19 @@ class Dispatcher:
         headers = {"authorization": basic_auth(userinfo)} if userinfo else {}
         return tuple(signing_key(secret.secret) for secret in secrets), headers
 
-    async def _attempt(self, webhooks: Sequence[WebhookDeliveries], *, begin_before: datetime) -> None:
+    async def _attempt(self, webhooks: Sequence[WebhookDeliveries], limits: Limits, *, begin_before: datetime) -> None:
         runner = AttemptRunner(
-            client=self.client, clock=self.clock, begin_before=begin_before, deadline=self.rules.attempt_seconds
+            client=self.client,
+            clock=self.clock,
+            begin_before=begin_before,
+            deadline=limits.attempt_seconds,
+            final=not limits.prompt,
         )
         await runner.run([series for one in webhooks for series in one.series])
 
     # 3. what follows from the outcomes
 
-    def _conclude(self, one: WebhookDeliveries) -> None:
+    def _conclude(self, one: WebhookDeliveries, limits: Limits) -> None:
         for series in one.series:
             if series.error:
                 raise series.error
@@ -146,6 +184,10 @@ class Dispatcher:
             self._conclude_tests(one, one.test_attempts)
         if one.attempts:
             self._conclude_attempts(one, one.attempts)
+        if limits.prompt and any(
+            series.pending and (series.given_up or series.below_failure_limit) for series in one.series
+        ):
+            one.reschedule.slow = True  # what needs more time than there was
 
     def _conclude_tests(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
         """A test is attempted once and does not touch health, but its success has a failing webhook probed."""
@@ -172,8 +214,8 @@ class Dispatcher:
 
     def _conclude_attempts(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
         """Record what the attempts say of health, then reschedule what is left as that health wants it."""
-        attempts = [attempt for _, attempt in series.made]
-        health = self._record_health(one.target, attempts) if attempts else series.target.health
+        health = self._record_health(one.target, series)
+        one.reschedule.slow |= health.is_slow(now=self.clock()) or health.state is HealthState.FAILING  # its own probe
         one.reschedule.add(
             after_attempts(
                 replace(series.target, health=health),
@@ -187,13 +229,18 @@ class Dispatcher:
         )
         self.log.attempted(one)
 
-    def _record_health(self, target: Target, attempts: Sequence[Attempt]) -> Health:
-        """The webhook's health after *attempts*, written if they change it; acts on a transition."""
+    def _record_health(self, target: Target, series: AttemptSeries) -> Health:
+        """The webhook's health after its attempts, written if they change it; acts on a transition."""
+        if not series.made and not series.slow:
+            return series.target.health
         now = self.clock()
+        attempts = [attempt for _, attempt in series.made]
 
         def change(health: Health) -> Health:
             present = current(health, target.version, now=now)
             result = after(present, attempts, self.rules.health)
+            if series.slow:
+                result = slow(result, now=now)
             return health if result == present else result
 
         changed = self.states.change(target, change)
@@ -208,10 +255,12 @@ class Dispatcher:
 
     def _reschedule(self, webhooks: Sequence[WebhookDeliveries]) -> None:
         """Send to the queue and park what is left of each webhook whose outcomes were recorded."""
-        going_back = [one for one in webhooks if one.reschedule.later and not one.fault]
-        with self._own_fault(*going_back):
-            if going_back:
-                self.queue.send_later([entry for one in going_back for entry in one.reschedule.later])
+        for queue, slow_ones in ((self.queues.prompt, False), (self.queues.slow, True)):
+            going = [one for one in webhooks if one.reschedule.later and one.reschedule.slow is slow_ones]
+            going = [one for one in going if not one.fault]
+            if going:
+                with self._own_fault(*going):
+                    queue.send_later([entry for one in going for entry in one.reschedule.later])
         for one in webhooks:
             if one.fault:
                 continue

@@ -26,7 +26,7 @@ from lambdas.aws.kms.webhook_secrets import SecretDecrypter
 from lambdas.aws.sns.notifier import Notifier
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue, decode
 from lambdas.delivery.health_transitions import HealthTransitions
-from lambdas.delivery.ports import DeliveryRules
+from lambdas.delivery.ports import DeliveryRules, Queues
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.health import HealthRules
@@ -51,7 +51,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     attempt = timedelta(seconds=_settings().attempt_seconds)
     deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - attempt - SETTLING
     try:
-        failed = _loop().run(_dispatcher().deliver(batches, deadline=deadline))
+        prompt = not _from_slow_queue(event["Records"])
+        failed = _loop().run(_dispatcher().deliver(batches, deadline=deadline, prompt=prompt))
     finally:
         _flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
@@ -70,6 +71,12 @@ def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: A
             time.sleep(every)
     finally:
         _flush()
+
+
+def _from_slow_queue(records: list[dict[str, Any]]) -> bool:
+    """Whether a batch came through the slow queue. Lambda never mixes two queues in a batch."""
+    name = _settings().slow_deliveries_queue_url.rpartition("/")[2]
+    return str(records[0]["eventSourceARN"]).rpartition(":")[2] == name
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[str, DeliveryBatch], list[str]]:
@@ -118,7 +125,7 @@ def _loop() -> asyncio.Runner:
 class _Composition:
     """What both functions are made of."""
 
-    queue: DeliveryQueue
+    queues: Queues
     states: WebhookStates
     backlog: Backlog
     notifier: Notifier
@@ -132,7 +139,10 @@ def _composition() -> _Composition:
     backlog = Backlog(client("dynamodb"), settings.backlog_table)
     notifier = Notifier(client("sns"), partition=settings.partition, region=settings.region, account=settings.account)
     return _Composition(
-        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        queues=Queues(
+            prompt=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+            slow=DeliveryQueue(client("sqs"), settings.slow_deliveries_queue_url),
+        ),
         states=states,
         backlog=backlog,
         notifier=notifier,
@@ -164,7 +174,7 @@ def _dispatcher() -> "Dispatcher":
     settings, parts = _settings(), _composition()
     addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
     return Dispatcher(
-        queue=parts.queue,
+        queues=parts.queues,
         states=parts.states,
         tests=parts.states,
         backlog=parts.backlog,
@@ -188,7 +198,7 @@ def _releaser() -> "Releaser":
 
     parts = _composition()
     return Releaser(
-        queue=parts.queue,
+        queues=parts.queues,
         states=parts.states,
         partitions=parts.backlog,
         digests=Digests(topics=parts.notifier, states=parts.states, logger=logger, count=_count),

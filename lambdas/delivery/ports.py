@@ -27,6 +27,14 @@ class Queue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """The deliveries queue, and that of webhooks that answer slowly or must prove themselves."""
+
+    prompt: Queue
+    slow: Queue
+
+
 class WebhookHealthStore(Protocol):
     """Webhooks and their health."""
 

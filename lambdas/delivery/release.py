@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 
 from lambdas.delivery.digests import Digests
 from lambdas.delivery.health_transitions import HealthTransitions
-from lambdas.delivery.ports import Clock, Count, Key, Queue, WebhookHealthStore
+from lambdas.delivery.ports import Clock, Count, Key, Queue, Queues, WebhookHealthStore
 from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import expires_at
 from lambdas.domain.webhooks.health import MAX_DRAIN, Health, HealthState, current, next_drain
@@ -52,7 +52,7 @@ class ParkedDeliveries(Protocol):
 class Releaser:
     """Releases what is due."""
 
-    queue: Queue
+    queues: Queues
     states: WebhookHealthStore
     partitions: ParkedDeliveries
     digests: Digests
@@ -93,11 +93,11 @@ class Releaser:
         elif health.state is HealthState.FAILING:
             if health.may_probe(now=now):
                 first = health.probes % len(partitions)
-                self._probe([*partitions[first:], *partitions[:first]], now)
+                self._probe([*partitions[first:], *partitions[:first]], now)  # through the slow queue: it may hang
         elif health.drain:
             self._drain(target, health, partitions, now)
         else:
-            self._send_due(partitions, MAX_DRAIN, now)
+            self._send_due(partitions, MAX_DRAIN, now, self._queue_of(health, now))
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         """The webhook is gone: nobody looks at its partitions any more, and the table forgets what they hold."""
@@ -122,7 +122,7 @@ class Releaser:
         """
         for partition in partitions:
             if found := self._live(self.partitions.read(partition, limit=1), now):
-                self._send(found)
+                self._send(found, self.queues.slow)
                 return
             self._rest(partition)
 
@@ -133,7 +133,7 @@ class Releaser:
             list(islice(self._parked_before(partition, health.since or now, now), each)) for partition in partitions
         ]
         chosen = sorted((parked for some in waiting for parked in some), key=lambda parked: parked.due)[: health.drain]
-        self._send(chosen)
+        self._send(chosen, self._queue_of(health, now))
         left = sum(map(len, waiting)) > len(chosen) or any(len(some) == each for some in waiting)
         self.states.change(target, lambda latest: next_drain(latest, left=left) if latest.drain else latest)
         if not left:
@@ -148,12 +148,12 @@ class Releaser:
             yield from (one for one in self._live(page, now) if one.parked_at <= moment or one.due <= now)
             after = page[-1].sk
 
-    def _send_due(self, partitions: Sequence[Partition], budget: int, now: datetime) -> None:
+    def _send_due(self, partitions: Sequence[Partition], budget: int, now: datetime, queue: Queue) -> None:
         """A healthy webhook's deliveries that are due."""
         for partition in partitions:
             page = self.partitions.read(partition, until=now, limit=budget + 1)
             live = self._live(page, now)
-            self._send(live[:budget])
+            self._send(live[:budget], queue)
             if len(page) <= budget:
                 self._rest(partition)
             budget = max(1, budget - len(live))
@@ -189,10 +189,13 @@ class Releaser:
                 live.append(parked)
         return live
 
-    def _send(self, items: Sequence[Parked]) -> None:
+    def _queue_of(self, health: Health, now: datetime) -> Queue:
+        return self.queues.slow if health.is_slow(now=now) else self.queues.prompt
+
+    def _send(self, items: Sequence[Parked], queue: Queue) -> None:
         if not items:
             return
-        self.queue.send_later([(parked.batch, 0) for parked in items if parked.batch])
+        queue.send_later([(parked.batch, 0) for parked in items if parked.batch])
         self.partitions.remove(items)
         ids = {"instance_id": items[0].partition.instance_id, "webhook_id": items[0].partition.webhook_id}
         released = sum(parked.count for parked in items)

@@ -20,12 +20,13 @@ PAUSE = 5.0  # s before what was put off behind a failure is looked at again: th
 class Reschedule:
     """Where one webhook's deliveries go: `later` to the queue with a delay in s, `parked` in the backlog until then.
 
-    `exhausted` counts those whose retries are.
+    *slow*: to the slow queue. `exhausted` counts those whose retries are.
     """
 
     later: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
     parked: list[tuple[DeliveryBatch, datetime]] = field(default_factory=list)
     exhausted: int = 0
+    slow: bool = False
 
     def add(self, other: "Reschedule") -> None:
         """Add what *other* holds."""

@@ -12,6 +12,7 @@ class DeliverySettings(Settings):
     webhooks_table: str
     backlog_table: str
     deliveries_queue_url: str
+    slow_deliveries_queue_url: str
     partition: str
     region: str
     account: str

@@ -74,6 +74,15 @@ def is_parked(target: Target, *, now: datetime) -> bool:
     return target.health.state is HealthState.FAILING and not target.health.may_probe(now=now)
 
 
+def goes_through_slow_queue(target: Target, *, now: datetime) -> bool:
+    """Whether a webhook must be attempted where it holds up no others: it is slow, or failing and due for a probe."""
+    if target.format is NotificationFormat.EMAIL:
+        return False
+    return target.health.may_probe(now=now) or (
+        target.health.state is HealthState.HEALTHY and target.health.is_slow(now=now)
+    )
+
+
 def is_suspect(health: Health, *, now: datetime) -> bool:
     """Whether a healthy webhook failed so often and so lately that its deliveries are better put off."""
     return (

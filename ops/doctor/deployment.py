@@ -67,14 +67,19 @@ def concurrency(account: Account) -> Iterable[Finding]:
             "concurrency",
             f"the account allows {quota} concurrent executions, the event sources may use {asked}",
             f"ask AWS for at least {asked + HEADROOM} (Service Quotas, Lambda), or lower feedback_concurrency, "
-            "delivery_concurrency and worker_concurrency",
+            "delivery_concurrency, slow_delivery_concurrency and worker_concurrency",
         )
         return
     yield ok("concurrency", f"{quota} concurrent executions, the event sources may use {asked}")
 
 
 def _asked(account: Account) -> int:
-    keys = {"feedback_concurrency": 10, "delivery_concurrency": 20, "worker_concurrency": 2}
+    keys = {
+        "feedback_concurrency": 10,
+        "delivery_concurrency": 20,
+        "slow_delivery_concurrency": 10,
+        "worker_concurrency": 2,
+    }
     return sum(int(account.context.get(key, default)) for key, default in keys.items())
 
 

@@ -9,9 +9,9 @@ from lambdas.delivery.attempts import PATIENCE
 from lambdas.delivery.concurrency import FIRST, MOST, PER_INSTANCE
 from lambdas.domain.webhooks.attempt import NoResponse, Response
 from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
-from lambdas.domain.webhooks.health import Health, HealthState
+from lambdas.domain.webhooks.health import SLOW_FOR, Health, HealthState
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
-from tests.delivery.world import START, World, batch, delivery
+from tests.delivery.world import OK, START, World, batch, delivery
 
 FAILING = Health(
     state=HealthState.FAILING,
@@ -97,18 +97,79 @@ def test_a_receiver_that_asks_for_a_pause_gets_it_for_all_its_deliveries() -> No
     assert ids(world.queued()) == {f"msg_w1_{each:03}" for each in range(20)}
 
 
-def test_a_hanging_webhook_holds_few_connections_and_gives_up_soon() -> None:
-    """Its first attempts fail together; what was not begun comes back as the attempt it was."""
+def test_a_webhook_that_hangs_goes_to_the_slow_queue_and_has_not_failed() -> None:
+    """The attempts that took too long are given up: they are made again where they may take their time."""
     world = World()
     world.webhook()
     world.behaviours["w1"] = lambda: TIMEOUT
 
     assert world.deliver(many("w1", 50)) == []
 
-    assert world.most_running["w1"] == FIRST
-    assert len(world.posted) == PATIENCE
-    assert {(one.attempt, delay) for one, delay in world.later} == {(2, 5), (1, 5)}
+    assert world.deadlines == [2] * FIRST
+    assert world.health().failures == 0
+    assert world.health().is_slow(now=START)
+    assert world.later == []
+    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 0)}
     assert len(ids(world.queued())) == 50
+
+
+def test_in_the_slow_queue_a_hanging_webhook_holds_few_connections_and_gives_up_soon() -> None:
+    """Its first attempts fail together; what was not begun comes back as the attempt it was, to the slow queue."""
+    world = World()
+    world.webhook()
+    world.behaviours["w1"] = lambda: TIMEOUT
+
+    assert world.deliver(many("w1", 50), prompt=False) == []
+
+    assert world.most_running["w1"] == FIRST
+    assert world.deadlines == [15] * FIRST
+    assert len(world.posted) == PATIENCE
+    assert world.health().failures == PATIENCE
+
+
+def test_a_webhook_known_as_slow_is_not_attempted_among_the_prompt_ones() -> None:
+    """Its messages pass on as they are, tests included."""
+    world = World()
+    world.webhook(health=Health(slow_until=START + timedelta(minutes=1)))
+    test = replace(batch(), deliveries=(delivery("t", "webhook.test"),))
+
+    assert world.deliver(batch("w1", "a", attempt=3), test) == []
+
+    assert (world.posted, world.later, world.writes) == ([], [], 0)
+    assert sorted((one.attempt, one.deliveries[0].id, delay) for one, delay in world.slow) == [(1, "t", 0), (3, "a", 0)]
+
+
+def test_an_answer_that_takes_long_is_taken_and_makes_the_webhook_slow() -> None:
+    """It is delivered, once; what comes next goes through the slow queue, and its mark is not written each time."""
+    world = World()
+    world.webhook()
+
+    def answer_late() -> Response:
+        world.now += timedelta(seconds=1.5)
+        return OK
+
+    world.behaviours["w1"] = answer_late
+    world.deliver(batch("w1", "a"))
+    assert world.health().is_slow(now=world.now)
+    world.deliver(batch("w1", "b"))
+    world.deliver(*world.queued(), prompt=False)
+    assert [one for _, one in world.posted] == ["a", "b"]
+    assert world.writes == 1
+
+    world.now += SLOW_FOR
+    world.behaviours["w1"] = lambda: OK
+    world.deliver(batch("w1", "c"))
+    assert world.posted[-1] == ("w1", "c")
+
+
+def test_a_new_url_does_not_make_a_slow_webhook_prompt() -> None:
+    """Else a tenant could hold its neighbours up by one update after the other."""
+    world = World()
+    world.webhook(health=Health(slow_until=START + timedelta(minutes=1)), version=7)
+
+    world.deliver(batch())
+
+    assert (world.posted, len(world.slow)) == ([], 1)
 
 
 def test_a_webhook_that_answers_gets_more_connections_but_never_all() -> None:
@@ -135,8 +196,8 @@ def test_what_cannot_begin_before_the_deadline_is_sent_again_at_once_as_the_atte
 
     assert world.deliver(many("slow", 30), seconds=20) == []
 
-    assert world.later
-    assert {(one.attempt, delay) for one, delay in world.later} == {(1, 0)}
+    assert world.later == []
+    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 0)}
     delivered = {one for _, one in world.posted}
     assert ids(world.queued()) | delivered == {f"msg_slow_{each:03}" for each in range(30)}
 
@@ -159,6 +220,8 @@ def test_one_delivery_probes_a_failing_webhook_when_it_is_due_and_the_rest_waits
     world.behaviours["w1"] = lambda: Response(status=503)
 
     world.deliver(many("w1", 10))
+    assert (world.posted, world.health().probes) == ([], 0)  # it may hang: through the slow queue
+    world.deliver(*world.queued(), prompt=False)
 
     assert len(world.posted) == 1
     assert world.health().probes == 1
@@ -171,7 +234,7 @@ def test_a_successful_probe_lets_the_rest_of_its_batch_follow_and_wakes_the_back
     world.webhook(health=replace(FAILING, probe_at=START - timedelta(seconds=1)))
     world.park([(batch("w1", "old"), START + timedelta(hours=5))], now=START - timedelta(hours=1))
 
-    world.deliver(many("w1", 10))
+    world.deliver(many("w1", 10), prompt=False)
 
     assert len(world.posted) == 10
     assert world.health().state is HealthState.HEALTHY
@@ -187,7 +250,7 @@ def test_a_claimed_probe_is_not_taken_twice() -> None:
     world.change(target, lambda health: replace(health, probe_at=START + timedelta(seconds=30)))
     world.load = lambda keys, **_: {key: stale[key] for key in keys}  # type: ignore[method-assign]
 
-    world.deliver(batch())
+    world.deliver(batch(), prompt=False)
 
     assert world.posted == []
     assert len(world.parked) == 1
@@ -269,10 +332,10 @@ def test_the_first_failure_of_a_new_failing_spell_comes_back_as_its_own_probe() 
     world.webhook(health=Health(failures=3, first_failure=first, last_failure=START - timedelta(seconds=10)))
     world.behaviours["w1"] = lambda: TIMEOUT
 
-    world.deliver(batch("w1", "a"))
+    world.deliver(batch("w1", "a"), prompt=False)
 
     assert world.health().state is HealthState.FAILING
-    ((probe, delay),) = world.later
+    ((probe, delay),) = world.slow
     assert delay >= 5
     assert world.health().probe_at is not None
     assert world.now + timedelta(seconds=delay) >= world.health().probe_at  # type: ignore[operator]
@@ -425,7 +488,7 @@ def test_one_webhook_in_ten_hanging_holds_up_no_other() -> None:
 
     delivered = [webhook for webhook, _ in world.posted if webhook != "w3"]
     assert len(delivered) == 450
-    assert len(world.posted) - len(delivered) == PATIENCE
+    assert len(world.posted) - len(delivered) == FIRST
 
 
 def test_the_more_webhooks_an_instance_has_the_fewer_attempts_each_begins_with() -> None:

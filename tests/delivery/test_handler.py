@@ -51,13 +51,17 @@ class Stack:
     dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
     queue_url: str
+    slow_queue_url: str
     secret: str
     statuses: list[int] = field(default_factory=list)
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
-    def run(self, *bodies: str) -> list[str]:
+    def run(self, *bodies: str, queue: str = "deliveries") -> list[str]:
         """One batch of the queue; the messages that come back."""
-        records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+        arn = f"arn:aws:sqs:us-east-1:123456789012:{queue}"
+        records = [
+            {"messageId": str(number), "body": body, "eventSourceARN": arn} for number, body in enumerate(bodies)
+        ]
         answer = functions.handler({"Records": records}, Context())  # type: ignore[arg-type]
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -68,9 +72,16 @@ class Stack:
 
     def sent(self) -> list[DeliveryBatch]:
         """What is in the queue, delayed or not."""
-        messages = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        return self._take(self.queue_url)
+
+    def sent_slowly(self) -> list[DeliveryBatch]:
+        """What is in the slow queue."""
+        return self._take(self.slow_queue_url)
+
+    def _take(self, url: str) -> list[DeliveryBatch]:
+        messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         for message in messages:
-            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return [decode(message["Body"]) for message in messages]
 
     def delayed(self) -> int:
@@ -105,7 +116,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         sqs = boto3.client("sqs", region_name="us-east-1")
         kms = boto3.client("kms", region_name="us-east-1")
         secret = new_secret()
-        stack = Stack(dynamodb, sqs, sqs.create_queue(QueueName="deliveries")["QueueUrl"], secret)
+        urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("deliveries", "slow-deliveries")]
+        stack = Stack(dynamodb, sqs, urls[0], urls[1], secret)
         for name, value in _settings(stack).to_environment().items():
             monkeypatch.setenv(name, value)
         with _receiver(stack) as port:
@@ -127,6 +139,7 @@ def _settings(stack: Stack) -> DeliverySettings:
         webhooks_table="webhooks",
         backlog_table="backlog",
         deliveries_queue_url=stack.queue_url,
+        slow_deliveries_queue_url=stack.slow_queue_url,
         partition="aws",
         region="us-east-1",
         account="123456789012",
@@ -266,7 +279,10 @@ def test_what_is_parked_for_a_failing_webhook_comes_back_as_a_probe_and_drains_w
     assert stack.sent() == []
 
     stack.set_webhook(health={**failing, "probe_at": past.isoformat()})
-    stack.run(message(one(4)))
+    assert stack.run(message(one(4))) == []
+    assert stack.received == []
+    (probe,) = stack.sent_slowly()
+    stack.run(encode(probe), queue="slow-deliveries")
     assert len(stack.received) == 1
     assert stack.webhook()["health"].get("state", "healthy") == "healthy"
 
@@ -310,4 +326,4 @@ def test_a_successful_test_has_a_disabled_webhook_probed(stack: Stack) -> None:
     stack.run(message(one(2, "webhook.test")))
     stack.release()
 
-    assert [batch.deliveries[0].id for batch in stack.sent()] == ["msg_1"]
+    assert [batch.deliveries[0].id for batch in stack.sent_slowly()] == ["msg_1"]

@@ -175,10 +175,10 @@ def test_a_webhook_that_cannot_be_released_holds_up_no_other() -> None:
     park(world, "b", webhook="w2")
     send = world.send_later
 
-    def refuse_w1(delayed: list[tuple[DeliveryBatch, float]]) -> None:
+    def refuse_w1(delayed: list[tuple[DeliveryBatch, float]], queue: list[tuple[DeliveryBatch, float]]) -> None:
         if delayed[0][0].webhook_id == "w1":
             raise Broken
-        send(delayed)
+        send(delayed, queue)
 
     world.send_later = refuse_w1  # type: ignore[method-assign,assignment]
 

@@ -14,7 +14,7 @@ from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.health_transitions import HealthTransitions
 from lambdas.delivery.name_resolver import Unreachable
 from lambdas.delivery.observability import DeliveryLog
-from lambdas.delivery.ports import DeliveryRules, Key
+from lambdas.delivery.ports import DeliveryRules, Key, Queues
 from lambdas.delivery.release import Releaser
 from lambdas.domain.webhooks.attempt import NoResponse, Response
 from lambdas.domain.webhooks.backlog import Parked, Partition
@@ -57,6 +57,18 @@ def batch(webhook: str = "w1", *ids: str, attempt: int = 1, created_at: datetime
 
 
 @dataclass
+class FakeQueue:
+    """A queue whose messages stay in a list."""
+
+    world: "World"
+    messages: list[tuple[DeliveryBatch, float]]
+
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        """Keep them."""
+        self.world.send_later(delayed, self.messages)
+
+
+@dataclass
 class World:
     """Everything around delivery. `behaviours` says how a webhook answers; `broken` names the ports that fail now."""
 
@@ -67,10 +79,12 @@ class World:
     posted: list[tuple[str, str]] = field(default_factory=list)
     located: list[tuple[str, str]] = field(default_factory=list)
     unreachable: dict[str, str] = field(default_factory=dict)
+    deadlines: list[float] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
     most_running: dict[str, int] = field(default_factory=dict)
     later: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
+    slow: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
     parked: dict[tuple[str, str], Parked] = field(default_factory=dict)
     resting: dict[str, datetime] = field(default_factory=dict)
     aside: list[Parked] = field(default_factory=list)
@@ -106,17 +120,18 @@ class World:
         target = self.targets[key]
         self.targets[key] = replace(target, health=replace(target.health, **changes))  # type: ignore[arg-type]
 
-    def deliver(self, *batches: DeliveryBatch, seconds: float = 60) -> list[str]:
+    def deliver(self, *batches: DeliveryBatch, seconds: float = 60, prompt: bool = True) -> list[str]:
         """One invocation with so many seconds in which attempts may begin; the ids of messages that come back."""
         messages = {str(number): one for number, one in enumerate(batches)}
-        return asyncio.run(self._deliverer().deliver(messages, deadline=self.now + timedelta(seconds=seconds)))
+        deadline = self.now + timedelta(seconds=seconds)
+        return asyncio.run(self._deliverer().deliver(messages, deadline=deadline, prompt=prompt))
 
     def release(self) -> None:
         """One round of release."""
         transitions = self._transitions()
         digests = Digests(topics=self, states=self, logger=Logger(), count=self.count)
         Releaser(
-            queue=self,
+            queues=Queues(prompt=FakeQueue(self, self.later), slow=FakeQueue(self, self.slow)),
             states=self,
             partitions=self,
             digests=digests,
@@ -127,14 +142,15 @@ class World:
         ).release(deadline=self.now + timedelta(seconds=60))
 
     def queued(self) -> list[DeliveryBatch]:
-        """Take what is in the queue."""
-        batches = [one for one, _ in self.later]
+        """Take what is in both queues."""
+        batches = [one for one, _ in self.later + self.slow]
         self.later.clear()
+        self.slow.clear()
         return batches
 
     def _deliverer(self) -> Dispatcher:
         return Dispatcher(
-            queue=self,
+            queues=Queues(prompt=FakeQueue(self, self.later), slow=FakeQueue(self, self.slow)),
             states=self,
             tests=self,
             backlog=self,
@@ -179,6 +195,7 @@ class World:
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
     ) -> Response | NoResponse:
         webhook = endpoint.host
+        self.deadlines.append(deadline)
         self.running[webhook] = self.running.get(webhook, 0) + 1
         self.most_running[webhook] = max(self.most_running.get(webhook, 0), self.running[webhook])
         self.posted.append((webhook, headers["webhook-id"]))
@@ -187,9 +204,11 @@ class World:
         self.running[webhook] -= 1
         return self.behaviours.get(webhook, lambda: OK)()
 
-    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+    def send_later(
+        self, delayed: Iterable[tuple[DeliveryBatch, float]], queue: list[tuple[DeliveryBatch, float]]
+    ) -> None:
         self._strike("queue")
-        self.later += delayed
+        queue += delayed
 
     def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
         self._strike("states")

@@ -19,6 +19,7 @@ FAILURES = 3  # in a row before a webhook may count as failing: one or two are a
 RECENT = 10  # failed attempts that are kept for the tenant and the operator to see
 EXCERPT_OF_OLDER = 120  # characters: only the latest failed attempt keeps its whole excerpt
 PROBE_LEASE = timedelta(seconds=30)  # a probe ends within 15 s; one that was not heard of for twice that is lost
+SLOW_FOR = timedelta(minutes=10)  # after the last slow answer: a receiver that is slow now and then changes seldom
 MAX_DRAIN = 200  # messages, of up to 50 deliveries, that one round of release sends to one webhook
 
 
@@ -48,6 +49,7 @@ class Health:
     `since` is the last transition; `failures` count in a row, from `first_failure` on. `probe_at` is when a failing
     webhook may be tried, after `probes` tries. `drain` is how many parked messages the next round of release may
     send; 0: only those that are due. `unnotified` means that nobody was told of the last transition yet.
+    While `slow_until` lies ahead, attempts go through the slow queue, whatever the state.
     `by_operator`: an operator disabled it, so only an operator enables it. `webhook_version` is the URL's and secret's
     that the record is about; `record` counts its changes.
     """
@@ -63,9 +65,14 @@ class Health:
     drain: int = 0
     unnotified: bool = False
     by_operator: bool = False
+    slow_until: datetime | None = None
     webhook_version: int = 0
     record: int = 0
     attempts: tuple[FailedAttempt, ...] = ()
+
+    def is_slow(self, *, now: datetime) -> bool:
+        """Whether the receiver lately took so long that its attempts must not hold up others."""
+        return self.slow_until is not None and now < self.slow_until
 
     def may_probe(self, *, now: datetime) -> bool:
         """Whether a failing webhook is due for a try."""
@@ -93,6 +100,13 @@ def current(health: Health, webhook_version: int, *, now: datetime) -> Health:
     if health.state is HealthState.HEALTHY or health.by_operator:
         return fresh
     return replace(fresh, state=HealthState.FAILING, probe_at=now)
+
+
+def slow(health: Health, *, now: datetime) -> Health:
+    """*health* after an attempt that took long. Written anew only when half of the time is over."""
+    if health.slow_until and health.slow_until - now > SLOW_FOR / 2:
+        return health
+    return replace(health, slow_until=now + SLOW_FOR)
 
 
 def claim_probe(health: Health, *, now: datetime) -> Health:

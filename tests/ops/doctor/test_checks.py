@@ -60,7 +60,7 @@ def test_a_new_accounts_concurrency_is_a_warning_before_the_deployment(quota: in
     account = FakeAccount(stack=None, answers={"lambda": {"get_account_settings": limits}})
     ((actual, text),) = found(deployment.concurrency, account)
     assert actual is level
-    assert f"{quota} concurrent executions, the event sources may use 32" in text
+    assert f"{quota} concurrent executions, the event sources may use 42" in text
 
 
 def test_a_disabled_event_source_is_a_problem_with_the_command_that_enables_it() -> None:

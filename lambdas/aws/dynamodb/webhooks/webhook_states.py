@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, WebhookId]  # instance id, webhook id
 
-KEPT_FOR = timedelta(seconds=5)  # how stale a webhook may be: parking copes with a stale view, so seconds are fine
+KEPT_FOR = timedelta(seconds=2)  # how stale a webhook may be: until others know that it hangs, it holds them up
 _PAGE = 100  # keys that one BatchGetItem takes
 _MAX_ROUNDS = 5  # of BatchGetItem over keys it left unread
 _MAX_CHANGES = 5  # tries to change a health that others change too
