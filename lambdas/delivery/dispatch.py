@@ -128,7 +128,7 @@ class Dispatcher:
         now = self.clock()
         target = replace(one.target, health=current(one.target.health, one.target.version, now=now))
         self.transitions.notify_again(target, now=now)
-        one.reschedule.slow = target.health.is_slow(now=now)
+        one.reschedule.slow = target.health.is_in_doubt(now=now)
         if limits.prompt and goes_through_slow_queue(target, now=now):
             one.reschedule.slow = True
             one.reschedule.add(put_off(target, one.tests + one.pending, delay=0, jitter=self.jitter))
@@ -215,7 +215,7 @@ class Dispatcher:
     def _conclude_attempts(self, one: WebhookDeliveries, series: AttemptSeries) -> None:
         """Record what the attempts say of health, then reschedule what is left as that health wants it."""
         health = self._record_health(one.target, series)
-        one.reschedule.slow |= health.is_slow(now=self.clock()) or health.state is HealthState.FAILING  # its own probe
+        one.reschedule.slow |= health.is_in_doubt(now=self.clock())
         one.reschedule.add(
             after_attempts(
                 replace(series.target, health=health),

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from lambdas.domain.webhooks.address_rules import AddressRules
 
 _PORTS = {"https": 443, "http": 80}
-_PRINTABLE = "!#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\""  # what a URL's path and query may hold as it stands
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,11 @@ class Endpoint:
     def pinned(self) -> str:
         """The addresses in libcurl's notation. `+`: libcurl forgets them after a minute."""
         addresses = ",".join(f"[{address}]" if ":" in address else address for address in self.addresses)
-        return f"+{self.host.removesuffix('.')}:{self.port}:{addresses}"
+        return f"+{self.host}:{self.port}:{addresses}"
 
 
 def read_url(url: str, rules: AddressRules) -> Endpoint:
     """Read *url* by the parser and rules that a bind uses. Raises BadUrl."""
     rules.check_url(url)
     parts = urlsplit(url)
-    path, query = (quote(part, safe=_PRINTABLE) for part in (parts.path, parts.query))
-    return Endpoint(
-        url=urlunsplit(parts._replace(path=path or "/", query=query, fragment="")),
-        host=parts.hostname or "",
-        port=parts.port or _PORTS[parts.scheme],
-    )
+    return Endpoint(url=url, host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme])

@@ -43,10 +43,12 @@ class NameResolver:
         lookups: int = LOOKUPS,
         per_instance: int = LOOKUPS_PER_INSTANCE,
         deadline: float = LOOKUP_DEADLINE,
+        kept: float = KEPT,
     ) -> None:
         self._rules = rules
         self._look_up = look_up
         self._deadline = deadline
+        self._kept_for = kept
         self._threads = ThreadPoolExecutor(lookups, thread_name_prefix="resolve")
         self._all = asyncio.Semaphore(lookups)
         self._of_instance: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_instance))
@@ -103,7 +105,7 @@ class NameResolver:
     def _keep(self, host: str, addresses: tuple[str, ...]) -> None:
         if len(self._kept) >= _MAX_KEPT:
             self._kept.clear()
-        self._kept[host] = (asyncio.get_running_loop().time() + KEPT, addresses)
+        self._kept[host] = (asyncio.get_running_loop().time() + self._kept_for, addresses)
 
     def _checked(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
         if not addresses or not all(map(self._rules.admits, addresses)):

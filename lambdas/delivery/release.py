@@ -190,7 +190,7 @@ class Releaser:
         return live
 
     def _queue_of(self, health: Health, now: datetime) -> Queue:
-        return self.queues.slow if health.is_slow(now=now) else self.queues.prompt
+        return self.queues.slow if health.is_in_doubt(now=now) else self.queues.prompt
 
     def _send(self, items: Sequence[Parked], queue: Queue) -> None:
         if not items:

@@ -20,7 +20,7 @@ _REASONS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: _NOT_HTTP,  # libcurl's code for an answer without a status line (HTTP/0.9)
     8: _NOT_HTTP,  # CURLE_WEIRD_SERVER_REPLY, for which pycurl has another protocol's name
     pycurl.E_URL_MALFORMAT: "the URL cannot be read",
-    pycurl.E_COULDNT_RESOLVE_HOST: "host not found",
+    pycurl.E_ABORTED_BY_CALLBACK: "the URL cannot be read",  # libcurl reads another host in it than we did
     pycurl.E_SSL_CONNECT_ERROR: "TLS failed",
     pycurl.E_GOT_NOTHING: _NO_ANSWER,
     pycurl.E_SEND_ERROR: _NO_ANSWER,

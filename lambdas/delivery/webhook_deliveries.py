@@ -75,12 +75,8 @@ def is_parked(target: Target, *, now: datetime) -> bool:
 
 
 def goes_through_slow_queue(target: Target, *, now: datetime) -> bool:
-    """Whether a webhook must be attempted where it holds up no others: it is slow, or failing and due for a probe."""
-    if target.format is NotificationFormat.EMAIL:
-        return False
-    return target.health.may_probe(now=now) or (
-        target.health.state is HealthState.HEALTHY and target.health.is_slow(now=now)
-    )
+    """Whether a webhook must be attempted where it holds up no others."""
+    return not is_parked(target, now=now) and target.health.is_in_doubt(now=now)
 
 
 def is_suspect(health: Health, *, now: datetime) -> bool:

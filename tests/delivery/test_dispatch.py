@@ -93,7 +93,7 @@ def test_a_receiver_that_asks_for_a_pause_gets_it_for_all_its_deliveries() -> No
     world.deliver(many("w1", 20))
 
     assert len(world.posted) == FIRST
-    assert {delay for _, delay in world.later} == {60}
+    assert {delay for _, delay in world.later + world.slow} == {60}
     assert ids(world.queued()) == {f"msg_w1_{each:03}" for each in range(20)}
 
 
@@ -262,9 +262,11 @@ def test_a_webhook_that_just_failed_often_is_left_alone_for_a_moment() -> None:
     world.webhook(health=Health(failures=3, first_failure=START, last_failure=START - timedelta(seconds=1)))
 
     assert world.deliver(many("w1", 10)) == []
+    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 0)}
+    assert world.deliver(*world.queued(), prompt=False) == []
 
-    assert world.posted == []
-    assert {(one.attempt, delay) for one, delay in world.later} == {(1, 5)}
+    assert (world.posted, world.later) == ([], [])
+    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 5)}
 
 
 def test_a_transition_is_told_once_with_what_the_tenant_must_know() -> None:

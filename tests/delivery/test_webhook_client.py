@@ -1,14 +1,20 @@
 """Posting to receivers that misbehave, over real sockets. Deadlines are arguments, so that nobody waits for long."""
 
 import asyncio
+import ssl
+import warnings
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import certifi
 import pytest
 import trustme
 
+from lambdas.delivery import certificates
+from lambdas.delivery.endpoint import Endpoint
 from lambdas.domain.webhooks.address_rules import AddressRules
 from lambdas.domain.webhooks.attempt import BODY_READ, NoResponse, Response
-from tests.delivery.receivers import LOCAL, NAME, OK, Names, Poster, Receiver, poster, receiver, server_tls
+from tests.delivery.receivers import LOCAL, NAME, OK, Names, Poster, Receiver, authority, poster, receiver, server_tls
 
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
 
@@ -214,15 +220,118 @@ def test_a_name_with_any_address_that_is_not_allowed_is_not_connected_to(answer:
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("host", [LOCAL, "[::1]", "2130706433", "127.1"])
-def test_a_url_that_names_an_address_is_checked_as_well(host: str) -> None:
-    """No name is resolved there, so the socket is checked as it is made."""
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        (LOCAL, "the URL's address is not public"),
+        ("[::1]", "the URL's address is not public"),
+        ("[::ffff:127.0.0.1]", "the URL's address is not public"),
+        ("2130706433", "address not allowed"),
+        ("127.1", "address not allowed"),
+    ],
+)
+def test_a_url_that_names_an_address_is_not_connected_to(host: str, reason: str) -> None:
+    """In whatever spelling. What counts is that no TCP connection is made, not that no TLS handshake ends."""
 
     async def go() -> None:
         async with receiver(tls=server_tls()) as to, poster(rules=AddressRules()) as by:
-            answer = await post(by, to, host)
-            assert isinstance(answer, NoResponse)
+            assert await post(by, to, host) == NoResponse(reason=reason)
             assert to.connections == 0
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("host", [LOCAL, NAME])
+def test_the_socket_checks_the_address_even_if_nothing_before_it_did(host: str) -> None:
+    """The last line: an endpoint with forbidden addresses, as if look-up and URL rules had let them pass."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, poster(rules=AddressRules()) as by:
+            endpoint = Endpoint(url=to.url(host), host=host, port=to.port, addresses=(LOCAL,))
+            answer = await by.client.post(endpoint, HEADERS, b"{}", deadline=5)
+            assert answer == NoResponse(reason="address not allowed")
+            assert to.connections == 0
+
+    asyncio.run(go())
+
+
+def test_a_url_that_libcurl_reads_otherwise_than_we_do_is_not_connected_to() -> None:
+    """Its host has no pinned address, and libcurl may not look any up."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, poster() as by:
+            endpoint = Endpoint(url=to.url("localhost"), host="elsewhere.example", port=to.port, addresses=(LOCAL,))
+            assert isinstance(await by.client.post(endpoint, HEADERS, b"{}", deadline=5), NoResponse)
+            number = Endpoint(url=to.url("127.1"), host="127.1", port=to.port, addresses=(LOCAL,))
+            assert isinstance(await by.client.post(number, HEADERS, b"{}", deadline=5), NoResponse)
+            unknown = Endpoint(url=to.url("hooks.invalid"), host="elsewhere.example", port=to.port, addresses=(LOCAL,))
+            answer = await by.client.post(unknown, HEADERS, b"{}", deadline=5)
+            assert answer == NoResponse(reason="the URL cannot be read")
+            assert to.connections == 0
+
+    asyncio.run(go())
+
+
+def test_a_host_with_a_dot_at_its_end_is_the_same_host() -> None:
+    """As DNS has it; its certificate names it without."""
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, poster() as by:
+            assert await post(by, to, NAME + ".") == Response(status=200, body=b"ok")
+
+    asyncio.run(go())
+
+
+def test_the_second_address_is_tried_when_nobody_listens_at_the_first() -> None:
+    """A host with several addresses is reached at any of them."""
+
+    async def go() -> None:
+        rules = AddressRules.parse("127.0.0.0/8", allow_http=True)
+        names = Names(("127.0.0.3", LOCAL))
+        async with receiver(tls=server_tls()) as to, poster(rules=rules, names=names) as by:
+            assert await post(by, to) == Response(status=200, body=b"ok")
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[v1.fe80]/",
+        "https://[fe80::1%25eth0]/",
+        "https://hooks.example:99999/",
+        "https://a b.example/",
+        "ftp://hooks.example/",
+        "file:///etc/passwd",
+        "https:///path",
+        "https://",
+        "",
+        f"https://{'a' * 300}.example/",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_a_failure_with_a_reason(url: str) -> None:
+    """It may have been stored before the bind's rules were as they are: nothing raises."""
+
+    async def go() -> None:
+        async with poster(names=Names(("127.0.0.1",))) as by:
+            answer = await by.post(url, HEADERS, b"{}")
+            assert isinstance(answer, NoResponse)
+            assert answer.reason
+
+    asyncio.run(go())
+
+
+def test_plain_http_is_posted_only_where_the_operator_allows_it() -> None:
+    """For local use."""
+
+    async def go() -> None:
+        async with receiver() as to:
+            async with poster() as by:
+                assert await post(by, to, scheme="http") == Response(status=200, body=b"ok")
+            async with poster(rules=AddressRules.parse("127.0.0.1/32", allow_http=False)) as by:
+                answer = await post(by, to, scheme="http")
+                assert answer == NoResponse(reason="the URL must begin with https://")
+            assert to.connections == 1
 
     asyncio.run(go())
 
@@ -290,5 +399,143 @@ def test_nobody_listening_is_a_refusal() -> None:
             pass
         async with poster() as by:
             assert await post(by, to) == NoResponse(reason="connection refused")
+
+    asyncio.run(go())
+
+
+def test_tls_below_1_2_is_not_spoken() -> None:
+    """A server that knows nothing later, and that an older client would reach, gets no request."""
+
+    def old() -> ssl.SSLContext:
+        context = server_tls()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return context
+
+    async def go() -> None:
+        async with receiver(tls=old()) as to, poster() as by:
+            assert await post(by, to) == NoResponse(reason="TLS failed")
+            assert (to.connections, to.requests) == (1, [])
+
+    asyncio.run(go())
+
+
+def test_the_operators_authorities_are_trusted_beside_the_public_ones(tmp_path: Path) -> None:
+    """As the function makes its file of them; without it, the same receiver is not."""
+    private = tmp_path / "private.pem"
+    private.write_bytes(authority().cert_pem.bytes())
+    combined = Path(certificates.ca_file(str(private))).read_text()
+    assert private.read_text() in combined
+    assert Path(certifi.where()).read_text() in combined
+    assert certificates.ca_file() == certifi.where()
+
+    async def go(ca: str) -> Response | NoResponse:
+        async with receiver(tls=server_tls()) as to, poster(ca=ca) as by:
+            return await post(by, to)
+
+    assert asyncio.run(go(certificates.ca_file(str(private)))) == Response(status=200, body=b"ok")
+    refused = asyncio.run(go(certificates.ca_file()))
+    assert isinstance(refused, NoResponse)
+    assert refused.reason.startswith("certificate not accepted")
+
+
+def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither its authorities nor a .netrc."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    monkeypatch.setenv("CURL_CA_BUNDLE", "/dev/null")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text(f"machine {NAME} login joe password secret\n")
+
+    async def go() -> None:
+        async with receiver(tls=server_tls()) as to, poster() as by:
+            assert await post(by, to) == Response(status=200, body=b"ok")
+            assert b"authorization" not in to.requests[0].lower()
+
+    asyncio.run(go())
+
+
+def test_a_cookie_is_not_sent_back() -> None:
+    """Each delivery stands alone."""
+    answer = b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n"
+
+    async def go() -> None:
+        async with receiver(answer, tls=server_tls()) as to, poster() as by:
+            for _ in range(2):
+                await post(by, to)
+            assert b"cookie" not in to.requests[1].lower()
+
+    asyncio.run(go())
+
+
+def test_retry_after_and_an_informational_answer_before_it_are_read() -> None:
+    """What counts is the final answer's."""
+    early = b"HTTP/1.1 103 Early Hints\r\nretry-after: 1\r\n\r\n"
+    final = b"HTTP/1.1 429 Slow Down\r\nRetry-After:  7 \r\ncontent-length: 0\r\n\r\n"
+
+    async def go() -> None:
+        async with receiver(early + final, tls=server_tls()) as to, poster() as by:
+            assert await post(by, to) == Response(status=429, retry_after="7")
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("header", ["a\r\nx: y", "a\nb", "a\0b"])
+def test_a_header_with_a_line_break_is_an_error_of_ours(header: str) -> None:
+    """It would be another header, or another request."""
+
+    async def go() -> None:
+        async with receiver() as to, poster() as by:
+            endpoint = await by.client.locate("i1", to.url(scheme="http"))
+            with pytest.raises(ValueError, match="line break"):
+                await by.client.post(endpoint, {"x": header}, b"{}")
+            assert to.connections == 0
+
+    asyncio.run(go())
+
+
+def test_a_header_without_a_value_is_sent() -> None:
+    """libcurl takes an ordinary empty header for one to leave out."""
+
+    async def go() -> None:
+        async with receiver() as to, poster() as by:
+            await by.post(to.url(scheme="http"), {"ce-subject": ""}, b"{}")
+            assert b"ce-subject:" in to.requests[0]
+
+    asyncio.run(go())
+
+
+def test_attempts_that_were_cut_off_leave_the_client_as_good_as_new() -> None:
+    """Bodies that drip, cancelled attempts and time-outs, with good attempts between and after them."""
+    dripping = drip(head=b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", tail=b"x")
+
+    async def go() -> None:
+        async with (
+            receiver(dripping, tls=server_tls()) as drips,
+            receiver(hang, tls=server_tls()) as hangs,
+            receiver(tls=server_tls()) as good,
+            poster(body_deadline=0.02, deadline=2.0) as by,
+        ):
+            for _ in range(5):
+                slow = asyncio.create_task(post(by, hangs))
+                answers = await asyncio.gather(*(post(by, to) for to in (drips, good, drips, good)))
+                slow.cancel()
+                assert [answer.status for answer in answers if isinstance(answer, Response)] == [200] * 4
+                with pytest.raises(asyncio.CancelledError):
+                    await slow
+            assert await post(by, good) == Response(status=200, body=b"ok")
+
+    asyncio.run(go())
+
+
+def test_a_path_and_query_are_sent_as_they_are_written() -> None:
+    """Nothing is encoded twice."""
+
+    async def go() -> None:
+        async with receiver() as to, poster() as by:
+            await by.post(to.url(scheme="http", path="/caf%C3%A9/%20a;b?q=%C3%BC&b=%41"), HEADERS, b"{}")
+            assert to.requests[0].startswith(b"POST /caf%C3%A9/%20a;b?q=%C3%BC&b=%41 HTTP/1.1\r\n")
 
     asyncio.run(go())

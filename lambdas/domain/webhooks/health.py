@@ -74,6 +74,10 @@ class Health:
         """Whether the receiver lately took so long that its attempts must not hold up others."""
         return self.slow_until is not None and now < self.slow_until
 
+    def is_in_doubt(self, *, now: datetime) -> bool:
+        """Whether attempts must be made where they hold up no others: the receiver is slow, or failed repeatedly."""
+        return self.is_slow(now=now) or self.failures >= FAILURES or self.state is HealthState.FAILING
+
     def may_probe(self, *, now: datetime) -> bool:
         """Whether a failing webhook is due for a try."""
         return self.state is HealthState.FAILING and (self.probe_at is None or self.probe_at <= now)
