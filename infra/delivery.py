@@ -48,6 +48,7 @@ class Deliveries(Construct):
             "SlowDeliveries",
             shared=shared,
             timeout=TIMEOUT,
+            name="slow_deliveries",
             because="Deliveries to slow webhooks could not be processed.",
         )
         self.slow_queue, self.slow_dead = slow.queue, slow.dead
