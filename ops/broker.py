@@ -67,14 +67,14 @@ def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = Fa
             )
         made = {"username": secret["username"], "password": secrets.token_urlsafe(PASSWORD_BYTES)}
         _write(where, made if at_once else made | {"previous_password": secret["password"]})
-        _check(where, secret["username"], {made["password"]: True, secret["password"]: not at_once})
+        unasked = _check(where, secret["username"], {made["password"]: True, secret["password"]: not at_once})
     text = (
         f"The new password is the only valid one. The platform cannot reach the broker until it is updated. {_STEPS}"
         if at_once
         else f"The broker accepts the new password and the old one. {_STEPS}\n"
         "Then end the old one:\n  python -m ops broker retire"
     )
-    say(text, {"rotating": not at_once, "checked": True}, as_json=as_json)
+    say(text + unasked, {"rotating": not at_once, "checked": not unasked}, as_json=as_json)
 
 
 @app.command(epilog=examples("broker retire"))
@@ -83,36 +83,49 @@ def retire(stack: StackName = STACK, as_json: Json = False) -> None:
     with told():
         where = find(stack)
         secret = _read(where)
-        previous = secret.get("previous_password")
+        previous, unasked = secret.get("previous_password"), ""
         if previous is not None:
             _write(where, {"username": secret["username"], "password": secret["password"]})
-            _check(where, secret["username"], {secret["password"]: True, previous: False})
+            unasked = _check(where, secret["username"], {secret["password"]: True, previous: False})
     text = "The broker accepts the new password only." if previous else "There is no previous password: nothing to do."
-    say(text, {"rotating": False, "retired": previous is not None}, as_json=as_json)
+    say(text + unasked, {"rotating": False, "retired": previous is not None}, as_json=as_json)
 
 
-def _check(where: Stack, username: str, expected: dict[str, bool]) -> None:
+class _Unreachable(Exception):
+    """The broker cannot be asked from this machine; the message says why."""
+
+
+def _check(where: Stack, username: str, expected: dict[str, bool]) -> str:
     """Ask the broker until it accepts and rejects the passwords as *expected*; ends the command if it does not.
 
-    A process of the broker forgets an ended password after KEPT_FOR.
+    Returns a sentence if the broker cannot be asked from here, else nothing. A process of the broker forgets an ended
+    password after KEPT_FOR.
     """
     deadline = time.monotonic() + PATIENCE
-    while True:
-        wrong = [password for password, wanted in expected.items() if _accepts(where, username, password) is not wanted]
-        if not wrong:
-            return
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(_POLL)
-    states = "rejects a password that must be valid" if expected[wrong[0]] else "still accepts the ended password"
-    fail(
-        f"the secret is written, but the broker at {where.broker_url} {states} after {PATIENCE:.0f} s. "
-        "`python -m ops errors broker` shows its errors"
-    )
+    try:
+        while wrong := [one for one, wanted in expected.items() if _accepts(where, username, one) is not wanted]:
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL)
+    except _Unreachable as unreachable:
+        return (
+            f"\nThe secret is written, but {where.broker_url} could not be asked from here to confirm it: "
+            f"{unreachable}. Every process of the broker has read it in {KEPT_FOR.total_seconds():.0f} s."
+        )
+    if wrong:
+        states = "rejects a password that must be valid" if expected[wrong[0]] else "still accepts the ended password"
+        fail(
+            f"the secret is written, but the broker at {where.broker_url} {states} after {PATIENCE:.0f} s. "
+            "`python -m ops errors broker` shows its errors"
+        )
+    return ""
 
 
 def _accepts(where: Stack, username: str, password: str) -> bool:
-    """Whether the broker answers its catalog to these credentials. Ends the command if it cannot be reached."""
+    """Whether the broker answers its catalog to these credentials. Raises _Unreachable.
+
+    403 is API Gateway's: only the platform's networks may call (`broker_allowed_cidrs`).
+    """
     try:
         answer = httpx.get(
             f"{where.broker_url}/v2/catalog",
@@ -121,7 +134,9 @@ def _accepts(where: Stack, username: str, password: str) -> bool:
             timeout=_TIMEOUT,
         )
     except httpx.HTTPError as error:
-        fail(f"the secret is written, but the broker at {where.broker_url} cannot be reached to check it: {error}")
+        raise _Unreachable(str(error)) from error
+    if answer.status_code == httpx.codes.FORBIDDEN:
+        raise _Unreachable("403, this machine's network may not call it")
     return answer.status_code == httpx.codes.OK
 
 
