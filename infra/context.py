@@ -186,6 +186,15 @@ class Context:
         "the portal's address where a proxy of yours stands before it; empty: the domain name's or the API's",
         matching(r"(https://[^\s/]+|http://127\.0\.0\.1:\d+)?", "https:// and a host, without a path, or empty"),
     )
+    portal_self_resume: bool = _key(
+        False,
+        "whether a tenant may resume its own instance in the portal, on probation, after an automatic pause by its own "
+        "rates",
+    )
+    portal_self_resume_hours: int = _key(24, "how long after the pause that is possible at first, h", between(1, 720))
+    portal_self_resume_days: int = _key(
+        90, "how many days an organization has to wait before it resumes the same domain again", between(1, 365)
+    )
     portal_requests_per_second: int = _key(20, "throttle of the portal's API", between(1, 1000))
     portal_burst: int = _key(60, "burst that the portal's API takes", between(1, 5000))
 

@@ -146,7 +146,7 @@ def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret:
     function.use_table(storage.broker, "GetItem", "Scan")
     function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
     function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem")
-    function.use_table(storage.reputation, "GetItem", "Query")
+    function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.send_to(deliveries)
     function.allow("secretsmanager:GetSecretValue", on=[secret.secret_arn])
@@ -210,6 +210,9 @@ def _settings(
         account=Aws.ACCOUNT_ID,
         operator_name=context.catalog_provider,
         support_url=context.catalog_support_url,
+        self_resume=context.portal_self_resume,
+        self_resume_hours=context.portal_self_resume_hours,
+        self_resume_days=context.portal_self_resume_days,
         dmarc_policy=context.dmarc_policy,
         dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
         ses_calls_per_second=context.ses_calls_per_second,

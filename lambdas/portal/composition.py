@@ -13,6 +13,7 @@ from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.aws.dynamodb.webhooks.baseline import Baselines
 from lambdas.aws.dynamodb.webhooks.webhook_rotation import WebhookRotation
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.iam.users import IamUsers
@@ -33,6 +34,7 @@ from lambdas.portal.finding import Finder
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.operators import OperatorPages, Quota
 from lambdas.portal.pages.replays import ReplayPages
+from lambdas.portal.pages.sending import SelfResume, SendingPages
 from lambdas.portal.pages.setup import IdentityStatus, LookedUp, SetupPages
 from lambdas.portal.pages.signing import SigningPages
 from lambdas.portal.pages.status import StatusPages, known
@@ -130,6 +132,19 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
             steps=ReplayQueue(client("sqs"), settings.replays_queue_url),
             instance=instance,
             shards=SHARDS,
+        ),
+        sending=SendingPages(
+            renderer=renderer,
+            statuses=statuses,
+            ledger=ledger,
+            baselines=Baselines(dynamodb, settings.webhooks_table),
+            resumes=table,
+            actions=table,
+            rules=rules,
+            self_resume=SelfResume(
+                enabled=settings.self_resume, hours=settings.self_resume_hours, days=settings.self_resume_days
+            ),
+            instance=instance,
         ),
         setup=SetupPages(
             renderer=renderer,

@@ -8,6 +8,7 @@ from lambdas.portal.http import Response
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.operators import OperatorPages
 from lambdas.portal.pages.replays import ReplayPages
+from lambdas.portal.pages.sending import SendingPages
 from lambdas.portal.pages.setup import SetupPages
 from lambdas.portal.pages.signing import SigningPages
 from lambdas.portal.pages.status import StatusPages
@@ -28,6 +29,7 @@ class Pages:
     mail: MailPages
     webhooks: WebhookPages
     replays: ReplayPages
+    sending: SendingPages
     setup: SetupPages
     operators: OperatorPages
     assets: Assets
@@ -59,6 +61,10 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("replay", "POST", _WEBHOOK + "/replay", Needs.MANAGE, pages.replays.begin),
         Route("replay progress", "GET", _WEBHOOK + "/replay", Needs.READ, pages.replays.show),
         Route("disable webhook", "POST", _WEBHOOK + "/disable", Needs.OPERATE, pages.webhooks.disable),
+        Route("sending", "GET", _INSTANCE + "/sending", Needs.READ, pages.sending.show),
+        Route("resume by the tenant", "POST", _INSTANCE + "/sending", Needs.MANAGE, pages.sending.resume_self),
+        Route("pause", "POST", _INSTANCE + "/operator/pause", Needs.OPERATE, pages.sending.pause),
+        Route("resume", "POST", _INSTANCE + "/operator/resume", Needs.OPERATE, pages.sending.resume),
         Route("setup", "GET", _INSTANCE + "/setup", Needs.READ, pages.setup.show),
         Route("resend confirmation", "POST", _INSTANCE + "/setup/confirmation", Needs.MANAGE, pages.setup.resend),
     )

@@ -103,12 +103,12 @@ class Sessions:
             return False
         return bool(found == session.id)
 
-    def seal(self, value: object, *, salt: str, now: datetime) -> str:
+    def sign(self, value: object, *, salt: str, now: datetime) -> str:
         """*value*, signed, for a cookie or a form: readable by the browser, not changeable."""
         return self._serializer(salt, now).dumps([int(now.timestamp()), value])
 
-    def decrypt(self, text: str, *, salt: str, age: timedelta, now: datetime) -> Any:
-        """What `seal` was given, if that was no longer than *age* ago; else None."""
+    def verified(self, text: str, *, salt: str, age: timedelta, now: datetime) -> Any:
+        """What `sign` was given, if that was no longer than *age* ago; else None."""
         try:
             signed_at, value = self._serializer(salt, now).loads(text)
         except (BadData, TypeError, ValueError):

@@ -31,6 +31,11 @@ class PortalSettings(Settings):
     operator_name: str  # how the pages call whoever runs the service
     support_url: str
 
+    # whether and when tenants may resume by themselves
+    self_resume: bool
+    self_resume_hours: int
+    self_resume_days: int
+
     # what a tenant's DNS must hold
     dmarc_policy: str
     dmarc_aggregate_recipients: str  # comma-separated

@@ -6,6 +6,8 @@
     session#<id>        | session     | record (JSON of `Session`), instances, expires_at
     calls#<who>#<from>  | calls       | count, expires_at: requests of one caller in one window
     actions#<instance>  | <when>#<id> | record (JSON of `Action`), expires_at: kept 400 days
+    resumed#<org>#      | resumed     | transition (its id), expires_at: a tenant resumed this domain by itself, and may
+    <domain>            |             | not again before then
     replay#<instance>#  | replay      | record (JSON of `Replay`), replay (its id), version, expires_at: a webhook's
     <webhook>           |             | last one; a second begins when it has ended
 
@@ -152,6 +154,30 @@ class PortalTable:
             Limit=limit,
         )
         return [msgspec.json.decode(from_item(item)["record"], type=Action) for item in answer["Items"]]
+
+    # resumes by tenants
+
+    def take_resume(
+        self, organization: str, domain: str, *, transition_id: str, again_after: datetime, now: datetime
+    ) -> datetime | None:
+        """Note that a tenant resumes by *transition_id*; None when it may, else from when on it may again.
+
+        The same transition may come twice: a request that crashed is completed by its repetition.
+        """
+        key = {"pk": f"resumed#{organization}#{domain}", "sk": "resumed"}
+        values = {":id": transition_id, ":now": _epoch(now)}
+        try:
+            self._client.put_item(
+                TableName=self._table_name,
+                Item=to_item({**key, "transition": transition_id, "expires_at": _epoch(again_after)}),
+                ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now OR #transition = :id",
+                ExpressionAttributeNames={"#transition": "transition"},
+                ExpressionAttributeValues=to_item(values),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            item = self._get(key)
+            return datetime.fromtimestamp(item["expires_at"], tz=now.tzinfo) if item else now
+        return None
 
     # replays
 
