@@ -1,5 +1,6 @@
 """A batch: what fails, fails alone."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -89,6 +90,17 @@ def test_an_event_of_nobody_is_told_and_done() -> None:
     failed = pipeline.process(text(bounce(instance=None)), text(bounce(tags={"ses:configuration-set": ["marketing"]})))
     assert failed == []
     assert len(pipeline.heard.nobodys) == 2
+
+
+def test_an_event_of_nobody_does_not_hold_back_those_behind_it_in_its_message() -> None:
+    """A message of several records: each stands for itself."""
+    pipeline = Pipeline()
+    nobodys, ours = text(bounce(instance=None)), text(bounce())
+    assert (
+        pipeline.process(json.dumps({"Records": [{"Sns": json.loads(in_sns(one))} for one in (nobodys, ours)]})) == []
+    )
+    assert len(pipeline.heard.nobodys) == 1
+    assert list(pipeline.heard.outcomes) == [INSTANCE]
 
 
 def test_an_event_of_an_instance_that_is_gone_is_told_and_done() -> None:

@@ -54,7 +54,7 @@ def main(
     recording = record(ROOT, ROOT / ".mutants", tests or [])
     preload(recording.modules)
     print(f"{len(chosen)} mutants; the tests were recorded in {time.monotonic() - started:.0f} s", flush=True)
-    work = [Work(one, tuple(recording.tests_of(one.path, one.line))) for one in chosen]
+    work = [Work(one, tuple(recording.tests_of(one.path, one.line, called=one.called))) for one in chosen]
     fates: dict[Mutant, Fate] = {}
 
     def report(mutant: Mutant, fate: Fate) -> None:

@@ -37,7 +37,7 @@ class Mutant:
     """One change to one file.
 
     `number` is its place among the file's changes, `before` and `after` are source text, `where` is the function and
-    the first line of the statement that it stands in.
+    the first line of the statement that it stands in. `called` says whether it runs in calls, or when it is imported.
     """
 
     path: str
@@ -46,6 +46,7 @@ class Mutant:
     before: str
     after: str
     where: str
+    called: bool
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -63,6 +64,7 @@ class _Site:
     node: ast.AST
     after: ast.AST | None
     where: str
+    called: bool
 
     def apply(self) -> None:
         if self.index is None:
@@ -78,7 +80,9 @@ def mutants(root: Path, path: str) -> list[Mutant]:
     """Every mutant of the file *path* under *root*, in the order of the text."""
     tree = ast.parse((root / path).read_text())
     return [
-        Mutant(path, getattr(site.node, "lineno", 0), number, _text(site.node), _text(site.after), site.where)
+        Mutant(
+            path, getattr(site.node, "lineno", 0), number, _text(site.node), _text(site.after), site.where, site.called
+        )
         for number, site in enumerate(_sites(tree))
     ]
 
@@ -94,7 +98,7 @@ def _text(node: ast.AST | None) -> str:
     return REMOVE if node is None else ast.unparse(node)
 
 
-def _sites(node: ast.AST, where: str = "", function: str = "") -> Iterator[_Site]:
+def _sites(node: ast.AST, where: str = "", function: str = "", *, called: bool = False) -> Iterator[_Site]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         function = f"{function}.{node.name}"
     if isinstance(node, ast.stmt):
@@ -105,8 +109,9 @@ def _sites(node: ast.AST, where: str = "", function: str = "") -> Iterator[_Site
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST) and not _is_passed_over(child):
                 for after in _variants(node, field, child):
-                    yield _Site(node, field, index, child, after, where)
-                yield from _sites(child, where, function)
+                    yield _Site(node, field, index, child, after, where, called)
+                inside = called or (field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+                yield from _sites(child, where, function, called=inside)
 
 
 def _is_no_behaviour(node: ast.AST, field: str) -> bool:

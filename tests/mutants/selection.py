@@ -34,14 +34,14 @@ class Recording:
     seconds: dict[str, float]
     modules: tuple[str, ...]
 
-    def tests_of(self, path: str, line: int) -> list[str]:
+    def tests_of(self, path: str, line: int, *, called: bool) -> list[str]:
         """The tests to run for a change of that line, the nearest and quickest first.
 
-        A line that runs at import belongs to no test: then all tests of the file may notice.
+        A line that runs at import, not in a call, belongs to no test: all tests of the file may notice.
         """
         by_line = self.lines.get(path, {})
         found = set(by_line.get(line, ()))
-        if not found or path.startswith(TEMPLATE):
+        if not found or not called or path.startswith(TEMPLATE):
             found |= {test for tests in by_line.values() for test in tests}
         if path.startswith(TEMPLATE):
             found |= {test for test in self.seconds if test.startswith(("tests/infra/", "tests/iam/"))}

@@ -42,6 +42,14 @@ def test_conditions_calls_arguments_and_constants_are_changed(tmp_path: Path) ->
     assert found["3"] == "4"
 
 
+def test_a_change_knows_whether_it_runs_in_calls_or_at_import(tmp_path: Path) -> None:
+    """What runs at import is noticed by any test of the file: which test imported it first says nothing."""
+    (tmp_path / "a.py").write_text(SOURCE)
+    called = {one.before: one.called for one in mutants(tmp_path, "a.py")}
+    assert called["not items"]
+    assert not called["3"]
+
+
 def test_docstrings_types_imports_logging_and_named_numbers_are_let_alone(tmp_path: Path) -> None:
     """A test of those would repeat them."""
     text = " ".join(changes(tmp_path))

@@ -29,6 +29,13 @@ def test_a_delivery_has_the_same_id_each_time_and_another_for_another_webhook() 
     assert "." not in first, "Standard Webhooks: the id is signed as id.timestamp.body"
 
 
+def test_a_message_is_filled_to_the_byte_before_the_next_begins() -> None:
+    """Fewer, fuller messages cost less; the second is counted from nothing again."""
+    half = MAX_BYTES // 2
+    assert [len(batch) for batch in batched([delivery("x" * half)] * 5)] == [2, 2, 1]
+    assert [len(batch) for batch in batched([delivery("")] * (MAX_DELIVERIES + 1))] == [MAX_DELIVERIES, 1]
+
+
 @given(st.lists(st.integers(0, MAX_BYTES), max_size=200))
 def test_batches_keep_every_delivery_in_order_within_a_messages_limits(sizes: list[int]) -> None:
     deliveries = [delivery("x" * size) for size in sizes]

@@ -217,3 +217,38 @@ def test_whatever_happens_the_record_makes_sense(results: Sequence[tuple[float, 
     assert (health.probe_at is not None) == (health.state is HealthState.FAILING)
     assert (health.failures == 0) == (health.first_failure is None)
     assert health.state is not HealthState.FAILING or health.failures >= 3
+
+
+def test_a_failed_attempt_is_noted_with_when_and_why() -> None:
+    """What operators and tenants see of a webhook that does not answer."""
+    health = health_after(at(1, NO), at(3, Failed(reason="no answer")))
+    assert (health.first_failure, health.last_failure) == (NOW + timedelta(seconds=0.9), NOW + timedelta(seconds=3))
+    assert (health.failures, health.last_reason) == (2, "no answer")
+
+
+def test_a_success_forgets_what_failed_before_it() -> None:
+    """Count, first failure and probes: the next failure begins a new row."""
+    recovered = health_after(at(1, OK), health=replace(FAILING, probes=4))
+    assert (recovered.state, recovered.failures, recovered.first_failure) == (HealthState.HEALTHY, 0, None)
+    assert (recovered.probes, recovered.probe_at, recovered.unnotified) == (0, None, True)
+    stumbled = health_after(at(1, NO), at(2, OK))
+    assert (stumbled.failures, stumbled.first_failure, stumbled.probes) == (0, None, 0)
+
+
+def test_a_webhook_that_begins_to_fail_is_no_longer_drained() -> None:
+    """Its first probe comes after five seconds, whatever happened before."""
+    draining = Health(drain=32, probes=3)
+    failing = health_after(at(1, NO), at(6, NO), at(32, NO), health=draining)
+    assert (failing.drain, failing.probes) == (0, 0)
+    assert health_after(at(1, GONE), health=replace(draining, probe_at=NOW)).probe_at is None
+
+
+def test_an_enabled_webhook_is_due_at_once_from_then_on() -> None:
+    """Its time as failing begins anew if it had been disabled, and goes on if it had not."""
+    disabled = disabled_by_operator(FAILING, now=NOW + timedelta(hours=1))
+    again = enabled(replace(disabled, probes=5), now=NOW + timedelta(hours=2))
+    assert (again.state, again.by_operator, again.probes) == (HealthState.FAILING, False, 0)
+    assert again.since == again.probe_at == NOW + timedelta(hours=2)
+    still = enabled(replace(FAILING, probe_at=NOW + timedelta(hours=9)), now=NOW + timedelta(hours=2))
+    assert (still.since, still.probe_at) == (NOW, NOW + timedelta(hours=2))
+    assert enabled(Health(), now=NOW) == Health()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lambdas.domain.events.feedback_event import (
     Bounce,
     BounceClass,
+    Complaint,
     EventType,
     FeedbackEvent,
     Mail,
@@ -255,3 +256,58 @@ def test_a_notice_in_sns_names_no_recipient() -> None:
 def test_opens_clicks_and_sends_are_not_fanned_out() -> None:
     """A binding cannot ask for them."""
     assert not {EventType.OPEN, EventType.CLICK, EventType.SEND, EventType.SUBSCRIPTION} & set(NOTIFIED)
+
+
+COMPLAINED = Complaint(feedback_id="f", feedback_type="abuse", subtype=None, counts=False)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "detail", "facts"),
+    [
+        (EventType.COMPLAINT, COMPLAINED, "abuse, does not count"),
+        (EventType.REJECT, Problem(reason="Bad content"), "Bad content"),
+        (EventType.DELIVERY_DELAY, Problem(reason="MailboxFull"), "MailboxFull"),
+        (EventType.RENDERING_FAILURE, Problem(reason="no name"), "no name"),
+        (EventType.DELIVERY, Receipt(smtp_response="250 OK", processing_ms=9, counted=1), "250 OK"),
+    ],
+)  # fmt: skip
+def test_an_email_tells_each_kind_with_its_reason(event_type: EventType, detail: Any, facts: str) -> None:
+    """In the first line, in brackets."""
+    body = rendered(event(type=event_type, detail=detail), NotificationFormat.EMAIL).body
+    assert f"({facts}) at 2026-11-21T04:00:00.123Z" in body.splitlines()[0]
+
+
+def test_a_binary_cloud_event_says_that_its_body_is_json() -> None:
+    """The data alone is the body."""
+    assert rendered(event(), NotificationFormat.CLOUDEVENTS_BINARY).headers["content-type"] == "application/json"
+
+
+LONG = [{"emailAddress": f"{number}@shop.example", "diagnosticCode": "5" * 900} for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("section", "recipients"),
+    [
+        ("bounce", "bouncedRecipients"),
+        ("complaint", "complainedRecipients"),
+        ("deliveryDelay", "delayedRecipients"),
+        ("delivery", "recipients"),
+    ],
+)
+def test_a_long_sns_message_keeps_as_many_recipients_as_fit(section: str, recipients: str) -> None:
+    """Of each kind; with its diagnostics cut."""
+    source = json.dumps({"eventType": "X", section: {recipients: LONG}, "mail": {"destination": ["a" * 9_000] * 3}})
+    told = rendered(event(source=source), NotificationFormat.SNS)
+    message = json.loads(json.loads(told.body)["Message"])
+    kept = message[section][recipients]
+    assert kept[0]["emailAddress"] == "0@shop.example"
+    assert 0 < len(kept) <= 60
+    assert {len(recipient["diagnosticCode"]) for recipient in kept} == {200}
+
+
+@pytest.mark.parametrize("name", ["eventType", "notificationType"])
+def test_an_sns_message_that_cannot_be_made_to_fit_still_says_its_kind(name: str) -> None:
+    """In either format of SES."""
+    source = json.dumps({name: "Bounce", "huge": "x" * 50_000})
+    told = rendered(event(source=source), NotificationFormat.SNS)
+    assert json.loads(json.loads(told.body)["Message"])["eventType"] == "Bounce"

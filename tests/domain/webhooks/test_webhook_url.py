@@ -45,3 +45,15 @@ def test_credentials_in_a_url_fit_what_kms_encrypts() -> None:
     assert len(msgspec.json.encode(WebhookSecret(secret="whsec_" + "w" * 88, userinfo=userinfo))) <= 4096
     with pytest.raises(BadUrl, match="user name and password are longer than 1000 characters"):
         checked_url(f"https://{longest}p@app.example.gov/", AddressRules())
+
+
+@pytest.mark.parametrize(
+    "suffix", ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa"]
+)
+def test_a_name_that_only_a_private_network_knows_is_refused(suffix: str) -> None:
+    """Unless the operator allows networks of its own; a public name may contain the word."""
+    for host in (suffix, f"app.{suffix}"):
+        with pytest.raises(BadUrl, match="not public"):
+            checked_url(f"https://{host}/", AddressRules())
+    assert checked_url(f"https://app.{suffix}/", AddressRules(), private_names=True)
+    assert checked_url(f"https://{suffix}.example.gov/", AddressRules())
