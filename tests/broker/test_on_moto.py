@@ -23,6 +23,7 @@ from moto import mock_aws
 from moto.sqs.models import sqs_backends
 
 from lambdas.aws import clients
+from lambdas.aws.dynamodb.broker.broker_table import ORGANIZATIONS
 from lambdas.broker import composition, handler
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from tests.aws.sesv2 import FakeSesV2
@@ -183,7 +184,11 @@ class Platform:
             "webhooks": [
                 item["item"]["S"] for item in dynamodb.scan(TableName="webhooks")["Items"] if "deleted_at" not in item
             ],
-            "items": [(item["pk"]["S"], item["sk"]["S"]) for item in items if "expires_at" not in item],
+            "items": [
+                (item["pk"]["S"], item["sk"]["S"])
+                for item in items
+                if "expires_at" not in item and (item["pk"]["S"] != ORGANIZATIONS or "members" in item)
+            ],
         }
         return {name: values for name, values in found.items() if values}
 
