@@ -48,6 +48,7 @@ faults: $(READY) ## the pipeline under injected faults, on the embedded AWS
 	$(BIN)/python -m tests.faults.pipeline $(ARGS)
 	$(BIN)/python -m tests.faults.reputation
 	$(BIN)/python -m tests.faults.operations
+	$(BIN)/python -m tests.faults.neighbours
 
 fuzz: $(READY) ## a million made-up inputs for whatever reads foreign input (SECONDS=600 bounds it)
 	$(BIN)/python -m tests.fuzz.fuzz $(ARGS)

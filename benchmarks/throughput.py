@@ -34,11 +34,11 @@ class Scene:
 
 
 SCENES = (
-    Scene(latency=0.0, hanging=False, ours=OURS, theirs=300, wanted=3),
-    Scene(latency=0.05, hanging=False, ours=OURS, theirs=100, wanted=30),
+    Scene(latency=0.0, hanging=False, ours=OURS, theirs=300, wanted=9),
+    Scene(latency=0.05, hanging=False, ours=OURS, theirs=100, wanted=60),
     Scene(latency=0.2, hanging=False, ours=OURS, theirs=30),
     Scene(latency=0.0, hanging=True, ours=OURS, theirs=20),
-    Scene(latency=0.05, hanging=True, ours=OURS_LEARNING, theirs=20, wanted=50),
+    Scene(latency=0.05, hanging=True, ours=OURS_LEARNING, theirs=20, wanted=100),
     Scene(latency=0.2, hanging=True, ours=OURS, theirs=20),
 )
 

@@ -52,7 +52,7 @@ class Limits:
 
     The invocations of the deliveries queue are *prompt*: whatever the receivers do, they end within seconds, so that
     the next messages find a free one. What takes longer goes to the slow queue, whose invocations have a concurrency
-    of their own. docs/decisions/0404-slow-webhooks.md has the figures.
+    of their own. docs/decisions/0405-slow-webhooks.md has the figures.
     """
 
     beginning: timedelta

@@ -92,7 +92,7 @@ def run(names: list[str], count: int) -> list[Outcome]:
         try:
             facts = stack.up(silently, context=PERIODS, environment={})
             clients = Clients(facts["aws_endpoint_url"], facts["region"])
-            for queue in ("events", "deliveries"):
+            for queue in ("events", "deliveries", "slow_deliveries"):
                 clients.client("sqs").set_queue_attributes(
                     QueueUrl=facts["queues"][queue], Attributes={"VisibilityTimeout": str(VISIBILITY)}
                 )

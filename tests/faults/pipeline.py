@@ -173,10 +173,12 @@ class Stage:
         configure({_MARK: self._throttle.url})
 
     def _shorten_visibility(self, undo: ExitStack) -> None:
-        sqs, url = self._clients.client("sqs"), self.facts["queues"]["deliveries"]
-        before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
-        undo.callback(sqs.set_queue_attributes, QueueUrl=url, Attributes=before)
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(self._visibility)})
+        sqs = self._clients.client("sqs")
+        for name in ("deliveries", "slow_deliveries"):
+            url = self.facts["queues"][name]
+            before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+            undo.callback(sqs.set_queue_attributes, QueueUrl=url, Attributes=before)
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(self._visibility)})
 
     def run(self, events: int, pace: float, *, disturbed: bool) -> Run:
         """Publish *events*, disturbed or not, and wait until all arrived or patience ends."""

@@ -22,7 +22,6 @@ import typer
 from rich.console import Console
 
 from benchmarks import workload
-from benchmarks.bad_receivers import FAULTS, GOOD, Receivers
 from benchmarks.report import Table, number, show
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
@@ -32,6 +31,7 @@ from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 from local.clients import Clients
 from local.emulator.publishing import as_new, told_of
 from local.stack import LocalStack
+from tests.faults.bad_receivers import FAULTS, GOOD, Receivers
 
 NEIGHBOURS = 20
 OTHERS = (1, 21, 41)
