@@ -16,9 +16,9 @@ from local.counters import NAMES, counters
 from local.logs import failed_attempts
 from local.showing import deploying, outcome_of
 from local.stack import LocalStack
-from local.tenant.osb import Broker
 from local.tenant.receiver import Received, Receiver
 from local.tenant.tenant import Tenant, new_tenant
+from ops.osb import Broker
 
 PATIENCE = 60.0  # s until every webhook must have come
 COUNTED = {"deliveries": 4, "bounces": 2, "complaints": 2}
@@ -40,7 +40,7 @@ class Demo:
     receiver_down: float = 0.0  # s that the receiver is stopped midway
 
     def run(self) -> None:
-        """The whole demo. Raises DemoFailed, and what local.stack and local.tenant.osb raise."""
+        """The whole demo. Raises DemoFailed, and what local.stack and ops.osb raise."""
         stack = LocalStack(self.folder)
         try:
             with deploying(self.console) as watch:

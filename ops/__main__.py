@@ -6,6 +6,7 @@ import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from ops import addresses, broker, dead_letters, instances, reputation, webhooks
+from ops.accept.command import accept
 from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from ops.console import examples
 from ops.cost import cost
@@ -70,6 +71,7 @@ app.command(epilog=examples("doctor", "doctor --json"))(doctor)
 app.command(epilog=examples("portal my-mail", "portal my-mail --hours 1 --read-only", "portal --operator"))(portal)
 app.command(epilog=examples("limits", "limits --json"))(limits)
 app.command(epilog=examples("cost", "cost --csv"))(cost)
+app.command(epilog=examples("accept", "accept --domain mail.agency.gov --json"))(accept)
 app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
 app.command(epilog=examples("completion bash"))(completion)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from lambdas.domain.tenants.aws_names import configuration_set
 from local.clients import Clients
-from local.tenant.osb import Broker
 from local.tenant.tenant import Mailbox
+from ops.osb import Broker
 
 
 class NoSender(Exception):

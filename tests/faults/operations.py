@@ -22,8 +22,8 @@ from benchmarks.report import Table, show
 from local.clients import Clients
 from local.counters import counters
 from local.stack import LocalStack
-from local.tenant.osb import Broker
 from local.tenant.receiver import Receiver
+from ops.osb import Broker
 from tests.faults.pipeline import PERIODS, VISIBILITY
 from tests.faults.scenes import FAULTS, Scene, silently
 

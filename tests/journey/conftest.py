@@ -42,10 +42,10 @@ from local.emulator.publishing import publish, told_of
 from local.logs import log_of
 from local.recorder import recorded_calls
 from local.stack import LocalStack
-from local.tenant.osb import Broker
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant, new_tenant
 from ops.__main__ import app
+from ops.osb import Broker
 
 PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s

@@ -15,9 +15,9 @@ from lambdas.domain.tenants.aws_names import configuration_set, iam_user, notifi
 from lambdas.domain.tenants.instance import BindingState, Operation, OperationKind
 from lambdas.reputation.handler import compose
 from local.recorder import recorded_calls
-from local.tenant.osb import BrokerRefused
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant
+from ops.osb import BrokerRefused
 from ops.sending_status import reputation_composition
 from ops.stack import find
 from tests.journey.conftest import Ops, Stack

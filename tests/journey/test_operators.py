@@ -13,8 +13,8 @@ from termios import TIOCSWINSZ
 
 import pytest
 
-from local.tenant.osb import instance_name
 from local.tenant.receiver import Receiver
+from ops.osb import instance_name
 from tests.infra.test_alarm_advice import advice
 from tests.journey.conftest import Ops, Stack
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.tenant.osb import Broker, BrokerRefused, OperationFailed
 from local.tenant.receiver import Receiver
+from ops.osb import Broker, BrokerRefused, OperationFailed
 from tests.journey.conftest import Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]

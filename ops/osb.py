@@ -1,4 +1,7 @@
-"""A platform's side of the Open Service Broker API 2.17: what Cloud Foundry says to the broker."""
+"""A platform's side of the Open Service Broker API 2.17: what Cloud Foundry says to the broker.
+
+The demo, the journeys and `ops accept` call the broker by it.
+"""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ import httpx
 
 VERSION = "2.17"
 POLL = 0.2  # s between polls of last_operation
-OPERATION_TIMEOUT = 60.0  # s until an operation must have ended, here where everything is near
+OPERATION_TIMEOUT = 60.0  # s until an operation must have ended on the embedded AWS
 ORGANIZATION, SPACE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 CONTEXT = {
     "platform": "cloudfoundry",
@@ -56,7 +59,8 @@ class Offer:
 class Broker:
     """Calls the broker as a platform does. Every method raises BrokerRefused when the broker answers with an error."""
 
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, *, timeout: float = OPERATION_TIMEOUT) -> None:
+        self._timeout = timeout
         self.http = httpx.Client(
             base_url=url,
             auth=(username, password),
@@ -147,7 +151,7 @@ class Broker:
     def _finished(self, path: str, offer: Offer, status: int, body: dict[str, Any]) -> str:
         if status != httpx.codes.ACCEPTED:
             return ""
-        deadline = time.monotonic() + OPERATION_TIMEOUT
+        deadline = time.monotonic() + self._timeout
         said: dict[str, Any] = {}
         while time.monotonic() < deadline:
             try:
@@ -161,7 +165,7 @@ class Broker:
             if said["state"] == "succeeded":
                 return str(said.get("description", ""))
             time.sleep(POLL)
-        raise OperationFailed(f"not finished after {OPERATION_TIMEOUT:.0f} s: {said.get('description', '')}")
+        raise OperationFailed(f"not finished after {self._timeout:.0f} s: {said.get('description', '')}")
 
     def _call(
         self, method: str, path: str, *, query: dict[str, str] | None = None, json: object = None
