@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.tenant.osb import instance_name
 from local.tenant.receiver import Receiver
+from ops.osb import instance_name
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.journey.conftest import Ops, Stack
 from tests.journey.test_operators import environment, ops_secret
