@@ -391,6 +391,18 @@ def test_a_200_with_rubbish_for_a_body_is_a_200() -> None:
     asyncio.run(go())
 
 
+def test_a_204_with_a_body_is_a_204_and_so_is_the_next() -> None:
+    """HTTP forbids the body, some receivers send one: the status counts, and what follows it spoils nothing."""
+
+    async def go() -> None:
+        forbidden = b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nok"
+        async with receiver(forbidden, tls=server_tls()) as to, poster() as by:
+            responses = [await post(by, to) for _ in range(3)]
+            assert [getattr(response, "status", response) for response in responses] == [204, 204, 204]
+
+    asyncio.run(go())
+
+
 def test_nobody_listening_is_a_refusal() -> None:
     """The commonest failure has a plain name."""
 
