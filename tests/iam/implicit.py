@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from tests.iam.requests import Asked
 
 _ALL = ("feedback", "delivery", "release", "broker", "worker", "sweep", "reputation", "reputation-sweep")
-_CONSUMERS = {"feedback": "events", "delivery": "deliveries", "worker": "operations"}
+_CONSUMERS = {"feedback": ("events",), "delivery": ("deliveries", "slow_deliveries"), "worker": ("operations",)}
 _BY_POLLERS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
 _OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 _OF_INTERFACES = (
@@ -27,9 +28,9 @@ class Implicit:
 
     def requests(self) -> Iterator[Asked]:
         """The same for each of the functions."""
-        for function in self.functions:
-            resource = self.resource.replace("{function}", function).replace("{queue}", _CONSUMERS.get(function, ""))
-            for action in self.actions:
+        for function, action in product(self.functions, self.actions):
+            for queue in _CONSUMERS.get(function, ("",)):
+                resource = self.resource.replace("{function}", function).replace("{queue}", queue)
                 yield Asked(function, action, resource, tuple(sorted(self.context.items())))
 
 
