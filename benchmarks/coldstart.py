@@ -32,6 +32,7 @@ CHILD = Path(__file__).with_name("first_event.py")
 USUAL = ("aws-lambda-powertools[tracer,parser]==3.37.0", "boto3==1.43.106")
 TARGET_MS = {"feedback": 230.0, "delivery": 300.0}  # CPU over the bare interpreter
 TARGET_MB = 20.0
+TARGET_DELIVERY_MB = 30.0  # it carries libcurl and what that links to
 _FOLDERS = ("feedback", "delivery", "broker", "reputation")
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -181,7 +182,9 @@ def _figures(bare: Took, medians: Mapping[str, Took], sizes: Mapping[str, float]
             over = 1000 * (took.cpu - bare.cpu)
             yield lower(f"cold start, {name}: CPU over a bare interpreter", over, "ms", TARGET_MS.get(name))
     for name in _FOLDERS:
-        yield lower(f"bundle, {name}: unpacked", sizes[name], "MB", TARGET_MB)
+        yield lower(
+            f"bundle, {name}: unpacked", sizes[name], "MB", TARGET_DELIVERY_MB if name == "delivery" else TARGET_MB
+        )
 
 
 def _table(bare: Took, medians: Mapping[str, Took], sizes: Mapping[str, float]) -> Table:

@@ -7,7 +7,7 @@ import pytest
 
 from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthState
-from lambdas.domain.webhooks.webhook import NotificationFormat
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from tests.delivery.world import START, Broken, World, batch
 
 MINUTE = timedelta(minutes=1)
@@ -257,3 +257,76 @@ def test_a_digest_that_sns_does_not_take_is_sent_by_the_next_round() -> None:
     world.release()
 
     assert [subject for _, subject, _ in world.notified] == ["1 bounced (i1)"]
+
+
+def test_a_round_ends_at_its_deadline_and_the_rest_is_for_the_next() -> None:
+    """Lambda would end it in the middle of a webhook."""
+    world = World()
+    for name in ("w1", "w2", "w3"):
+        world.webhook(name)
+        park(world, name, webhook=name)
+    load = world.load
+
+    def load_slowly(*arguments: object, **more: object) -> object:
+        world.now += timedelta(seconds=30)
+        return load(*arguments, **more)  # type: ignore[arg-type]
+
+    world.load = load_slowly  # type: ignore[method-assign,assignment]
+    world.release(seconds=30)
+    assert sent(world) == []
+    world.release(seconds=31)
+    assert sorted(sent(world)) == ["w1", "w2", "w3"]
+
+
+def test_what_is_spread_over_partitions_is_drained_oldest_first() -> None:
+    """A recovered webhook gets its events in about the order in which they were parked, whatever their shard."""
+    world = World(shards=3)
+    world.webhook(health=Health(since=START, drain=4))
+    park(world, *"abcdefgh", due=timedelta(hours=1))
+    world.wake("i1", WebhookId("w1"), now=START)
+
+    world.release()
+    assert sent(world) == ["a", "b", "c", "d"]
+    assert world.health().drain == 8
+    world.release()
+    assert sent(world) == ["e", "f", "g", "h"]
+    assert world.health().drain == 0
+    assert world.resting == {}
+
+
+def test_due_deliveries_of_every_partition_go_out() -> None:
+    """None is left behind because another was first."""
+    world = World(shards=3)
+    world.webhook()
+    park(world, *"abcde")
+
+    world.release()
+
+    assert sorted(sent(world)) == list("abcde")
+    assert world.resting == {}
+
+
+def test_each_probe_begins_with_another_partition_and_goes_through_the_slow_queue() -> None:
+    """A delivery that alone is refused does not keep the webhook failing."""
+    world = World(shards=2)
+    world.webhook(health=replace(FAILING, probe_at=START, probes=0))
+    park(world, "a", "b")
+    world.release()
+    first = [one.deliveries[0].id for one, _ in world.slow]
+    assert world.later == []
+    world.slow.clear()
+    world.set_health(probes=1)
+    world.release()
+    second = [one.deliveries[0].id for one, _ in world.slow]
+    assert sorted(first + second) == ["a", "b"]
+
+
+def test_a_slow_webhooks_deliveries_are_released_to_the_slow_queue() -> None:
+    """They would hold up others."""
+    world = World()
+    world.webhook(health=Health(slow_until=START + MINUTE))
+    park(world, "a")
+
+    world.release()
+
+    assert ([one.deliveries[0].id for one, _ in world.slow], world.later) == (["a"], [])

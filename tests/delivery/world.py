@@ -95,6 +95,7 @@ class World:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     writes: int = 0
     heard: bool = True
+    shards: int = 1  # over which a webhook's parked deliveries are spread in turn
     tokens: Iterator[int] = field(default_factory=count)
 
     def webhook(self, id_: str = "w1", *, health: Health | None = None, **more: object) -> Target:
@@ -126,8 +127,8 @@ class World:
         deadline = self.now + timedelta(seconds=seconds)
         return asyncio.run(self._deliverer().deliver(messages, deadline=deadline, prompt=prompt))
 
-    def release(self) -> None:
-        """One round of release."""
+    def release(self, *, seconds: float = 60) -> None:
+        """One round of release, which has so many seconds."""
         transitions = self._transitions()
         digests = Digests(topics=self, states=self, logger=Logger(), count=self.count)
         Releaser(
@@ -139,7 +140,7 @@ class World:
             clock=self.clock,
             logger=Logger(),
             count=self.count,
-        ).release(deadline=self.now + timedelta(seconds=60))
+        ).release(deadline=self.now + timedelta(seconds=seconds))
 
     def queued(self) -> list[DeliveryBatch]:
         """Take what is in both queues."""
@@ -233,7 +234,7 @@ class World:
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
         for one, due in entries:
             self._strike(f"backlog {one.webhook_id}")
-            partition = self._lane(one.webhook_id)
+            partition = self._lane(one.webhook_id, len(self.parked) % self.shards)
             sk = f"{due.isoformat()}#{one.attempt}#{'/'.join(each.id for each in one.deliveries)}"
             self.parked[partition.pk, sk] = Parked(
                 partition=partition,
@@ -250,14 +251,16 @@ class World:
         return sum(one.count for one in self.parked.values() if one.partition.webhook_id == webhook_id)
 
     def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
-        pk = self._lane(webhook_id).pk
-        if pk in self.resting:
-            self.resting[pk] = now
+        for shard in range(self.shards):
+            pk = self._lane(webhook_id, shard).pk
+            if pk in self.resting:
+                self.resting[pk] = now
 
     def due(self, *, now: datetime) -> Iterator[Partition]:
         for pk, due in list(self.resting.items()):
             if due <= now:
-                yield self._lane(WebhookId(pk.split("#")[1]))
+                _, webhook_id, shard = pk.split("#")
+                yield self._lane(WebhookId(webhook_id), int(shard))
 
     def read(
         self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
@@ -298,5 +301,5 @@ class World:
             raise Broken(port)
 
     @staticmethod
-    def _lane(webhook_id: WebhookId) -> Partition:
-        return Partition(instance_id="i1", webhook_id=webhook_id, shard=0, seq="", waiting=0)
+    def _lane(webhook_id: WebhookId, shard: int = 0) -> Partition:
+        return Partition(instance_id="i1", webhook_id=webhook_id, shard=shard, seq="", waiting=0)
