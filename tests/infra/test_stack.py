@@ -162,8 +162,8 @@ def test_batches_answer_for_each_message_and_run_a_bounded_number_at_a_time(stac
 def test_reputation_follows_bounce_and_complaint_counters_alone_and_no_record_stops_it(stack: Synthesis) -> None:
     """Deliveries are most of the writes and wake nobody; a record that keeps failing is set aside."""
     (source,) = [one for one in stack.properties("AWS::Lambda::EventSourceMapping") if "StartingPosition" in one]
-    (pattern,) = source["FilterCriteria"]["Filters"]
-    assert json.loads(pattern["Pattern"])["dynamodb"] == {"Keys": {"item": {"S": [{"prefix": "feedback#"}]}}}
+    counters, _handed_over = source["FilterCriteria"]["Filters"]  # what wakes it: tests/infra/test_reputation.py
+    assert json.loads(counters["Pattern"])["dynamodb"] == {"Keys": {"item": {"S": [{"prefix": "feedback#"}]}}}
     assert source["BisectBatchOnFunctionError"] is True
     assert 0 < source["MaximumRecordAgeInSeconds"] <= 24 * 3600
     failures = logical_ids(stack, "Queues")["reputation_dlq"]
