@@ -121,6 +121,7 @@ def facts_of(server: Server, outputs: Mapping[str, Any], *, strict: bool) -> dic
         "region": REGION,
         "smtp_host": HOST,
         "smtp_port": server.smtp_port,
+        "smtp_authority": str(server.log.parent / "smtp.pem"),
         "broker_url": f"{server.url}/_aws/execute-api/{outputs['BrokerApiId']}/$default",
         "portal_url": outputs.get("PortalUrl", ""),
         "broker_username": credentials["username"],

@@ -35,18 +35,26 @@ def replay(
     start = moment(since, now=now) if since is not None else now - KEPT_FOR
     with told():
         found = tools(stack)
-        instance_id, webhook_id = _webhook_of(found, binding)
-        delivered = _chosen(found.archive.since(instance_id, webhook_id, start), id_)
-        parked, whole = _parked(found, instance_id, webhook_id, start, id_)
-        chosen = {delivery.id: delivery for delivery in [*delivered, *parked]}
-        if not dry_run:
-            found.queue.send(_batches(instance_id, webhook_id, chosen.values(), now=now))
-            found.backlog.remove(whole)
+        webhook_id, chosen = send_again(found, binding, since=start, id_=id_, now=now, dry_run=dry_run)
     row = {"binding": binding, "webhook": webhook_id, "deliveries": len(chosen), "sent": not dry_run}
     what = "would be sent" if dry_run else "are sent"
     say(f"{len(chosen)} deliveries {what} again to webhook {webhook_id}.", row, as_json=as_json)
     if id_ and not chosen:
         raise typer.Exit(1)
+
+
+def send_again(
+    found: Tools, binding: str, *, since: datetime, now: datetime, id_: str | None = None, dry_run: bool = False
+) -> tuple[WebhookId, dict[str, Delivery]]:
+    """Queue a binding's deliveries again, all since then or the one with that id: its webhook, and what was chosen."""
+    instance_id, webhook_id = _webhook_of(found, binding)
+    delivered = _chosen(found.archive.since(instance_id, webhook_id, since), id_)
+    parked, whole = _parked(found, instance_id, webhook_id, since, id_)
+    chosen = {delivery.id: delivery for delivery in [*delivered, *parked]}
+    if not dry_run:
+        found.queue.send(_batches(instance_id, webhook_id, chosen.values(), now=now))
+        found.backlog.remove(whole)
+    return webhook_id, chosen
 
 
 def _webhook_of(found: Tools, binding_id: str) -> tuple[str, WebhookId]:

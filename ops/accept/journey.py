@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,9 @@ from ops.accept.mail import SmtpServer, by_api, by_smtp
 from ops.accept.receiver import Arrived, Receiver
 from ops.doctor.account import Account
 from ops.osb import Broker, BrokerRefused, OperationFailed
+from ops.replay import send_again
 from ops.sending_status import ActionRefused, Operator
+from ops.tools import Tools
 
 T = TypeVar("T")
 SIMULATOR = "simulator.amazonses.com"
@@ -30,6 +32,7 @@ ADMIN = f"success@{SIMULATOR}"  # never bounces, and its mail counts in no rate
 NOT_YET = ("InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied", "AccessDeniedException")
 PATIENCE = 120.0  # s: SES's simulator answers within seconds; IAM's keys take up to a minute
 POLL = 1.0
+HOUR = timedelta(hours=1)
 
 
 class StepFailed(Exception):
@@ -64,6 +67,7 @@ class Journey:
         yield "API mail to complaint@ is complained of", lambda: self._api("complaint", "email.complained")
         yield "the webhook and admin_email are updated", self._update
         yield "credentials rotate with a predecessor", self._rotate
+        yield "a replay sends the same webhook-id again", self._replay
         yield "a pause stops mail", self._pause
         yield "a resumption allows mail", self._resume
         if self.enforces:
@@ -150,6 +154,14 @@ class Journey:
         self._forget(link)
 
     # the operator
+
+    def _replay(self) -> None:
+        sent = [one.id for one in self._arrived() if one.body and one.body["type"] == "email.bounced"]
+        now = datetime.now(UTC)
+        _, chosen = send_again(Tools(self.account.deployed), self.bindings[0], since=now - HOUR, id_=sent[0], now=now)
+        if not chosen:
+            raise StepFailed(f"{sent[0]} is not kept for replay")
+        self._eventually(lambda: [one.id for one in self._arrived()].count(sent[0]) > 1, "it did not arrive again")
 
     def _pause(self) -> None:
         self._act(self.operator.pause)
