@@ -72,6 +72,7 @@ def _replay(body: str) -> Contents:
 
 _READERS: dict[str, Callable[[str], Contents]] = {
     "deliveries_dlq": _deliveries,
+    "slow_deliveries_dlq": _deliveries,
     "operations_dlq": _operation,
     "replays_dlq": _replay,
     "reputation_dlq": _stream,

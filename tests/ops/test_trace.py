@@ -15,7 +15,6 @@ from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from ops.trail import Kind as Asked
 from ops.trail import is_about, kind_of, sent_at, window
-from tests.aws.tables import create
 from tests.ops.world import NOW, Ops, batch, stack_of
 
 DELIVERED = f"0100{int(NOW.timestamp() * 1000) - 60_000:012x}-11111111-2222-3333-4444-555555555555-000000"
@@ -32,7 +31,6 @@ def about(id_: str, message_id: str, recipient: str) -> DeliveryBatch:
 @pytest.fixture
 def traced(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> Ops:
     """A delivered mail to joe and one to jane that bounced and whose webhook waits; with the logs of both."""
-    create(ops.dynamodb, "reputation")
     Archive(ops.dynamodb, "backlog").keep([about("msg_joe", DELIVERED, "joe@x.example")], now=NOW)
     Backlog(ops.dynamodb, "backlog").park(
         [(about("msg_jane", BOUNCED, "Jane@x.example"), NOW + timedelta(minutes=30))], now=NOW
