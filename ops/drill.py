@@ -22,7 +22,7 @@ from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants import aws_names
-from lambdas.reputation.handler import Composition
+from lambdas.reputation.composition import Composition
 from lambdas.reputation.settings import ReputationSettings
 from ops.console import STACK, Json, Shown, StackName, fail, show, told
 from ops.sending_status import Operator, operator_of, reputation_composition

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from lambdas.aws.clients import client
+from lambdas.aws.clients import CLIENTS, client
 from lambdas.aws.dynamodb.webhooks.baseline import Baselines
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.reputation.sending_status import Cause, Mark, SendingStatus, Transition, transition_of
-from lambdas.reputation.handler import Composition, compose
+from lambdas.reputation.composition import Composition, compose
 from lambdas.reputation.settings import ReputationSettings
 from ops.stack import Stack
 
@@ -87,7 +87,7 @@ def reputation_composition(stack: Stack) -> tuple[Composition, ReputationSetting
     """The reputation function's own parts, with the settings it was deployed with."""
     answer = client("lambda").get_function_configuration(FunctionName=stack.functions["reputation"])
     settings = ReputationSettings.from_environment(answer["Environment"]["Variables"])
-    return compose(settings), settings
+    return compose(settings, CLIENTS), settings
 
 
 def operator_of(stack: Stack) -> Operator:

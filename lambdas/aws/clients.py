@@ -37,47 +37,62 @@ _CONFIG = Config(
     max_pool_connections=32,  # instances and webhooks of a batch are worked on side by side
     user_agent="ses-feedback",  # botocore's own is put together anew for every call, at a sixth of the call's CPU
 )
+_IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
 
 
-@overload
-def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
-@overload
-def client(service: Literal["sqs"]) -> "SQSClient": ...
-@overload
-def client(service: Literal["sns"]) -> "SNSClient": ...
-@overload
-def client(service: Literal["sesv2"]) -> "SESV2Client": ...
-@overload
-def client(service: Literal["cloudwatch"]) -> "CloudWatchClient": ...
-@overload
-def client(service: Literal["kms"]) -> "KMSClient": ...
-@overload
-def client(service: Literal["lambda"]) -> "LambdaClient": ...
-@overload
-def client(service: Literal["iam"]) -> "IAMClient": ...
-@overload
-def client(service: Literal["route53"]) -> "Route53Client": ...
-@overload
-def client(service: Literal["ec2"]) -> "EC2Client": ...
-@overload
-def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
-@overload
-def client(service: Literal["sts"]) -> "STSClient": ...
-@overload
-def client(service: Literal["logs"]) -> "CloudWatchLogsClient": ...
-@cache
-def client(service: str) -> "BaseClient":
-    """The process's client of *service*; region, keys and endpoint come from the environment."""
-    made: BaseClient = session().create_client(service, config=_CONFIG)
-    return made
+class Clients:
+    """The clients of one process, made when they are first asked for.
 
+    Tests pass stand-ins by service name: `Clients(sesv2=fake)`.
+    """
 
-@cache
-def impatient_dynamodb() -> "DynamoDBClient":
-    """A DynamoDB for what may fail rather than hold others up: it tries once, and not for long."""
-    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
-    made: Any = session().create_client("dynamodb", config=config)
-    return made  # type: ignore[no-any-return]
+    def __init__(self, **made: Any) -> None:
+        self._made: dict[str, Any] = made
+
+    @overload
+    def client(self, service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+    @overload
+    def client(self, service: Literal["sqs"]) -> "SQSClient": ...
+    @overload
+    def client(self, service: Literal["sns"]) -> "SNSClient": ...
+    @overload
+    def client(self, service: Literal["sesv2"]) -> "SESV2Client": ...
+    @overload
+    def client(self, service: Literal["cloudwatch"]) -> "CloudWatchClient": ...
+    @overload
+    def client(self, service: Literal["kms"]) -> "KMSClient": ...
+    @overload
+    def client(self, service: Literal["lambda"]) -> "LambdaClient": ...
+    @overload
+    def client(self, service: Literal["iam"]) -> "IAMClient": ...
+    @overload
+    def client(self, service: Literal["route53"]) -> "Route53Client": ...
+    @overload
+    def client(self, service: Literal["ec2"]) -> "EC2Client": ...
+    @overload
+    def client(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+    @overload
+    def client(self, service: Literal["sts"]) -> "STSClient": ...
+    @overload
+    def client(self, service: Literal["logs"]) -> "CloudWatchLogsClient": ...
+    def client(self, service: str) -> "BaseClient":
+        """The client of *service*. Region, keys and endpoint come from the environment."""
+        made: BaseClient = self._kept(service, service, _CONFIG)
+        return made
+
+    def impatient_dynamodb(self) -> "DynamoDBClient":
+        """A DynamoDB client for writes that may fail rather than delay others: one attempt, with short timeouts."""
+        made: DynamoDBClient = self._kept("impatient dynamodb", "dynamodb", _IMPATIENT)
+        return made
+
+    def forget(self) -> None:
+        """Forget every client, so that the next is made from the environment as it is then."""
+        self._made.clear()
+
+    def _kept(self, name: str, service: str, config: Config) -> Any:
+        if name not in self._made:
+            self._made[name] = session().create_client(service, config=config)
+        return self._made[name]
 
 
 @cache
@@ -102,3 +117,7 @@ def session() -> Session:
     if fips.for_aws_calls(os.environ.get("FIPS", "off"), region):
         made.set_config_variable("use_fips_endpoint", True)
     return made
+
+
+CLIENTS = Clients()  # this process's
+client = CLIENTS.client

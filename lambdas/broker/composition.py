@@ -1,14 +1,14 @@
-"""Puts the broker together from settings and clients; handler picks the part it needs."""
+"""The broker's object graph: adapters to AWS, and what is built on them."""
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lambdas.aws.clients import client
+from lambdas.aws.clients import Clients
 from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
@@ -44,6 +44,7 @@ from lambdas.broker.instances.ses_steps import SesSteps
 from lambdas.broker.instances.updating import Updating
 from lambdas.broker.instances.webhook_changes import WebhookChanges
 from lambdas.broker.limits import Limits
+from lambdas.broker.operations.cleanup import Cleanup, LogCleanup
 from lambdas.broker.operations.engine import Engine, LogStep, OperationStep
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.api import Api, LogAnswer
@@ -65,46 +66,151 @@ NO_WAIT = 0.0  # s: what is only nice to know
 
 
 def clock() -> datetime:
-    """Now."""
+    """The current time, UTC."""
     return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A unique id."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The broker's adapters to AWS, made when they are first asked for. Tests replace them by fakes."""
+
+    settings: BrokerSettings
+    clients: Clients
+    clock: Callable[[], datetime]
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The platform's credentials for the broker."""
+        return Credentials(self.clients.client("secretsmanager"), self.settings.credentials_secret_arn)
+
+    @cached_property
+    def table(self) -> BrokerTable:
+        """Instances, bindings and domain claims."""
+        return BrokerTable(self.clients.client("dynamodb"), self.settings.broker_table)
+
+    @cached_property
+    def tasks(self) -> OperationsQueue:
+        """The worker's queue."""
+        return OperationsQueue(self.clients.client("sqs"), self.settings.operations_queue_url)
+
+    @cached_property
+    def users(self) -> IamUsers:
+        """The IAM users of bindings."""
+        return IamUsers(self.clients.client("iam"), boundary_arn=self.settings.permissions_boundary_arn)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Interface VPC endpoints."""
+        return Endpoints(self.clients.client("ec2"), vpc_id=self.settings.privatelink_vpc_id)
+
+    @cached_property
+    def zone(self) -> HostedZone | None:
+        """The operator's hosted zone, if there is one."""
+        zone_id = self.settings.operator_zone_id
+        return HostedZone(self._zone_client, zone_id=zone_id) if zone_id else None
+
+    @cached_property
+    def pause_marks(self) -> PauseMarks:
+        """Marks of domains whose instance was paused when it was deleted."""
+        return PauseMarks(self.clients.client("dynamodb"), self.settings.reputation_table)
+
+    @cached_property
+    def sending_statuses(self) -> SendingStatusTable:
+        """Sending statuses of instances."""
+        return SendingStatusTable(self.clients.client("dynamodb"), self.settings.reputation_table)
+
+    @cached_property
+    def deliveries(self) -> DeliveryQueue:
+        """The deliveries queue."""
+        return DeliveryQueue(self.clients.client("sqs"), self.settings.deliveries_queue_url)
+
+    @cached_property
+    def webhooks(self) -> WebhookItems:
+        """Webhooks of bindings."""
+        return WebhookItems(self.clients.client("dynamodb"), self.settings.webhooks_table)
+
+    @cached_property
+    def topics(self) -> Topics:
+        """SNS topics of instances and bindings."""
+        settings = self.settings
+        mails = ConfirmationMails(
+            self.clients.client("dynamodb"),
+            settings.broker_table,
+            limit=settings.confirmation_mails_per_day,
+            clock=self.clock,
+        )
+        prefix = topic_arn_prefix(settings)
+        return Topics(self.clients.client("sns"), key_arn=settings.key_arn, arn_prefix=prefix, may_mail=mails.take)
+
+    @cached_property
+    def secret_encryption(self) -> BindingSecretEncryption:
+        """KMS encryption of what a binding keeps secret."""
+        return BindingSecretEncryption(self.clients.client("kms"), self.settings.key_arn)
+
+    def ses(self, max_wait: float) -> Ses:
+        """SES's control plane, for a caller that waits at most *max_wait* seconds for the rate limiter."""
+        settings = self.settings
+        rate_limiter = RateLimiter(
+            self.clients.client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second
+        )
+        rate_limit = RateLimit(rate_limiter, max_wait=max_wait, clock=self.clock, sleep=time.sleep)
+        return Ses(self.clients.client("sesv2"), rate_limit, suppress=settings.suppression == "account")
+
+    def encrypt_webhook_secret(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
+        """The ciphertext of a webhook's secret and userinfo."""
+        plain = WebhookSecret(secret=secret, userinfo=userinfo)
+        return webhook_secrets.encrypt(self.clients.client("kms"), self.settings.key_arn, WebhookId(webhook_id), plain)
+
+    def decrypt_webhook_secret(self, webhook_id: str, ciphertext: bytes) -> WebhookSecret:
+        """A webhook's secret and userinfo."""
+        return webhook_secrets.decrypt(self.clients.client("kms"), WebhookId(webhook_id), ciphertext)
+
+    def _zone_client(self) -> "Route53Client":
+        return self._made_zone_client
+
+    @cached_property
+    def _made_zone_client(self) -> "Route53Client":
+        return zone_client(self.clients.client("secretsmanager"), self.settings.zone_credentials_secret_arn)
 
 
 @dataclass(frozen=True)
 class Composition:
-    """Every part of the broker, made when it is first asked for."""
+    """The broker's object graph, made when it is first asked for."""
 
     settings: BrokerSettings
-
-    @cached_property
-    def table(self) -> BrokerTable:
-        """The broker's memory."""
-        return BrokerTable(client("dynamodb"), self.settings.broker_table)
-
-    @cached_property
-    def tasks(self) -> OperationsQueue:
-        """Where the worker's turns are asked for."""
-        return OperationsQueue(client("sqs"), self.settings.operations_queue_url)
+    adapters: Adapters
+    clock: Callable[[], datetime] = clock
+    new_id: Callable[[], str] = new_id
+    new_secret: Callable[[], str] = new_secret
 
     def api(self, log_answer: LogAnswer) -> Api:
         """What answers the platform."""
         settings = self.settings
         return Api(
-            accept=Credentials(client("secretsmanager"), settings.credentials_secret_arn),
+            accept=self.adapters.credentials,
             provisioning=Provisioning(
-                store=self.table,
+                store=self.adapters.table,
                 operations=self._operations,
-                identities=self._ses(API_MAX_WAIT),
-                claims=DomainClaims(claims=self.table, identities=self._ses(API_MAX_WAIT)),
+                identities=self.adapters.ses(API_MAX_WAIT),
+                claims=DomainClaims(claims=self.adapters.table, identities=self.adapters.ses(API_MAX_WAIT)),
                 settings=settings,
             ),
             updating=Updating(
-                store=self.table, operations=self._operations, webhooks=self._webhook_changes, settings=settings
+                store=self.adapters.table,
+                operations=self._operations,
+                webhooks=self._webhook_changes,
+                settings=settings,
             ),
-            deprovisioning=Deprovisioning(store=self.table, operations=self._operations, settings=settings),
+            deprovisioning=Deprovisioning(store=self.adapters.table, operations=self._operations, settings=settings),
             instance_queries=self.instance_queries,
             binder=self._binder,
             unbinding=self.unbinding,
-            binding_queries=BindingQueries(store=self.table, makers=self._makers),
+            binding_queries=BindingQueries(store=self.adapters.table, makers=self._makers),
             catalog=catalog(settings),
             log_answer=log_answer,
         )
@@ -112,38 +218,49 @@ class Composition:
     def engine(self, log_step: LogStep) -> Engine:
         """What works operations off."""
         return Engine(
-            instances=self.table,
-            tasks=self.tasks,
+            instances=self.adapters.table,
+            tasks=self.adapters.tasks,
             steps_of=self._steps_of,
             succeeded=self._renderer.succeeded,
             updated=self._renderer.updated,
-            clock=clock,
+            clock=self.clock,
             log_step=log_step,
+        )
+
+    def cleanup(self, log: LogCleanup) -> Cleanup:
+        """Removes leftovers of binds and resumes stalled operations."""
+        return Cleanup(
+            store=self.adapters.table,
+            instances=self.instance_queries,
+            bindings=self.unbinding,
+            log=log,
         )
 
     @cached_property
     def instance_queries(self) -> InstanceQueries:
         """What answers fetches and polls of instances."""
-        return InstanceQueries(store=self.table, operations=self._operations, portal_url=self.settings.portal_url)
+        return InstanceQueries(
+            store=self.adapters.table, operations=self._operations, portal_url=self.settings.portal_url
+        )
 
     @cached_property
     def unbinding(self) -> Unbinding:
         """What removes bindings."""
-        return Unbinding(store=self.table, makers=self._makers, settings=self.settings)
+        return Unbinding(store=self.adapters.table, makers=self._makers, settings=self.settings)
 
     @cached_property
     def _binder(self) -> Binder:
         return Binder(
-            store=self.table,
-            secret_encryption=self._secret_encryption,
-            webhooks=self._webhooks,
+            store=self.adapters.table,
+            secret_encryption=self.adapters.secret_encryption,
+            webhooks=self.adapters.webhooks,
             makers=self._makers,
             unbinding=self.unbinding,
             settings=self.settings,
             rules=self._rules,
-            limits=Limits.of(self.settings, self.table),
-            new_id=_new_id,
-            new_secret=new_secret,
+            limits=Limits.of(self.settings, self.adapters.table),
+            new_id=self.new_id,
+            new_secret=self.new_secret,
         )
 
     @cached_property
@@ -152,34 +269,35 @@ class Composition:
 
     @cached_property
     def _operations(self) -> Operations:
-        return Operations(tasks=self.tasks, new_id=_new_id)
+        return Operations(tasks=self.adapters.tasks, new_id=self.new_id)
 
     @cached_property
     def _webhook_changes(self) -> WebhookChanges:
         return WebhookChanges(
-            store=self.table,
-            webhooks=self._webhooks,
-            secret_encryption=self._secret_encryption,
-            encrypt_webhook_secret=self._encrypt_webhook_secret,
+            store=self.adapters.table,
+            webhooks=self.adapters.webhooks,
+            secret_encryption=self.adapters.secret_encryption,
+            encrypt_webhook_secret=self.adapters.encrypt_webhook_secret,
             rules=self._rules,
         )
 
     @cached_property
     def _ses_bindings(self) -> SesBindings:
-        settings = self.settings
         return SesBindings(
-            users=IamUsers(client("iam"), boundary_arn=settings.permissions_boundary_arn),
-            webhooks=self._webhooks,
-            topics=self._topics,
-            secret_encryption=self._secret_encryption,
-            encrypt_webhook_secret=self._encrypt_webhook_secret,
+            users=self.adapters.users,
+            webhooks=self.adapters.webhooks,
+            topics=self.adapters.topics,
+            secret_encryption=self.adapters.secret_encryption,
+            encrypt_webhook_secret=self.adapters.encrypt_webhook_secret,
             rotation=SecretRotation(
-                webhooks=self._webhooks, decrypt=self._decrypt_webhook_secret, encrypt=self._encrypt_webhook_secret
+                webhooks=self.adapters.webhooks,
+                decrypt=self.adapters.decrypt_webhook_secret,
+                encrypt=self.adapters.encrypt_webhook_secret,
             ),
             test=self._send_test,
-            identities=self._ses(NO_WAIT),
+            identities=self.adapters.ses(NO_WAIT),
             renderer=self._renderer,
-            topic_arn_prefix=self._topic_arn_prefix,
+            topic_arn_prefix=topic_arn_prefix(self.settings),
         )
 
     def _steps_of(self, instance: Instance) -> Sequence[OperationStep]:
@@ -189,56 +307,35 @@ class Composition:
     def _privatelink_steps(self) -> PrivateLinkSteps:
         settings = self.settings
         return PrivateLinkSteps(
-            endpoints=Endpoints(client("ec2"), vpc_id=settings.privatelink_vpc_id),
+            endpoints=self.adapters.endpoints,
             subnet_ids=_listed(settings.privatelink_subnet_ids),
             cidrs=_listed(settings.privatelink_cidrs),
         )
 
     @cached_property
     def _ses_steps(self) -> SesSteps:
-        zone_id = self.settings.operator_zone_id
         return SesSteps(
-            claims=DomainClaims(claims=self.table, identities=self._ses(WORKER_MAX_WAIT)),
+            claims=DomainClaims(claims=self.adapters.table, identities=self.adapters.ses(WORKER_MAX_WAIT)),
             pauses=self._earlier_pauses,
-            ses=self._ses(WORKER_MAX_WAIT),
-            topics=self._topics,
-            zone=HostedZone(self._zone_client, zone_id=zone_id) if zone_id else None,
-            webhooks=self._webhooks,
+            ses=self.adapters.ses(WORKER_MAX_WAIT),
+            topics=self.adapters.topics,
+            zone=self.adapters.zone,
+            webhooks=self.adapters.webhooks,
             test=self._send_test,
             dns=self._dns,
             event_topic_arn=self.settings.event_topic_arn,
-            topic_arn_prefix=self._topic_arn_prefix,
-            clock=clock,
+            topic_arn_prefix=topic_arn_prefix(self.settings),
+            clock=self.clock,
         )
 
     @cached_property
     def _earlier_pauses(self) -> EarlierPauses:
-        dynamodb, table = client("dynamodb"), self.settings.reputation_table
-        return EarlierPauses(
-            marks=PauseMarks(dynamodb, table), sending_statuses=SendingStatusTable(dynamodb, table), clock=clock
-        )
+        adapters = self.adapters
+        return EarlierPauses(marks=adapters.pause_marks, sending_statuses=adapters.sending_statuses, clock=self.clock)
 
     @cached_property
     def _send_test(self) -> SendTest:
-        settings = self.settings
-        deliveries = DeliveryQueue(client("sqs"), settings.deliveries_queue_url)
-        return SendTest(deliveries=deliveries, topic_arn=settings.event_topic_arn)
-
-    @cached_property
-    def _webhooks(self) -> WebhookItems:
-        return WebhookItems(client("dynamodb"), self.settings.webhooks_table)
-
-    @cached_property
-    def _topics(self) -> Topics:
-        settings = self.settings
-        mails = ConfirmationMails(
-            client("dynamodb"), settings.broker_table, limit=settings.confirmation_mails_per_day, clock=clock
-        )
-        return Topics(client("sns"), key_arn=settings.key_arn, arn_prefix=self._topic_arn_prefix, may_mail=mails.take)
-
-    @cached_property
-    def _secret_encryption(self) -> BindingSecretEncryption:
-        return BindingSecretEncryption(client("kms"), self.settings.key_arn)
+        return SendTest(deliveries=self.adapters.deliveries, topic_arn=self.settings.event_topic_arn)
 
     @cached_property
     def _dns(self) -> OperatorDns:
@@ -254,31 +351,16 @@ class Composition:
         addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
         return WebhookRules(addresses=addresses, private_names=bool(settings.allowed_cidrs))
 
-    @property
-    def _topic_arn_prefix(self) -> str:
-        return f"arn:{self.settings.partition}:sns:{self.settings.region}:{self.settings.account}:"
 
-    def _ses(self, max_wait: float) -> Ses:
-        settings = self.settings
-        rate_limiter = RateLimiter(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
-        rate_limit = RateLimit(rate_limiter, max_wait=max_wait, clock=clock, sleep=time.sleep)
-        return Ses(client("sesv2"), rate_limit, suppress=settings.suppression == "account")
+def compose(settings: BrokerSettings, clients: Clients, *, clock: Callable[[], datetime] = clock) -> Composition:
+    """The broker, from its settings."""
+    return Composition(settings, Adapters(settings, clients, clock), clock)
 
-    def _decrypt_webhook_secret(self, webhook_id: str, ciphertext: bytes) -> WebhookSecret:
-        return webhook_secrets.decrypt(client("kms"), WebhookId(webhook_id), ciphertext)
 
-    def _encrypt_webhook_secret(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
-        ciphertext = WebhookSecret(secret=secret, userinfo=userinfo)
-        return webhook_secrets.encrypt(client("kms"), self.settings.key_arn, WebhookId(webhook_id), ciphertext)
-
-    @cache  # noqa: B019  # there is one Composition a process
-    def _zone_client(self) -> "Route53Client":
-        return zone_client(client("secretsmanager"), self.settings.zone_credentials_secret_arn)
+def topic_arn_prefix(settings: BrokerSettings) -> str:
+    """What the ARN of every topic of the account and region begins with."""
+    return f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:"
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""The broker's three functions: `handler` answers the platform, `worker` works operations off, `cleanup` tidies up."""
+"""The broker's functions: `handler` answers OSB requests, `worker` runs operations, `cleanup` removes leftovers."""
 
 import base64
 import json
@@ -10,8 +10,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from lambdas.aws.clients import CLIENTS
 from lambdas.aws.sqs.operations_queue import decode
-from lambdas.broker.composition import Composition, clock
+from lambdas.broker.composition import Composition, clock, compose
 from lambdas.broker.observability import Observability
 from lambdas.broker.operations.cleanup import Cleanup
 from lambdas.broker.operations.engine import Engine
@@ -33,7 +34,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Give each operation in the batch a turn; a turn that died comes again."""
+    """Run steps of each operation in the batch. SQS redelivers a message if the worker crashes."""
     failed = []
     metrics.add_metric(name="StepRuns", unit=MetricUnit.Count, value=len(event["Records"]))
     for number, record in enumerate(event["Records"]):
@@ -45,7 +46,7 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             continue
         try:
             _engine().run_step(message, owner=f"{context.aws_request_id}/{number}")
-        except Exception:  # this one comes again, the others need not
+        except Exception:  # this message is redelivered, the others are done
             logger.exception("step run failed", extra={"instance_id": message.instance_id})
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
@@ -54,7 +55,7 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
 @metrics.log_metrics
 def cleanup(_: dict[str, Any], __: LambdaContext) -> None:
-    """Remove what binds and unbinds left that died, and wake operations that stalled."""
+    """Remove what interrupted binds and unbinds left, and resume operations that stalled."""
     metrics.add_metric(name="CleanupRuns", unit=MetricUnit.Count, value=1)
     _cleanup().run(now=clock())
 
@@ -88,7 +89,7 @@ def _written(answer: Response) -> dict[str, Any]:
 
 @cache
 def _composition() -> Composition:
-    return Composition(BrokerSettings.from_environment())
+    return compose(BrokerSettings.from_environment(), CLIENTS, clock=clock)
 
 
 @cache
@@ -108,10 +109,4 @@ def _engine() -> Engine:
 
 @cache
 def _cleanup() -> Cleanup:
-    wiring = _composition()
-    return Cleanup(
-        store=wiring.table,
-        instances=wiring.instance_queries,
-        bindings=wiring.unbinding,
-        log_answer=_observability().cleaned_up,
-    )
+    return _composition().cleanup(_observability().cleaned_up)

@@ -1,15 +1,8 @@
-"""The delivery functions: `handler` posts what the deliveries queue holds, `release` sends back to it what is due.
-
-What only one of them needs is imported where it is made: release, which runs every minute, needs no libcurl.
-"""
+"""The delivery functions: `handler` posts the deliveries in the queue, `release` returns parked ones that are due."""
 
 import asyncio
-import gc
-import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,25 +11,14 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.aws.clients import client, impatient_dynamodb
-from lambdas.aws.dynamodb.backlog.archive import Archive
-from lambdas.aws.dynamodb.backlog.backlog import Backlog
-from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
-from lambdas.aws.kms.webhook_secrets import SecretDecrypter
-from lambdas.aws.sns.notifier import Notifier
-from lambdas.aws.sqs.delivery_queue import DeliveryQueue, decode
-from lambdas.delivery.health_transitions import HealthTransitions
-from lambdas.delivery.ports import DeliveryRules, Queues
+from lambdas.aws.clients import CLIENTS
+from lambdas.aws.sqs.delivery_queue import decode
+from lambdas.delivery.composition import Composition, compose
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.webhooks.delivery import DeliveryBatch
-from lambdas.domain.webhooks.health import HealthRules
-from lambdas.domain.webhooks.retry_schedule import RetrySchedule
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-
-    from lambdas.delivery.dispatch import Dispatcher
-    from lambdas.delivery.release import Releaser
 
 SETTLING = timedelta(seconds=10)  # before the function's end, for what is left after the last attempt
 RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
@@ -52,7 +34,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - attempt - SETTLING
     try:
         prompt = not _from_slow_queue(event["Records"])
-        failed = _loop().run(_dispatcher().deliver(batches, deadline=deadline, prompt=prompt))
+        failed = _loop().run(_composition().dispatcher.deliver(batches, deadline=deadline, prompt=prompt))
     finally:
         _flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
@@ -65,7 +47,7 @@ def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: A
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
         while True:
-            _releaser().release(deadline=began + left - SETTLING)
+            _composition().releaser.release(deadline=began + left - SETTLING)
             if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - SETTLING):
                 return
             time.sleep(every)
@@ -121,102 +103,6 @@ def _loop() -> asyncio.Runner:
     return asyncio.Runner()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Composition:
-    """What both functions are made of."""
-
-    queues: Queues
-    states: WebhookStates
-    backlog: Backlog
-    notifier: Notifier
-    transitions: HealthTransitions
-
-
 @cache
-def _composition() -> _Composition:
-    settings = _settings()
-    states = WebhookStates(client("dynamodb"), settings.webhooks_table)
-    backlog = Backlog(client("dynamodb"), settings.backlog_table)
-    notifier = Notifier(client("sns"), partition=settings.partition, region=settings.region, account=settings.account)
-    return _Composition(
-        queues=Queues(
-            prompt=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
-            slow=DeliveryQueue(client("sqs"), settings.slow_deliveries_queue_url),
-        ),
-        states=states,
-        backlog=backlog,
-        notifier=notifier,
-        transitions=HealthTransitions(states=states, backlog=backlog, notifier=notifier, logger=logger, count=_count),
-    )
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Import what is large while the garbage collector rests: it would walk all that is being made, time and again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@cache
-def _dispatcher() -> "Dispatcher":
-    with _without_collector():
-        from lambdas.delivery.certificates import ca_file
-        from lambdas.delivery.concurrency import CONNECTIONS
-        from lambdas.delivery.dispatch import Dispatcher
-        from lambdas.delivery.name_resolver import NameResolver
-        from lambdas.delivery.observability import DeliveryLog
-        from lambdas.delivery.webhook_client import WebhookClient
-    from lambdas.domain.webhooks.address_rules import AddressRules
-
-    settings, parts = _settings(), _composition()
-    addresses = AddressRules.parse(settings.allowed_cidrs, allow_http=settings.allow_http)
-    return Dispatcher(
-        queues=parts.queues,
-        states=parts.states,
-        tests=parts.states,
-        backlog=parts.backlog,
-        archive=Archive(impatient_dynamodb(), settings.backlog_table),
-        transitions=parts.transitions,
-        decrypt=SecretDecrypter(client("kms")),
-        client=WebhookClient(
-            addresses, NameResolver(addresses), ca_file(settings.private_ca_file), connections=CONNECTIONS
-        ),
-        rules=_rules(settings),
-        clock=_now,
-        jitter=lambda: random.uniform(-1, 1),  # noqa: S311  # jitter, no secret
-        log=DeliveryLog(logger=logger, count=_count, seconds=_seconds),
-    )
-
-
-@cache
-def _releaser() -> "Releaser":
-    from lambdas.delivery.digests import Digests
-    from lambdas.delivery.release import Releaser
-
-    parts = _composition()
-    return Releaser(
-        queues=parts.queues,
-        states=parts.states,
-        partitions=parts.backlog,
-        digests=Digests(topics=parts.notifier, states=parts.states, logger=logger, count=_count),
-        transitions=parts.transitions,
-        clock=_now,
-        logger=logger,
-        count=_count,
-    )
-
-
-def _rules(settings: DeliverySettings) -> DeliveryRules:
-    return DeliveryRules(
-        retry_schedule=RetrySchedule.parse(settings.retry_seconds),
-        health=HealthRules(
-            failing_after=timedelta(seconds=settings.failing_seconds),
-            disabled_after=timedelta(seconds=settings.disabled_seconds),
-            probes=tuple(float(wait) for wait in settings.probe_seconds.split(",")),
-        ),
-        release_every=settings.release_seconds,
-        attempt_seconds=settings.attempt_seconds,
-    )
+def _composition() -> Composition:
+    return compose(_settings(), CLIENTS, logger=logger, count=_count, seconds=_seconds)

@@ -10,11 +10,9 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clients import client
-from lambdas.aws.dynamodb.reputation.ledger import Ledger
-from lambdas.aws.dynamodb.webhooks.audiences import Audiences
-from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.aws.clients import CLIENTS
 from lambdas.feedback.batch import QueueMessage, process
+from lambdas.feedback.composition import compose
 from lambdas.feedback.observability import Observability
 from lambdas.feedback.record import Recorder
 from lambdas.feedback.settings import FeedbackSettings
@@ -44,11 +42,4 @@ def _messages(event: dict[str, Any]) -> Iterator[QueueMessage]:
 
 @cache
 def _recorder() -> Recorder:
-    settings = FeedbackSettings.from_environment()
-    dynamodb = client("dynamodb")
-    return Recorder(
-        audiences=Audiences(dynamodb, settings.webhooks_table),
-        ledger=Ledger(dynamodb, settings.reputation_table),
-        delivery_queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
-        topic_arn=settings.event_topic_arn,
-    )
+    return compose(FeedbackSettings.from_environment(), CLIENTS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from lambdas.aws.clients import client
+from lambdas.aws.clients import Clients
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import SHARDS, Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
@@ -49,11 +49,11 @@ from lambdas.portal.settings import PortalSettings
 _SES_PATIENCE = 2.0  # s that a page waits for its turn at SES; without one it says so
 
 
-def compose(settings: PortalSettings, log: Log) -> Portal:
+def compose(settings: PortalSettings, clients: Clients, *, log: Log) -> Portal:
     """The portal as *settings* say."""
-    dynamodb = client("dynamodb")
+    dynamodb = clients.client("dynamodb")
     table = PortalTable(dynamodb, settings.portal_table)
-    keys = SigningKeys(client("secretsmanager"), settings.signing_secret_arn)
+    keys = SigningKeys(clients.client("secretsmanager"), settings.signing_secret_arn)
     sessions = Sessions(table, lambda now: keys.current(now=now))
     renderer = Renderer(
         sessions=sessions,
@@ -62,7 +62,7 @@ def compose(settings: PortalSettings, log: Log) -> Portal:
         operator_name=settings.operator_name,
         support_url=settings.support_url,
     )
-    pages = _pages(settings, renderer, sessions, table)
+    pages = _pages(settings, clients, renderer, sessions, table)
     return Portal(
         router=Router(routes(pages)),
         sessions=sessions,
@@ -73,20 +73,22 @@ def compose(settings: PortalSettings, log: Log) -> Portal:
     )
 
 
-def compose_replayer(settings: PortalSettings) -> Replayer:
+def compose_replayer(settings: PortalSettings, clients: Clients) -> Replayer:
     """What makes the steps of replays."""
-    dynamodb = client("dynamodb")
+    dynamodb = clients.client("dynamodb")
     return Replayer(
         store=PortalTable(dynamodb, settings.portal_table),
         archive=Archive(dynamodb, settings.backlog_table),
         backlog=Backlog(dynamodb, settings.backlog_table),
-        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
+        queue=DeliveryQueue(clients.client("sqs"), settings.deliveries_queue_url),
         shards=SHARDS,
     )
 
 
-def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, table: PortalTable) -> Pages:
-    dynamodb = client("dynamodb")
+def _pages(
+    settings: PortalSettings, clients: Clients, renderer: Renderer, sessions: Sessions, table: PortalTable
+) -> Pages:
+    dynamodb = clients.client("dynamodb")
     broker = BrokerTable(dynamodb, settings.broker_table)
     webhooks = WebhookStates(dynamodb, settings.webhooks_table)
     backlog = Backlog(dynamodb, settings.backlog_table)
@@ -103,8 +105,10 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
         renderer=renderer,
         webhooks=webhooks,
         backlog=backlog,
-        queue=DeliveryQueue(client("sqs"), settings.deliveries_queue_url),
-        secrets=WebhookRotation(dynamodb, client("kms"), table=settings.webhooks_table, key_arn=settings.key_arn),
+        queue=DeliveryQueue(clients.client("sqs"), settings.deliveries_queue_url),
+        secrets=WebhookRotation(
+            dynamodb, clients.client("kms"), table=settings.webhooks_table, key_arn=settings.key_arn
+        ),
         actions=table,
         instance=instance,
         event_topic_arn=settings.event_topic_arn,
@@ -129,7 +133,7 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
             renderer=renderer,
             webhooks=hooks,
             replays=table,
-            steps=ReplayQueue(client("sqs"), settings.replays_queue_url),
+            steps=ReplayQueue(clients.client("sqs"), settings.replays_queue_url),
             instance=instance,
             shards=SHARDS,
         ),
@@ -155,9 +159,9 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
                 dmarc_aggregate_recipients=settings.dmarc_aggregate_recipients,
             ).records,
             look_up=_look_up,
-            identity=_identities(settings),
+            identity=_identities(settings, clients),
             topics=Topics(
-                client("sns"),
+                clients.client("sns"),
                 key_arn=settings.key_arn,
                 arn_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
             ),
@@ -171,7 +175,7 @@ def _pages(settings: PortalSettings, renderer: Renderer, sessions: Sessions, tab
             webhooks=webhooks,
             backlog=backlog,
             rules=rules,
-            users=_users,
+            users=lambda: _users(clients),
         ),
         assets=renderer.assets,
     )
@@ -183,10 +187,10 @@ def _look_up(records: Sequence[DnsRecord]) -> Sequence[LookedUp]:
     return look_up(records)
 
 
-def _identities(settings: PortalSettings) -> Callable[[str], IdentityStatus | None]:
-    limiter = RateLimiter(client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
+def _identities(settings: PortalSettings, clients: Clients) -> Callable[[str], IdentityStatus | None]:
+    limiter = RateLimiter(clients.client("dynamodb"), settings.rate_limiter_table, rate=settings.ses_calls_per_second)
     pace = RateLimit(limiter, max_wait=_SES_PATIENCE, clock=lambda: datetime.now(UTC), sleep=time.sleep)
-    statuses = IdentityStatuses(client("sesv2"), pace)
+    statuses = IdentityStatuses(clients.client("sesv2"), pace)
 
     def identity(domain: str) -> IdentityStatus | None:
         found = statuses.of(domain)
@@ -195,8 +199,8 @@ def _identities(settings: PortalSettings) -> Callable[[str], IdentityStatus | No
     return identity
 
 
-def _users() -> Quota:
-    quota = IamUsers(client("iam"), boundary_arn="").quota()
+def _users(clients: Clients) -> Quota:
+    quota = IamUsers(clients.client("iam"), boundary_arn="").quota()
     return Quota(name="IAM users (bindings)", used=quota.users, limit=quota.limit)
 
 

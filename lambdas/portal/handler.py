@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clients import client
+from lambdas.aws.clients import CLIENTS
 from lambdas.aws.sqs.replay_queue import ReplayQueue, ReplayStep, decode
 from lambdas.portal.app import FAULT, Portal
 from lambdas.portal.composition import compose, compose_replayer
@@ -53,7 +53,7 @@ def _replay(step: ReplayStep, context: LambdaContext) -> None:
         clock=lambda: datetime.now(UTC),
     )
     if more:
-        queue = ReplayQueue(client("sqs"), _settings().replays_queue_url)
+        queue = ReplayQueue(CLIENTS.client("sqs"), _settings().replays_queue_url)
         queue.send(step.instance_id, step.webhook_id, step.replay_id)
     ids = {"instance_id": step.instance_id, "webhook_id": step.webhook_id, "replay": step.replay_id}
     logger.info("replay went on" if more else "replay ended", extra=ids)
@@ -78,9 +78,9 @@ def _settings() -> PortalSettings:
 
 @cache
 def _replayer() -> Replayer:
-    return compose_replayer(_settings())
+    return compose_replayer(_settings(), CLIENTS)
 
 
 @cache
 def _portal() -> Portal:
-    return compose(_settings(), _log)
+    return compose(_settings(), CLIENTS, log=_log)

@@ -30,11 +30,11 @@ class RateLimiter(Protocol):
         """0.0 when a call may go now, else the seconds after which to ask again."""
 
 
-class Alerts(Protocol):
-    """Mail to people."""
+class Notifier(Protocol):
+    """Notifications through SNS e-mail."""
 
-    def publish(self, topic_arn: str, *, subject: str, text: str) -> bool:
-        """False when nobody can be told any more."""
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
+        """Returns False if the topic does not exist."""
 
 
 class DeliverySender(Protocol):
@@ -70,7 +70,7 @@ class Enforcer:
 
     sending: Sending
     rate_limiter: RateLimiter
-    alerts: Alerts
+    notifier: Notifier
     delivery_queue: DeliverySender
     evidence: Evidence
     statuses: SendingStatuses
@@ -106,7 +106,7 @@ class Enforcer:
                 self._tell(self.operator_topic_arn, to_operator(transition, self._evidence(transition), self.rules))
 
     def _tell(self, topic_arn: str, message: Message) -> None:
-        self.alerts.publish(topic_arn, subject=message.subject, text=message.text)
+        self.notifier.notify(topic_arn, subject=message.subject, text=message.text)
 
     def _evidence(self, transition: Transition) -> Sequence[LedgerEntry]:
         return self.evidence.latest(transition.instance_id, limit=EVIDENCE)

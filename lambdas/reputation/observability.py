@@ -1,4 +1,4 @@
-"""What the reputation functions log, measure and tell the operator beside the letters: ids and counts, no address."""
+"""Log lines, metrics and operator notifications of the reputation functions: ids and counts, never an address."""
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -6,7 +6,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.domain.reputation.evaluation import Reputation
 from lambdas.domain.reputation.sending_status import Transition
 from lambdas.domain.reputation.ses_rates import SesRates
-from lambdas.reputation.enforce import Alerts
+from lambdas.reputation.enforce import Notifier
 from lambdas.reputation.evaluate import Evaluation, EvaluationKind
 from lambdas.reputation.reconcile import Reconciled
 
@@ -20,16 +20,16 @@ _LINES = {
 
 
 class Observability:
-    """Writes a line an outcome."""
+    """Writes one log line per outcome."""
 
-    def __init__(self, logger: Logger, metrics: Metrics, alerts: Alerts, operator_topic_arn: str) -> None:
+    def __init__(self, logger: Logger, metrics: Metrics, notifier: Notifier, operator_topic_arn: str) -> None:
         self._logger = logger
         self._metrics = metrics
-        self._alerts = alerts
+        self._notifier = notifier
         self._operator_topic_arn = operator_topic_arn
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """One line; a transition adds what it was decided upon."""
+        """Log an evaluation, with the figures it was based on."""
         facts = {"instance_id": evaluation.status.instance_id, **_figures(evaluation.reputation)}
         state = evaluation.transition.after if evaluation.transition else evaluation.status.state
         moved = _move(evaluation.transition) if evaluation.transition else {}
@@ -39,18 +39,18 @@ class Observability:
             self._count("TransitionsEnforced")
 
     def failed(self, instance_id: str, error: Exception) -> None:
-        """Tried again: by the stream at once, by the sweep within a quarter of an hour."""
+        """Log a failure. The stream retries at once, reconciliation within 15 minutes."""
         self._logger.error("evaluation or enforcement failed", extra={"instance_id": instance_id}, exc_info=error)
         self._count("EnforcementFailures")
 
     def healed(self, instance_id: str, what: str) -> None:
-        """The operator hears of it: somebody else has a hand in it."""
+        """Log a sending state that was put right, and notify the operator: somebody else changed it."""
         self._logger.warning("sending state differs from SES", extra={"instance_id": instance_id, "what": what})
         self._count("StatesReconciled")
-        self._tell(f"Sending state differed: {instance_id}", f"Instance {instance_id}: {what}.\n")
+        self._notify_operator(f"Sending state differed: {instance_id}", f"Instance {instance_id}: {what}.\n")
 
     def differs(self, instance_id: str, ours: Reputation, theirs: SesRates) -> None:
-        """Not enough volume of ours for a pause, or an operator has resumed it of late."""
+        """Notify the operator of rates that would pause, had our volume sufficed or were there no recent resume."""
         rates = {"ses_bounce_rate": theirs.bounce_rate, "ses_complaint_rate": theirs.complaint_rate}
         facts = {"instance_id": instance_id, **_figures(ours), **rates}
         self._logger.warning("rates reported by SES are above ours", extra=facts)
@@ -58,7 +58,7 @@ class Observability:
         lines = [f"  {name}: {value}" for name, value in facts.items()]
         advice = f"Nothing was paused. Look into it: python -m ops reputation {instance_id}"
         text = "\n".join(["Amazon SES reports rates that would pause this instance; ours do not.", *lines, advice, ""])
-        self._tell(f"SES reports a worse reputation: {instance_id}", text)
+        self._notify_operator(f"SES reports a worse reputation: {instance_id}", text)
 
     def reconciled(self, reconciled: Reconciled) -> None:
         """One line a run. OverdueActions is alarmed."""
@@ -73,8 +73,8 @@ class Observability:
         self._count("InstancesChecked", reconciled.checked)
         self._count("InstancesUnchecked", reconciled.unchecked)
 
-    def _tell(self, subject: str, text: str) -> None:
-        self._alerts.publish(self._operator_topic_arn, subject=subject, text=text)
+    def _notify_operator(self, subject: str, text: str) -> None:
+        self._notifier.notify(self._operator_topic_arn, subject=subject, text=text)
 
     def _count(self, name: str, number: int = 1) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

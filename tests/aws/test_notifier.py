@@ -8,7 +8,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.aws.sns.alerts import Alerts
 from lambdas.aws.sns.notifier import Notifier
 
 ARN = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:topic"
@@ -42,7 +41,6 @@ def test_a_topic_is_named_or_given_by_its_arn(topic: str) -> None:
 def test_a_topic_that_is_gone_is_not_published_to() -> None:
     """Its instance is gone too: nobody is to be told."""
     assert not notifier(client(error="NotFound")).notify("topic", subject="s", text="t")
-    assert not Alerts(client(error="NotFound")).publish(ARN, subject="s", text="t")
     assert not notifier(client(error="NotFound")).has_confirmed_subscription(ARN)
 
 
@@ -52,7 +50,6 @@ def test_every_other_refusal_is_told(error: str) -> None:
     calls: tuple[Callable[[Any], object], ...] = (
         lambda sns: notifier(sns).notify("topic", subject="s", text="t"),
         lambda sns: notifier(sns).has_confirmed_subscription(ARN),
-        lambda sns: Alerts(sns).publish(ARN, subject="s", text="t"),
     )
     for call in calls:
         with pytest.raises(ClientError):
@@ -70,7 +67,9 @@ def test_a_topic_is_heard_once_somebody_confirmed(confirmed: str | None, heard: 
     [
         ("a" * 99, "a" * 99),
         ("a" * 100, "a" * 96 + "..."),
-        ("Pausiert: Bürger\n~ ", "Pausiert: Brger~ "),
+        ("Pausiert: Bürger\n~ ", "Pausiert: B?rger ~"),
+        ("ü" + "a" * 200, "?" + "a" * 95 + "..."),
+        ("é" * 3, "???"),
     ],
 )
 def test_a_subject_is_what_sns_takes(subject: str, sent: str) -> None:
@@ -78,10 +77,3 @@ def test_a_subject_is_what_sns_takes(subject: str, sent: str) -> None:
     sns = client()
     notifier(sns).notify("topic", subject=subject, text="t")
     assert sns.publish.call_args.kwargs["Subject"] == sent
-
-
-def test_an_alerts_subject_is_what_sns_takes_too() -> None:
-    """What is not ASCII becomes a question mark."""
-    sns = client()
-    Alerts(sns).publish(ARN, subject="ü" + "a" * 200, text="t")
-    sns.publish.assert_called_once_with(TopicArn=ARN, Subject="?" + "a" * 98, Message="t")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -11,7 +12,7 @@ from moto import mock_aws
 
 from lambdas.aws.ses.reputation_metrics import SesRateMetrics
 from lambdas.aws.ses.sending_options import SendingOptions
-from lambdas.aws.sns.alerts import Alerts
+from lambdas.aws.sns.notifier import Notifier
 from lambdas.domain.reputation.ses_rates import SesRates
 from lambdas.domain.tenants.aws_names import configuration_set
 
@@ -104,8 +105,8 @@ def test_an_alert_goes_to_its_topic() -> None:
     """Its subject in ASCII and short, as SNS wants it."""
     sns = boto3.client("sns", **KEYS)  # type: ignore[call-overload]
     topic = sns.create_topic(Name="t")["TopicArn"]
-    assert Alerts(sns).publish(topic, subject="é" * 200, text="x")
-    assert not Alerts(sns).publish(topic + "-gone", subject="s", text="x")
+    assert _notifier(sns).notify(topic, subject="é" * 200, text="x")
+    assert not _notifier(sns).notify(topic + "-gone", subject="s", text="x")
 
 
 def test_another_fault_of_sns_is_raised() -> None:
@@ -116,4 +117,8 @@ def test_another_fault_of_sns_is_raised() -> None:
             "publish", "InternalError", expected_params={"TopicArn": ANY, "Subject": ANY, "Message": ANY}
         )
         with pytest.raises(ClientError):
-            Alerts(client).publish("arn:aws:sns:us-east-1:111122223333:t", subject="s", text="x")
+            _notifier(client).notify("arn:aws:sns:us-east-1:111122223333:t", subject="s", text="x")
+
+
+def _notifier(client: Any) -> Notifier:
+    return Notifier(client, partition="aws", region="us-east-1", account="123456789012")

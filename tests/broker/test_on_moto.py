@@ -24,7 +24,7 @@ from moto.sqs.models import sqs_backends
 
 from lambdas.aws import clients
 from lambdas.aws.dynamodb.broker.broker_table import ORGANIZATIONS
-from lambdas.broker import composition, handler
+from lambdas.broker import handler
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from tests.aws.sesv2 import FakeSesV2
 from tests.aws.tables import create
@@ -58,17 +58,17 @@ class Platform:
         self.runs = 0
         self.ses = FakeSesV2(lambda after: self._cross(after=after))
         environment = settings(**self._make_stack()).to_environment()
+        made = clients.Clients(sesv2=self.ses)
         self._patches: list[Any] = [
-            patch.object(composition, "client", lambda name: self.ses if name == "sesv2" else clients.client(name)),
+            patch.object(handler, "CLIENTS", made),
             patch.dict(os.environ, environment),
-            patch.object(composition, "clock", lambda: self.now),
             patch.object(handler, "clock", lambda: self.now),
             patch.object(time, "sleep", self._sleep),
         ]
         for each in self._patches:
             each.start()
         for service in SERVICES:
-            events = clients.client(service).meta.events  # type: ignore[call-overload]
+            events = made.client(service).meta.events  # type: ignore[call-overload]
             events.register("before-call", lambda **_: self._cross(after=False))
             events.register("after-call", lambda **_: self._cross(after=True))
         self.calls = 0
@@ -209,7 +209,7 @@ def platform() -> Iterator[Platform]:
 
 
 def _forget() -> None:
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
     for cached in (handler._composition, handler._observability, handler._api, handler._engine, handler._cleanup):
         cached.cache_clear()
 

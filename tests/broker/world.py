@@ -6,35 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
-from lambdas.broker.bindings.binding import Binder, BindingQueries
-from lambdas.broker.bindings.ports import Maker
-from lambdas.broker.bindings.secret_rotation import SecretRotation
-from lambdas.broker.bindings.ses_bindings import SesBindings
-from lambdas.broker.bindings.unbinding import Unbinding
-from lambdas.broker.bindings.webhook_test import SendTest
-from lambdas.broker.instances.deprovisioning import Deprovisioning
-from lambdas.broker.instances.domain_claims import DomainClaims
-from lambdas.broker.instances.earlier_pauses import EarlierPauses
-from lambdas.broker.instances.operator_dns import OperatorDns
-from lambdas.broker.instances.privatelink import PrivateLinkBindings, PrivateLinkSteps
-from lambdas.broker.instances.provisioning import Provisioning
-from lambdas.broker.instances.queries import InstanceQueries
-from lambdas.broker.instances.ses_steps import SesSteps
-from lambdas.broker.instances.updating import Updating
-from lambdas.broker.instances.webhook_changes import WebhookChanges
-from lambdas.broker.limits import Limits
-from lambdas.broker.operations.cleanup import Cleanup
-from lambdas.broker.operations.engine import Engine
-from lambdas.broker.operations.requests import Operations
-from lambdas.broker.osb.api import Api
-from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE, catalog
-from lambdas.broker.osb.parameters import WebhookRules
-from lambdas.broker.osb.rendering import Renderer
+from lambdas.broker.composition import Composition
+from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE
 from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
-from lambdas.domain.webhooks.address_rules import AddressRules
 from tests.broker.fakes import (
     AnyCredentials,
     Died,
@@ -126,98 +105,37 @@ class World:
     def __post_init__(self) -> None:
         self._ids = map(str, itertools.count(1))
         self._owners = map(str, itertools.count(1))
-        rules = WebhookRules(
-            addresses=AddressRules.parse(self.settings.allowed_cidrs, allow_http=self.settings.allow_http),
-            private_names=bool(self.settings.allowed_cidrs),
-        )
-        dns = OperatorDns.of(self.settings)
-        renderer = Renderer(settings=self.settings, dns=dns)
+        self.api = self._broker.api(lambda *what: self.told.append(what))
+        self.engine = self._broker.engine(lambda *what: self.told.append(what))
+        self.sweep = self._broker.cleanup(lambda *what: self.told.append(what))
+
+    @cached_property
+    def _broker(self) -> Composition:
+        """The broker as composed in production, over fakes that can fail at any call."""
         gated = self._gated
-        claims = DomainClaims(claims=gated(self.table), identities=gated(self.ses))
-        ses_steps = SesSteps(
-            claims=claims,
-            pauses=EarlierPauses(marks=gated(self.pauses), sending_statuses=gated(self.pauses), clock=lambda: self.now),
-            ses=gated(self.ses),
-            topics=gated(self.topics),
-            zone=gated(self.zone),
-            webhooks=gated(self.webhooks),
-            test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
-            dns=dns,
-            event_topic_arn=self.settings.event_topic_arn,
-            topic_arn_prefix=PREFIX,
-            clock=lambda: self.now,
-        )
-        privatelink_steps = PrivateLinkSteps(endpoints=gated(self.endpoints), subnet_ids=(), cidrs=())
-        self.engine = Engine(
-            instances=gated(self.table),
+        adapters: Any = SimpleNamespace(
+            credentials=AnyCredentials(),
+            table=gated(self.table),
             tasks=gated(self.tasks),
-            steps_of=lambda instance: (privatelink_steps if instance.privatelink else ses_steps)(instance),
-            succeeded=renderer.succeeded,
-            updated=renderer.updated,
-            clock=lambda: self.now,
-            log_step=lambda *what: self.told.append(what),
-        )
-        bindings = SesBindings(
             users=gated(self.users),
+            endpoints=gated(self.endpoints),
+            zone=gated(self.zone),
+            pause_marks=gated(self.pauses),
+            sending_statuses=gated(self.pauses),
+            deliveries=gated(self.deliveries),
             webhooks=gated(self.webhooks),
             topics=gated(self.topics),
             secret_encryption=gated(self.secret_encryption),
+            ses=lambda _max_wait: gated(self.ses),
             encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
-            rotation=SecretRotation(
-                webhooks=gated(self.webhooks),
-                decrypt=self.encrypt_webhook_secret.decrypt,
-                encrypt=gated(self.encrypt_webhook_secret),
-            ),
-            test=SendTest(deliveries=gated(self.deliveries), topic_arn=self.settings.event_topic_arn),
-            identities=gated(self.ses),
-            renderer=renderer,
-            topic_arn_prefix=PREFIX,
+            decrypt_webhook_secret=self.encrypt_webhook_secret.decrypt,
         )
-        makers: dict[str, Maker] = {SES_SERVICE: bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
-        unbinding = Unbinding(store=gated(self.table), makers=makers, settings=self.settings)
-        binder = Binder(
-            store=gated(self.table),
-            secret_encryption=gated(self.secret_encryption),
-            webhooks=gated(self.webhooks),
-            makers=makers,
-            unbinding=unbinding,
-            settings=self.settings,
-            rules=rules,
-            limits=Limits.of(self.settings, gated(self.table)),
+        return Composition(
+            self.settings,
+            adapters,
+            clock=lambda: self.now,
             new_id=lambda: next(self._ids),
             new_secret=lambda: f"whsec_{next(self._ids)}",
-        )
-        operations = Operations(tasks=gated(self.tasks), new_id=lambda: next(self._ids))
-        changes = WebhookChanges(
-            store=gated(self.table),
-            webhooks=gated(self.webhooks),
-            secret_encryption=gated(self.secret_encryption),
-            encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
-            rules=rules,
-        )
-        table, instance_queries = (
-            gated(self.table),
-            InstanceQueries(store=gated(self.table), operations=operations, portal_url=self.settings.portal_url),
-        )
-        self.api = Api(
-            accept=AnyCredentials(),
-            provisioning=Provisioning(
-                store=table, operations=operations, identities=gated(self.ses), claims=claims, settings=self.settings
-            ),
-            updating=Updating(store=table, operations=operations, webhooks=changes, settings=self.settings),
-            deprovisioning=Deprovisioning(store=table, operations=operations, settings=self.settings),
-            instance_queries=instance_queries,
-            binder=binder,
-            unbinding=unbinding,
-            binding_queries=BindingQueries(store=table, makers=makers),
-            catalog=catalog(self.settings),
-            log_answer=lambda *what: self.told.append(what),
-        )
-        self.sweep = Cleanup(
-            store=gated(self.table),
-            instances=instance_queries,
-            bindings=unbinding,
-            log_answer=lambda *what: self.told.append(what),
         )
 
     def _gated(self, target: Any) -> Any:

@@ -67,7 +67,7 @@ class Stack:
 
     def release(self) -> None:
         """One run of release."""
-        functions._composition().states._kept.clear()
+        functions._composition()._states._kept.clear()
         functions.release({}, Context())  # type: ignore[arg-type]
 
     def sent(self) -> list[DeliveryBatch]:
@@ -96,7 +96,7 @@ class Stack:
 
     def set_webhook(self, **changes: object) -> None:
         """Change the webhook's item, and have the functions see it at once."""
-        functions._composition().states._kept.clear()
+        functions._composition()._states._kept.clear()
         self.dynamodb.put_item(TableName="webhooks", Item=to_item({**self.webhook(), **changes}))
 
     def waiting(self) -> int:
@@ -157,10 +157,9 @@ def _settings(stack: Stack) -> DeliverySettings:
 
 def _forget() -> None:
     """Have the functions start cold, and close what the last ones kept open."""
-    clients.client.cache_clear()  # type: ignore[attr-defined]
-    clients.impatient_dynamodb.cache_clear()
-    if functions._dispatcher.cache_info().currsize:
-        functions._loop().run(functions._dispatcher().client.aclose())  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
+    if functions._composition.cache_info().currsize and "dispatcher" in vars(functions._composition()):
+        functions._loop().run(functions._composition().dispatcher.client.aclose())  # type: ignore[attr-defined]
         functions._loop().run(asyncio.sleep(0))
     if functions._loop.cache_info().currsize:
         functions._loop().close()
@@ -168,8 +167,6 @@ def _forget() -> None:
         functions._settings,
         functions._loop,
         functions._composition,
-        functions._dispatcher,
-        functions._releaser,
     ):
         part.cache_clear()
 
@@ -322,7 +319,7 @@ def test_a_successful_test_has_a_disabled_webhook_probed(stack: Stack) -> None:
     stack.run(message(one(1)))
     assert stack.waiting() == 1
 
-    functions._composition().states._kept.clear()
+    functions._composition()._states._kept.clear()
     stack.run(message(one(2, "webhook.test")))
     stack.release()
 

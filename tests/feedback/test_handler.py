@@ -64,7 +64,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
     feedback._recorder.cache_clear()
     with dynamodb_with("webhooks") as dynamodb:
         create(dynamodb, "reputation")
@@ -83,7 +83,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         key = webhook_key(INSTANCE, WebhookId("w1"))
         dynamodb.put_item(TableName="webhooks", Item=to_item({**key, **webhook}))
         yield Stack(dynamodb=dynamodb, sqs=sqs, queue_url=url)
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
     feedback._recorder.cache_clear()
 
 

@@ -156,7 +156,7 @@ def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", stack.facts["region"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
 
     def run(*words: str, status: int = 0) -> Any:
         done = CliRunner().invoke(app, [*words, "--json"])
@@ -164,7 +164,7 @@ def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
         return json.loads(done.stdout) if done.stdout else None
 
     yield run
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
 
 
 @pytest.fixture

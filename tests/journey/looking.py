@@ -2,6 +2,10 @@
 
 from datetime import UTC, datetime
 
+from aws_lambda_powertools import Logger, Metrics
+
+from lambdas.reputation.composition import Composition
+from lambdas.reputation.observability import Observability
 from local.tenant.tenant import Tenant
 from tests.events import bounce, delivery, text
 from tests.journey.conftest import Stack
@@ -49,3 +53,9 @@ def publish_history(stack: Stack, tenant: Tenant, *, deliveries: int, bounces: i
 
 def _addresses(count: int, prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}{number}@shop.example" for number in range(count))
+
+
+def observer_of(composition: Composition) -> Observability:
+    """What logs and notifies for a reconciler that a test runs itself."""
+    metrics = Metrics(namespace="Journey", service="journey")
+    return Observability(Logger(service="journey"), metrics, composition.notifier, composition.operator_topic_arn)

@@ -13,7 +13,7 @@ from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.domain.tenants.aws_names import configuration_set, iam_user, notification_topic
 from lambdas.domain.tenants.instance import BindingState, Operation, OperationKind
-from lambdas.reputation.handler import compose
+from lambdas.reputation.composition import compose
 from local.recorder import recorded_calls
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant
@@ -21,7 +21,7 @@ from ops.osb import BrokerRefused
 from ops.sending_status import reputation_composition
 from ops.stack import find
 from tests.journey.conftest import Ops, Stack
-from tests.journey.looking import publish_history, topics, users
+from tests.journey.looking import observer_of, publish_history, topics, users
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
 AN_HOUR = timedelta(hours=1)
@@ -97,10 +97,10 @@ def test_the_sweep_of_reputation_pauses_what_the_stream_missed(stack: Stack, ops
         publish_history(stack, watched, deliveries=500, bounces=40)
         stack.eventually(lambda: stack.counters(watched.instance_id)["bounces"], lambda count: count == 40)
         with recorded_as(stack, "reputation-sweep"):
-            parts = compose(settings)
+            parts = compose(settings, clients.Clients())
             parts.statuses.watch(watched.instance_id)
             parts.statuses.watch(gone)
-            reconciler = parts.reconciler(lambda: 60.0)
+            reconciler = parts.reconciler(observer_of(parts), lambda: 60.0)
             reconciler.reconcile(now=datetime.now(UTC))
             reconciler.check([healed.instance_id], now=datetime.now(UTC))
     assert gone not in parts.statuses.watched()
@@ -172,6 +172,6 @@ def recorded_as(stack: Stack, function: str) -> Iterator[None]:
         patch.setenv("AWS_LAMBDA_FUNCTION_NAME", stack.facts["functions"][function])
         for name, value in recorded_calls.plugin(stack.facts.get("calls", "")).items():
             patch.setenv(name, value)
-        clients.client.cache_clear()  # type: ignore[attr-defined]
+        clients.CLIENTS.forget()
         yield
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()

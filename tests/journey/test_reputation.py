@@ -10,7 +10,7 @@ from local.tenant.receiver import Receiver
 from ops.sending_status import reputation_composition
 from ops.stack import find
 from tests.journey.conftest import Ops, Stack
-from tests.journey.looking import publish_history
+from tests.journey.looking import observer_of, publish_history
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
 
@@ -53,7 +53,9 @@ def test_the_sweep_runs_and_heals_what_somebody_else_switched(stack: Stack, ops:
     ses, name = stack.client("sesv2"), tenant.credentials["configuration_set"]
     ses.put_configuration_set_sending_options(ConfigurationSetName=name, SendingEnabled=True)
     composition, _ = reputation_composition(find())
-    checked = composition.reconciler(lambda: 60.0).check([tenant.instance_id], now=datetime.now(UTC))
+    checked = composition.reconciler(observer_of(composition), lambda: 60.0).check(
+        [tenant.instance_id], now=datetime.now(UTC)
+    )
     assert checked == (1, 0)
     assert composition.sending.enabled(tenant.instance_id) is False
 

@@ -117,7 +117,7 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
     with dynamodb_with("webhooks", "reputation") as dynamodb:
         create_backlog(dynamodb, "backlog")
         create_backlog(dynamodb, "broker")
@@ -133,7 +133,7 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
         stack.put_webhook()
         _bind(dynamodb)
         yield stack
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
 
 
 def stack_of(name: str, queues: dict[str, str]) -> Stack:

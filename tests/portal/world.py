@@ -401,7 +401,7 @@ def _settings(queues: Mapping[str, str], secret: str, key: str, more: Mapping[st
 
 def _forget() -> None:
     """Drop what the process keeps between invocations."""
-    clients.client.cache_clear()  # type: ignore[attr-defined]
+    clients.CLIENTS.forget()
     clients.session.cache_clear()
     for cached in (handler._settings, handler._portal, handler._replayer):
         cached.cache_clear()

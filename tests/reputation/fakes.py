@@ -180,7 +180,7 @@ class World:
         enforcer = Enforcer(
             sending=self,
             rate_limiter=self,
-            alerts=self,
+            notifier=self,
             delivery_queue=self,
             evidence=self,
             statuses=self.statuses,
@@ -257,10 +257,10 @@ class World:
         assert priority
         return 0.0
 
-    def publish(self, topic_arn: str, *, subject: str, text: str) -> bool:
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
         """A letter."""
         self._try("sns")
-        self.notifications.append((topic_arn, subject, text))
+        self.notifications.append((topic, subject, text))
         self.fate.strike()
         return True
 

@@ -118,8 +118,9 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     switch = Switch()
 
     def forget() -> None:
-        clients.client.cache_clear()  # type: ignore[attr-defined]
+        clients.CLIENTS.forget()
         reputation._composition.cache_clear()
+        reputation._observability.cache_clear()
 
     forget()
     with dynamodb_with("reputation", "webhooks") as dynamodb:
@@ -148,8 +149,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         )
         for name, value in settings.to_environment().items():
             monkeypatch.setenv(name, value)
-        real = clients.client
-        monkeypatch.setattr(reputation, "client", lambda name: switch if name == "sesv2" else real(name))
+        monkeypatch.setattr(reputation, "CLIENTS", clients.Clients(sesv2=switch))
         webhook = {"events": ["bounce"], "format": "standard-webhooks", "scope": "instance", "senders": ["b"]}
         for item in (
             instance_key("i1") | {"notifications": True},
