@@ -4,7 +4,7 @@
     --------------------------------+-----------------------------+---------------------------------------------------
     <instance>#<webhook>#<shard>    | mark                        | shard, due_at (the index `due`), seq, waiting
     <instance>#<webhook>#<shard>    | parked#<due>#<hash>         | payload, count, parked_at, token, expires_at
-    <instance>#<webhook>#<shard>    | quarantined#<due>#<hash>          | a parked item that could not be read
+    <instance>#<webhook>#<shard>    | quarantined#<due>#<hash>    | a parked item that could not be read
     <instance>#<webhook>#<shard>    | sent#<when>#<hash>          | payload, count, expires_at: see archive.py
 
 A partition is one shard of one webhook: eight of them take some 8,000 deliveries a second to a dead receiver, where one
