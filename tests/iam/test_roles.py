@@ -84,6 +84,19 @@ def test_nothing_that_a_function_asks_for_is_denied(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_no_grant_outlasts_its_condition(variant: str) -> None:
+    """What is asked for under a condition is denied without it: another purpose, another boundary, no tag of ours."""
+    deployed = world(variant)
+    allowed = [
+        str(asked)
+        for asked in VARIANTS[variant].asked()
+        if asked.context
+        and allows([deployed.policies[asked.function]], deployed.request(asked.action, asked.resource, {}))
+    ]
+    assert allowed == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_nothing_is_granted_that_no_function_asks_for(variant: str) -> None:
     """By action, resource pattern and each value of a condition: a call that is gone takes its permission with it."""
     unused = [
