@@ -186,6 +186,20 @@ class Context:
         "the portal's address where a proxy of yours stands before it; empty: the domain name's or the API's",
         matching(r"(https://[^\s/]+|http://127\.0\.0\.1:\d+)?", "https:// and a host, without a path, or empty"),
     )
+    portal_issuer: str = _key(
+        "",
+        "OpenID issuer that people sign in at: Cloud Foundry's UAA for cloud-foundry, the operators' provider for oidc",
+        URL,
+    )
+    portal_client_secret_arn: str = _key(
+        "",
+        'ARN of a Secrets Manager secret with the portal\'s client at that issuer: {"client_id", "client_secret"}; for '
+        "cloud-foundry the broker's catalog has the platform make that client",
+        matching(r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+)?", "a secret's ARN, or empty"),
+    )
+    portal_cloud_controller_url: str = _key("", "Cloud Foundry's API, which says who may see an instance", URL)
+    portal_operator_claim: str = _key("groups", "claim of an operator's ID token (oidc)")
+    portal_operator_value: str = _key("", "what that claim must be or hold, such as mail-operators (oidc)")
     portal_self_resume: bool = _key(
         False,
         "whether a tenant may resume its own instance in the portal, on probation, after an automatic pause by its own "
@@ -307,6 +321,7 @@ class Context:
         self._check_together("zone_name", "zone_id")
         self._check_together("delivery_subnet_ids", "delivery_security_group_ids")
         self._check_together("portal_domain_name", "portal_certificate_arn")
+        self._check_sign_in()
         self._check_needs("privatelink_subnet_ids", "privatelink_vpc_id")
         if not self.broker_http_api and not self.broker_allowed_cidrs:
             raise ContextError("context key broker_http_api is false; it needs broker_allowed_cidrs")
@@ -316,6 +331,15 @@ class Context:
         self._check_order("warn_complaint_rate", "pause_complaint_rate")
         self._check_window("feedback_batch_size", "feedback_batch_window_seconds")
         self._check_window("delivery_batch_size", "delivery_batch_window_seconds")
+
+    def _check_sign_in(self) -> None:
+        wanted = {
+            "cloud-foundry": ("portal_issuer", "portal_client_secret_arn", "portal_cloud_controller_url"),
+            "oidc": ("portal_issuer", "portal_client_secret_arn", "portal_operator_value"),
+        }
+        for name in wanted.get(self.portal, ()):
+            if not getattr(self, name):
+                raise ContextError(f"context key {name} is missing; portal={self.portal} needs it")
 
     def _check_together(self, one: str, other: str) -> None:
         self._check_needs(one, other)

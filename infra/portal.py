@@ -73,6 +73,8 @@ class Portal(Construct):
         )
         _allow(self.function, storage, deliveries, self.secret)
         _allow_webhook_secrets(self.function, shared)
+        if context.portal_client_secret_arn:
+            self.function.allow("secretsmanager:GetSecretValue", on=[context.portal_client_secret_arn])
         self.function.send_to(self.replays.queue)
         _allow_replay(self.replay, storage, deliveries, self.replays.queue)
         self.api = Api(
@@ -194,6 +196,11 @@ def _settings(
     return PortalSettings(
         sign_in=context.portal,
         public_url=public_url(context),
+        issuer=context.portal_issuer.rstrip("/"),
+        client_secret_arn=context.portal_client_secret_arn,
+        cloud_controller_url=context.portal_cloud_controller_url.rstrip("/"),
+        operator_claim=context.portal_operator_claim,
+        operator_value=context.portal_operator_value,
         portal_table=storage.portal.table_name,
         broker_table=storage.broker.table_name,
         webhooks_table=storage.webhooks.table_name,

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cache
+
+import msgspec
 
 from lambdas.aws.clients import Clients
 from lambdas.aws.dynamodb.backlog.archive import Archive
@@ -29,9 +32,11 @@ from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance, InstanceState
 from lambdas.domain.tenants.instance_dns import InstanceDns
 from lambdas.portal import rendering
-from lambdas.portal.app import Log, Portal
+from lambdas.portal.app import Log, Portal, Refresh
 from lambdas.portal.finding import Finder
+from lambdas.portal.openid import Client, Provider, fetch
 from lambdas.portal.pages.mail import MailPages
+from lambdas.portal.pages.openid import CloudFoundryRights, OpenIdPages, no_grants, operators_with
 from lambdas.portal.pages.operators import OperatorPages, Quota
 from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.sending import SelfResume, SendingPages
@@ -46,6 +51,7 @@ from lambdas.portal.routing import Router
 from lambdas.portal.sessions import Sessions
 from lambdas.portal.settings import PortalSettings
 
+_PLATFORM_SCOPE = "openid cloud_controller_service_permissions.read"
 _SES_PATIENCE = 2.0  # s that a page waits for its turn at SES; without one it says so
 
 
@@ -67,7 +73,7 @@ def compose(settings: PortalSettings, clients: Clients, *, log: Log) -> Portal:
         router=Router(routes(pages)),
         sessions=sessions,
         counter=table,
-        refresh=_unchanged,
+        refresh=_refresh(settings, table),
         refused=renderer.refused,
         log=log,
     )
@@ -114,6 +120,7 @@ def _pages(
         event_topic_arn=settings.event_topic_arn,
     )
     return Pages(
+        openid=_openid(settings, sessions),
         signing=SigningPages(renderer=renderer, sessions=sessions, links=table),
         status=StatusPages(renderer=renderer, statuses=statuses, ledger=ledger, rules=rules, instance=instance),
         mail=MailPages(
@@ -207,3 +214,40 @@ def _users(clients: Clients) -> Quota:
 def _unchanged(session: Session, _instance: str, _now: datetime) -> Session:
     """Links are granted once."""
     return session
+
+
+def _refresh(settings: PortalSettings, table: PortalTable) -> Refresh:
+    if settings.sign_in != "cloud-foundry":
+        return _unchanged
+    provider = _provider(settings)
+    return CloudFoundryRights(api=settings.cloud_controller_url, provider=provider, store=table, fetch=fetch).refresh
+
+
+def _openid(settings: PortalSettings, sessions: Sessions) -> OpenIdPages | None:
+    if settings.sign_in == "links":
+        return None
+    platform = settings.sign_in == "cloud-foundry"
+    return OpenIdPages(
+        provider=_provider(settings),
+        sessions=sessions,
+        grants=no_grants if platform else operators_with(settings.operator_claim, settings.operator_value),
+        keeps_tokens=platform,
+    )
+
+
+def _provider(settings: PortalSettings) -> Callable[[], Provider]:
+    """The provider, made at the first sign-in; its client's secret is read then."""
+    scope = _PLATFORM_SCOPE if settings.sign_in == "cloud-foundry" else "openid profile email"
+
+    @cache
+    def provider() -> Provider:
+        secret = client("secretsmanager").get_secret_value(SecretId=settings.client_secret_arn)["SecretString"]
+        known = msgspec.json.decode(secret, type=dict[str, str])
+        return Provider(
+            issuer=settings.issuer,
+            client=Client(id=known["client_id"], secret=known["client_secret"]),
+            scope=scope,
+            fetch=fetch,
+        )
+
+    return provider

@@ -88,6 +88,7 @@ class Renderer:
             session=session,
             form_token=self.sessions.form_token(session, now=now) if session else "",
             sign_in=self.sign_in,
+            wanted=request.path.lstrip("/") if request.method == "GET" else "",
             operator_name=self.operator_name or "the operator of this service",
             support_url=self.support_url,
             now=now,

@@ -6,6 +6,7 @@ from lambdas.domain.portal import Needs
 from lambdas.portal.app import STATIC
 from lambdas.portal.http import Response
 from lambdas.portal.pages.mail import MailPages
+from lambdas.portal.pages.openid import OpenIdPages
 from lambdas.portal.pages.operators import OperatorPages
 from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.sending import SendingPages
@@ -25,6 +26,7 @@ class Pages:
     """All pages."""
 
     signing: SigningPages
+    openid: OpenIdPages | None
     status: StatusPages
     mail: MailPages
     webhooks: WebhookPages
@@ -41,7 +43,17 @@ def routes(pages: Pages) -> tuple[Route, ...]:
     def static(call: Call) -> Response:
         return pages.assets.get(call.name, compressed="gzip" in call.request.headers.get("accept-encoding", ""))
 
+    openid = pages.openid
+    sign_in = (
+        ()
+        if openid is None
+        else (
+            Route("sign in", "GET", "/sign-in", Needs.NOTHING, openid.begin),
+            Route("sign-in callback", "GET", "/sign-in/callback", Needs.NOTHING, openid.finish),
+        )
+    )
     return (
+        *sign_in,
         Route(STATIC, "GET", "/static/{name}", Needs.NOTHING, static),
         Route("link", "GET", "/link/{id}", Needs.NOTHING, pages.signing.show_link),
         Route("use link", "POST", "/link", Needs.NOTHING, pages.signing.use_link),

@@ -14,6 +14,11 @@ class PortalSettings(Settings):
 
     sign_in: str  # links, cloud-foundry or oidc
     public_url: str  # the portal's address where it has a name of its own; empty: the API's
+    issuer: str  # the OpenID provider; Cloud Foundry's UAA or the operators' own
+    client_secret_arn: str  # {"client_id", "client_secret"} at that provider
+    cloud_controller_url: str
+    operator_claim: str  # of the operators' ID tokens
+    operator_value: str  # what that claim must be, or hold
     portal_table: str
     broker_table: str
     webhooks_table: str

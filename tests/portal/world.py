@@ -367,6 +367,11 @@ def _settings(queues: Mapping[str, str], secret: str, key: str, more: Mapping[st
     return {
         "sign_in": "links",
         "public_url": ORIGIN,
+        "issuer": "",
+        "client_secret_arn": "",
+        "cloud_controller_url": "",
+        "operator_claim": "groups",
+        "operator_value": "mail-operators",
         **{f"{name}_table": name for name in ("portal", "broker", "webhooks", "backlog", "reputation")},
         "rate_limiter_table": "rate_limiter",
         "deliveries_queue_url": queues["deliveries"],
