@@ -73,7 +73,7 @@ def compose(settings: PortalSettings, clients: Clients, *, log: Log) -> Portal:
         router=Router(routes(pages)),
         sessions=sessions,
         counter=table,
-        refresh=_refresh(settings, table),
+        refresh=_refresh(settings, clients, table),
         refused=renderer.refused,
         log=log,
     )
@@ -120,7 +120,7 @@ def _pages(
         event_topic_arn=settings.event_topic_arn,
     )
     return Pages(
-        openid=_openid(settings, sessions),
+        openid=_openid(settings, clients, sessions),
         signing=SigningPages(renderer=renderer, sessions=sessions, links=table),
         status=StatusPages(renderer=renderer, statuses=statuses, ledger=ledger, rules=rules, instance=instance),
         mail=MailPages(
@@ -216,32 +216,32 @@ def _unchanged(session: Session, _instance: str, _now: datetime) -> Session:
     return session
 
 
-def _refresh(settings: PortalSettings, table: PortalTable) -> Refresh:
+def _refresh(settings: PortalSettings, clients: Clients, table: PortalTable) -> Refresh:
     if settings.sign_in != "cloud-foundry":
         return _unchanged
-    provider = _provider(settings)
+    provider = _provider(settings, clients)
     return CloudFoundryRights(api=settings.cloud_controller_url, provider=provider, store=table, fetch=fetch).refresh
 
 
-def _openid(settings: PortalSettings, sessions: Sessions) -> OpenIdPages | None:
+def _openid(settings: PortalSettings, clients: Clients, sessions: Sessions) -> OpenIdPages | None:
     if settings.sign_in == "links":
         return None
     platform = settings.sign_in == "cloud-foundry"
     return OpenIdPages(
-        provider=_provider(settings),
+        provider=_provider(settings, clients),
         sessions=sessions,
         grants=no_grants if platform else operators_with(settings.operator_claim, settings.operator_value),
         keeps_tokens=platform,
     )
 
 
-def _provider(settings: PortalSettings) -> Callable[[], Provider]:
+def _provider(settings: PortalSettings, clients: Clients) -> Callable[[], Provider]:
     """The provider, made at the first sign-in; its client's secret is read then."""
     scope = _PLATFORM_SCOPE if settings.sign_in == "cloud-foundry" else "openid profile email"
 
     @cache
     def provider() -> Provider:
-        secret = client("secretsmanager").get_secret_value(SecretId=settings.client_secret_arn)["SecretString"]
+        secret = clients.client("secretsmanager").get_secret_value(SecretId=settings.client_secret_arn)["SecretString"]
         known = msgspec.json.decode(secret, type=dict[str, str])
         return Provider(
             issuer=settings.issuer,

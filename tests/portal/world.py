@@ -128,7 +128,7 @@ class World:
     def webhook(self, instance_id: str, webhook_id: str, *, host: str = HOST, **changes: Any) -> str:
         """A webhook of the instance; its id."""
         secret = WebhookSecret(secret=new_secret(), userinfo=NEVER_SHOWN)
-        kms = clients.client("kms")
+        kms = clients.CLIENTS.client("kms")
         settings = WebhookSettings(
             url=changes.pop("url", f"https://{host}/secret-path?token=never"),
             events=DEFAULT_EVENTS,
