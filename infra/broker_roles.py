@@ -11,7 +11,7 @@ from infra.storage import Storage
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 
-# purposes: lambdas/aws/kms/webhook_secrets.py and binding_seal.py
+# purposes: lambdas/aws/kms/webhook_secrets.py and binding_secrets.py
 _SECRET, _CREDENTIALS = "webhook-secret", "binding-credentials"
 
 

@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from lambdas.aws.iam.users import IamUsers
 from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
+from lambdas.aws.kms.encryption import DecryptionFailed
 from lambdas.aws.route53.hosted_zone import HostedZone
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
 from lambdas.aws.sns.topics import Topics
@@ -256,7 +257,7 @@ def test_a_bindings_secret_opens_for_that_binding_alone() -> None:
     ciphertext = secret_encryption.encrypt("b1", secret)
     assert secret_encryption.decrypt("b1", ciphertext) == secret
     assert b"AKIA" not in ciphertext
-    with pytest.raises(ClientError):
+    with pytest.raises(DecryptionFailed):
         secret_encryption.decrypt("b2", ciphertext)
 
 

@@ -7,7 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambdas.aws.kms.webhook_secrets import DecryptionFailed, SecretDecrypter, decrypt, encrypt, encryption_context
+from lambdas.aws.kms.encryption import DecryptionFailed
+from lambdas.aws.kms.webhook_secrets import SecretDecrypter, decrypt, encrypt, encryption_context
 from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from lambdas.domain.webhooks.webhook import WebhookId
 

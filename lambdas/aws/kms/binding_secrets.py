@@ -1,9 +1,10 @@
-"""What a binding keeps secret, at rest: KMS ciphertext, bound to the binding and its purpose."""
+"""A binding's secrets at rest, as KMS ciphertext."""
 
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from lambdas.aws.kms.encryption import decrypt_json, encrypt_json
 from lambdas.domain.tenants.instance import BindingSecret
 
 if TYPE_CHECKING:
@@ -14,29 +15,21 @@ _decoder = msgspec.json.Decoder(BindingSecret)
 
 
 def encryption_context(binding_id: str) -> dict[str, str]:
-    """The encryption context of a binding's secrets: key policies go by the purpose."""
+    """The encryption context of a binding's secrets."""
     return {"purpose": PURPOSE, "binding_id": binding_id}
 
 
 class BindingSecretEncryption:
-    """Seals and opens bindings' secrets with the stack's key."""
+    """Encrypts and decrypts bindings' secrets with the stack's key."""
 
     def __init__(self, client: "KMSClient", key_arn: str) -> None:
         self._client = client
         self._key_arn = key_arn
 
     def encrypt(self, binding_id: str, secret: BindingSecret) -> bytes:
-        """The ciphertext of *secret*; another one each time."""
-        answer = self._client.encrypt(
-            KeyId=self._key_arn,
-            Plaintext=msgspec.json.encode(secret),
-            EncryptionContext=encryption_context(binding_id),
-        )
-        return answer["CiphertextBlob"]
+        """The ciphertext of *secret*. Each call returns a different one."""
+        return encrypt_json(self._client, self._key_arn, encryption_context(binding_id), secret)
 
     def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret:
-        """What `seal` was given for this binding. Raises ClientError for any other ciphertext."""
-        answer = self._client.decrypt(
-            CiphertextBlob=ciphertext, KeyId=self._key_arn, EncryptionContext=encryption_context(binding_id)
-        )
-        return _decoder.decode(answer["Plaintext"])
+        """What was encrypted for this binding. Raises DecryptionFailed for any other ciphertext."""
+        return decrypt_json(self._client, encryption_context(binding_id), ciphertext, _decoder)

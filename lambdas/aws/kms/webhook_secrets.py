@@ -1,4 +1,4 @@
-"""Webhook secrets at rest: KMS ciphertext, bound to its webhook and its purpose by the encryption context.
+"""Webhook secrets at rest, as KMS ciphertext.
 
 The plaintext is JSON, {"secret": "whsec_...", "userinfo": "user:password" | null}. The context, {"purpose":
 "webhook-secret", "webhook_id": id}, lets a key policy give the delivery function these secrets and no others, and
@@ -9,8 +9,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import ClientError
 
+from lambdas.aws.kms.encryption import decrypt_json, encrypt_json
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import WebhookId
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 PURPOSE = "webhook-secret"
 CACHED_SECRETS = 20_000  # under 1 KB each: an evicted one costs $3 per million deliveries, the memory 20 MB
-_UNREADABLE = {"InvalidCiphertextException", "IncorrectKeyException"}
 _decoder = msgspec.json.Decoder(WebhookSecret)
-
-
-class DecryptionFailed(Exception):
-    """The ciphertext is not of this webhook, or not a secret at all. Trying again will not help."""
 
 
 def encryption_context(webhook_id: WebhookId) -> dict[str, str]:
@@ -34,23 +29,12 @@ def encryption_context(webhook_id: WebhookId) -> dict[str, str]:
 
 def encrypt(client: "KMSClient", key_id: str, webhook_id: WebhookId, secret: WebhookSecret) -> bytes:
     """Encrypt *secret* for the webhook's item. Each call gives another ciphertext. Raises ClientError."""
-    answer = client.encrypt(
-        KeyId=key_id, Plaintext=msgspec.json.encode(secret), EncryptionContext=encryption_context(webhook_id)
-    )
-    return answer["CiphertextBlob"]
+    return encrypt_json(client, key_id, encryption_context(webhook_id), secret)
 
 
 def decrypt(client: "KMSClient", webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
     """Decrypt what `encrypt` made for this webhook. Raises DecryptionFailed; ClientError when KMS cannot answer now."""
-    try:
-        answer = client.decrypt(CiphertextBlob=ciphertext, EncryptionContext=encryption_context(webhook_id))
-        return _decoder.decode(answer["Plaintext"])
-    except msgspec.DecodeError:
-        raise DecryptionFailed(f"the secret of webhook {webhook_id} is not in the agreed form") from None
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _UNREADABLE:
-            raise DecryptionFailed(f"the secret of webhook {webhook_id} cannot be decrypted") from None
-        raise
+    return decrypt_json(client, encryption_context(webhook_id), ciphertext, _decoder)
 
 
 class SecretDecrypter:
