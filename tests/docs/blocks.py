@@ -4,6 +4,8 @@ A block is run on the embedded AWS unless the line before it is a comment:
 
     <!-- needs a real account: WHY -->          what no machine without AWS or a platform can do
     <!-- run by: PATH -->                       a test or script of this project runs these commands already
+
+A page of which no block is run says so once, after its title: <!-- every block needs a real account: WHY -->
 """
 
 import re
@@ -16,6 +18,7 @@ _BLOCK = re.compile(
     r"^[ \t]*(?:<!-- (?P<marker>[^\n]*) -->\n[ \t]*)?```(?:sh|bash|shell|console)\n(?P<text>.*?)^[ \t]*```$",
     re.MULTILINE | re.DOTALL,
 )
+_PAGE = re.compile(r"^<!-- every block (needs a real account: [^\n]*) -->$", re.MULTILINE)
 REAL_ACCOUNT, RUN_BY = "needs a real account: ", "run by: "
 
 
@@ -43,11 +46,12 @@ def blocks() -> Iterator[Block]:
     """Every block of commands, page by page."""
     for page in pages():
         text = page.read_text()
+        whole = _PAGE.search(text)
         for found in _BLOCK.finditer(text):
             yield Block(
                 page=str(page.relative_to(ROOT)),
                 line=text.count("\n", 0, found.start()) + 1,
-                marker=found["marker"] or "",
+                marker=found["marker"] or (whole[1] if whole else ""),
                 commands=tuple(_commands(found["text"])),
             )
 
