@@ -1,7 +1,7 @@
-"""A batch of the events queue: read every message, record instance by instance, fan out, say what must come again.
+"""A batch of the events queue: parse every message, record by instance, fan out, and list what SQS must redeliver.
 
-What is no event, or nobody's, is told to the log and a metric and is done: it must not go round. A fault (a table that
-refuses, a queue that does) fails the messages of the instance it happened to, and only those.
+A message that holds no event, or an event of no instance, is logged, counted and done. A fault (DynamoDB or SQS does
+not answer) fails the messages of the instance it happened to, and no others.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Protocol
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
-from lambdas.domain.webhooks.audience import Audience
-from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.feedback.parse_message import NotAnEvent, parse_message
-from lambdas.feedback.record import Recorded
+from lambdas.feedback.record import Recorded, Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +24,12 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceGone:
-    """There is no such instance (any more): nobody's reputation, nobody to tell."""
+    """The instance does not exist (any more): there is nothing to count and no webhook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFailed:
-    """EventRecorder an instance's events broke; they must come again."""
+    """Recording an instance's events failed. SQS redelivers their messages."""
 
     error: Exception
 
@@ -39,37 +37,24 @@ class RecordingFailed:
 RecordingOutcome = Recorded | InstanceGone | RecordingFailed
 
 
-class EventRecorder(Protocol):
-    """What a batch is fed to."""
-
-    def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
-        """Who is told of each instance's events; None when it is gone."""
-
-    def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:
-        """Count one instance's events."""
-
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Fan out."""
-
-
 class Observer(Protocol):
-    """Who is told what became of a batch: log and metrics."""
+    """Logs and counts what happened to a batch."""
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
-        """A message that tells of no mail."""
+        """A message that holds no event."""
 
     def unattributed(self, event: FeedbackEvent) -> None:
         """An event whose configuration set is missing or not ours."""
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
-        """What became of an instance's events."""
+        """The outcome for an instance's events."""
 
 
 Runner = Callable[[Callable[[str], RecordingOutcome], Iterable[str]], Iterable[RecordingOutcome]]
 
 
 def process(
-    messages: Sequence[QueueMessage], recorder: EventRecorder, observer: Observer, *, now: datetime, run: Runner = map
+    messages: Sequence[QueueMessage], recorder: Recorder, observer: Observer, *, now: datetime, run: Runner = map
 ) -> list[str]:
     """Process *messages*; the ids of those that must come again. *run* maps over instances, in order."""
     senders: dict[str, list[str]] = {}
@@ -92,10 +77,10 @@ def process(
 
 
 def _recorded(
-    events: Mapping[str, Sequence[FeedbackEvent]], recorder: EventRecorder, now: datetime, run: Runner
+    events: Mapping[str, Sequence[FeedbackEvent]], recorder: Recorder, now: datetime, run: Runner
 ) -> Mapping[str, RecordingOutcome]:
     try:
-        audience_of = recorder.audiences_of(list(events))
+        audience_of = recorder.audiences.of(list(events))
     except Exception as error:  # noqa: BLE001  # the table does not answer: all of them come again
         return dict.fromkeys(events, RecordingFailed(error=error))
 
@@ -109,7 +94,7 @@ def _recorded(
     return dict(zip(events, run(record, events), strict=True))
 
 
-def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: EventRecorder) -> Mapping[str, RecordingOutcome]:
+def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: Recorder) -> Mapping[str, RecordingOutcome]:
     """Send all instances' deliveries in as few calls as they fit; if that fails, one instance after the other.
 
     The smallest go first, so that nobody waits for a neighbour's flood.
@@ -119,7 +104,9 @@ def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: EventRecorde
     }
     smallest_first = sorted(recorded_events, key=lambda instance_id: len(recorded_events[instance_id].fan_out))
     try:
-        recorder.send(batch for instance_id in smallest_first for batch in recorded_events[instance_id].fan_out)
+        recorder.delivery_queue.send(
+            batch for instance_id in smallest_first for batch in recorded_events[instance_id].fan_out
+        )
     except Exception:  # noqa: BLE001  # found out one by one
         return {
             **recorded,
@@ -128,9 +115,9 @@ def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: EventRecorde
     return recorded
 
 
-def _sent_alone(outcome: Recorded, recorder: EventRecorder) -> RecordingOutcome:
+def _sent_alone(outcome: Recorded, recorder: Recorder) -> RecordingOutcome:
     try:
-        recorder.send(outcome.fan_out)
+        recorder.delivery_queue.send(outcome.fan_out)
     except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
         return RecordingFailed(error=error)
     return outcome

@@ -99,10 +99,6 @@ class Recorder:
     delivery_queue: DeliverySender
     topic_arn: str
 
-    def audiences_of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
-        """The audiences of a batch's instances, to record each with."""
-        return self.audiences.of(instance_ids)
-
     def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:
         """Count *events*. Whatever it raises, recording and sending the same events again completes the work."""
         unique = list({event.id: event for event in events}.values())
@@ -112,10 +108,6 @@ class Recorder:
         new = self.ledger.add(audience.instance_id, entries)
         fan_out = FanOut(events=tuple(unique), webhooks=audience.webhooks, topic_arn=self.topic_arn, now=now)
         return Recorded(entries=entries, new=new, delivered=sum(sums.values()), fan_out=fan_out)
-
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Fan out. Sending the same again is safe: ids come from content."""
-        self.delivery_queue.send(batches)
 
 
 def _entries(events: Iterable[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[LedgerEntry]:
