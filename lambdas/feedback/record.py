@@ -1,8 +1,8 @@
-"""One instance's events of a batch: record, and make what is to be fanned out.
+"""Records one instance's events of a batch and prepares their fan-out.
 
-The order is what a crash must not break. Deliveries are counted first: they only lower a rate, so no verdict is ever
-passed on bounces whose deliveries are still to be counted. Then bounces and complaints, exactly once. The fan-out
-comes last and is never skipped for a duplicate: the first run may have died before it.
+The order keeps every crash harmless. Deliveries are counted first: they only lower a rate, so that no decision is based
+on bounces whose deliveries are not counted yet. Then bounces and complaints are counted exactly once. The fan-out comes
+last and is never skipped for a duplicate, because the first run may have crashed before it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

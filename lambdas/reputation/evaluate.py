@@ -1,7 +1,7 @@
-"""Judging an instance: measure, compare with how it stands, claim the transition, act on it.
+"""Evaluates an instance: measures its rates, decides, claims the transition and has it enforced.
 
-A claim is conditional on the standing it was decided upon, so one of several judges gets it; the others judge again. A
-claim whose claimer died is acted on by whoever comes next: the same record again, or the sweep.
+A claim is conditional on the sending status that the decision was based on, so that one of several evaluations gets it
+and the others evaluate again. If the claimer crashes, the redelivered stream record or reconciliation enforces it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

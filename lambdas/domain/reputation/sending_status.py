@@ -1,4 +1,4 @@
-"""How an instance stands, and the transitions between: claimed by a write, acted on once, redone if need be."""
+"""An instance's sending status and its transitions. A write claims a transition; its steps can be repeated."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ MARK_KEPT = timedelta(days=90)  # how long a pause outlives its instance
 
 
 class Cause(StrEnum):
-    """Who moved an instance, or what."""
+    """What caused a transition."""
 
     RATES = "rates"  # ours
     SES_RATES = "ses_rates"  # SES's, where they are above ours
@@ -26,7 +26,7 @@ class Cause(StrEnum):
 
 
 class TransitionStep(StrEnum):
-    """What a transition brings with it; each can be repeated."""
+    """The steps of a transition. Each is idempotent."""
 
     PAUSE_SENDING = "pause_sending"
     RESUME_SENDING = "resume_sending"

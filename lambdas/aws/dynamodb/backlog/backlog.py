@@ -1,4 +1,4 @@
-"""The backlog table: deliveries that wait, and for a time those that were made, a message at a time and compressed.
+"""The backlog table: parked deliveries, and delivered ones kept for replay. One compressed item per queue message.
 
     pk                              | sk                          |
     --------------------------------+-----------------------------+---------------------------------------------------
@@ -7,14 +7,13 @@
     <instance>#<webhook>#<shard>    | quarantined#<due>#<hash>    | a parked item that could not be read
     <instance>#<webhook>#<shard>    | sent#<when>#<hash>          | payload, count, expires_at: see archive.py
 
-A partition is one shard of one webhook: eight of them take some 8,000 deliveries a second to a dead receiver, where one
-partition's 1,000 write units would hold them up. A parked item and its partition's mark are written in one transaction:
-the
-mark is due when the partition's first item is, and is found by the sparse index `due` without a scan. It is cleared
-only if
-its `seq`, new with each park, is the one that was read before the partition was: what is parked meanwhile is never
-stranded.
-A parked item is removed only with its own `token`: the same message may be parked again while it is being released.
+A webhook's backlog is split into eight shards, one table partition each. Together they take some 8,000 parked
+deliveries a second for a dead receiver; a single partition would stop at 1,000 write units.
+
+A parked item and its partition's mark are written in one transaction. The mark is due when the partition's first item
+is due, and the sparse index `due` finds it without a scan. Release clears the mark only if its `seq`, new with each
+park, is still the one it read before it read the partition, so that a delivery parked meanwhile is never stranded. A
+parked item is removed only with its own `token`: the same message may be parked again while it is released.
 """
 
 import hashlib
@@ -53,7 +52,7 @@ _CONTENTION = {"TransactionConflict", "ConditionalCheckFailed"}
 
 
 class BacklogContended(Exception):
-    """A partition's mark changed each time we tried to park: try the message again."""
+    """The partition's mark changed at each attempt to park. Retry the message."""
 
 
 class Backlog:
