@@ -72,4 +72,5 @@ def run(block: Block, command: str, shell: dict[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=shell, check=False, timeout=120
     )
-    assert done.returncode == 0, f"{block}: {command}\n{done.stdout}{done.stderr}"
+    expected = (0, 1) if "ops doctor" in command else (0,)  # 1: it found a problem, such as a zone without delegation
+    assert done.returncode in expected, f"{block}: {command}\n{done.stdout}{done.stderr}"
