@@ -14,7 +14,7 @@ from infra.alarms import function_metric, late_share
 _FIVE = Duration.minutes(5)
 _HOUR = Duration.hours(1)
 _WIDTH = 12  # of CloudWatch's 24 columns
-_DOLLARS_PER_EVENT = 1.5e-6  # docs/cost.md: at 100 tenants; deliveries, storage and requests included
+_DOLLARS_PER_MILLION = 1.5  # events; docs/cost.md: at 100 tenants; deliveries, storage and requests included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def _functions(parts: Parts) -> tuple[cloudwatch.IWidget, ...]:
         for name, function in functions
     ]
     cost = cloudwatch.MathExpression(
-        expression=f"events * {_DOLLARS_PER_EVENT}",
+        expression=f"events * {_DOLLARS_PER_MILLION} / 1000000",
         using_metrics={"events": function_metric("EventsRecorded", service="feedback", period=Duration.days(1))},
         label="dollars a day, estimated from events",
         period=Duration.days(1),

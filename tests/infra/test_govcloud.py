@@ -113,7 +113,7 @@ def _hosts(monkeypatch: pytest.MonkeyPatch, region: str, choice: str | None) -> 
         monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     made: Session = inspect.unwrap(clients.session)()
-    called = services({path.name: path for path in sorted((ROOT / "lambdas").rglob("*.py"))})
+    called = services({str(path): path for path in sorted((ROOT / "lambdas").rglob("*.py"))})
     return {
         name: made.create_client(name, aws_access_key_id="x", aws_secret_access_key="x").meta.endpoint_url
         for name in sorted(called)
