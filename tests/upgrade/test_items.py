@@ -1,0 +1,73 @@
+"""What 1.0.0 stored is read by today's code: every kind of item and queue message, with the same values."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambdas.aws.kms import binding_secrets, webhook_secrets
+from lambdas.domain.webhooks.webhook import WebhookId
+from tests.aws.tables import create_backlog, dynamodb_with
+from tests.upgrade.reading import DECODERS, FOLDER, TABLES, lacking, read_all
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+def saved(name: str) -> Any:
+    """A file of the release."""
+    return json.loads((FOLDER / name).read_text())
+
+
+@contextmanager
+def loaded(items: dict[str, list[Any]]) -> Iterator["DynamoDBClient"]:
+    """A DynamoDB with the release's items in its tables."""
+    with dynamodb_with("webhooks", "reputation") as client:
+        create_backlog(client, "broker")
+        create_backlog(client, "backlog")
+        for table in TABLES:
+            for item in items[table]:
+                client.put_item(TableName=table, Item=_bytes(item))
+        yield client
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"base64"}:
+            return base64.b64decode(value["base64"])
+        return {name: _bytes(one) for name, one in value.items()}
+    return [_bytes(one) for one in value] if isinstance(value, list) else value
+
+
+def test_every_item_of_the_release_is_read_as_it_was() -> None:
+    """Instances, bindings, claims, webhooks, health, parked and archived deliveries, counters, ledger, statuses."""
+    expected = saved("expected.json")
+    with loaded(saved("items.json")) as client:
+        actual = read_all(client, {table: table for table in TABLES})
+    assert lacking(expected, actual) == []
+
+
+def test_the_release_s_items_hold_something_of_each_kind() -> None:
+    """So that the test above can fail."""
+    expected = saved("expected.json")
+    for kind in ("instances", "bindings", "claims", "targets", "audiences", "statuses", "hours", "ledgers"):
+        assert expected[kind], kind
+    for kind in ("parked", "archived", "histories"):
+        assert any(expected[kind].values()), kind
+    assert "paused" in {status["state"] for status in expected["statuses"].values()}
+
+
+@pytest.mark.parametrize("queue", sorted(DECODERS))
+def test_a_message_that_waits_in_a_queue_during_a_deployment_is_read(queue: str) -> None:
+    """Both releases run for some seconds."""
+    message = saved("messages.json")[queue]
+    assert DECODERS[queue](message)
+
+
+def test_secrets_are_decrypted_in_the_context_in_which_they_were_encrypted() -> None:
+    """Another context makes every ciphertext unreadable."""
+    assert webhook_secrets.encryption_context(WebhookId("w1")) == {"purpose": "webhook-secret", "webhook_id": "w1"}
+    assert binding_secrets.PURPOSE == "binding-credentials"
