@@ -133,9 +133,10 @@ def demo(
     receiver_down: Annotated[
         float, typer.Option(help="Stop the receiver midway for so many seconds, and watch the retries.", min=0, max=120)
     ] = 0,
+    portal: Annotated[bool, typer.Option("--portal", help="Keep the portal up at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Provision and bind a tenant, send its mail, and show each webhook as it arrives; on a stack of its own."""
-    Demo(console=console, folder=_folder / "demo", receiver_down=receiver_down).run()
+    Demo(console=console, folder=_folder / "demo", receiver_down=receiver_down, portal=portal).run()
     console.print("[green]Every event arrived, signed, and was counted.[/]")
 
 

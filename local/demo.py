@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lambdas.domain.portal import OPERATOR
 from local.counters import NAMES, counters
 from local.logs import failed_attempts
+from local.portal_links import sign_in_link
 from local.showing import deploying, outcome_of
 from local.stack import LocalStack
 from local.tenant.receiver import Received, Receiver
@@ -38,6 +40,7 @@ class Demo:
     console: Console
     folder: Path
     receiver_down: float = 0.0  # s that the receiver is stopped midway
+    portal: bool = False  # keep the portal up at the end, until Ctrl-C
 
     def run(self) -> None:
         """The whole demo. Raises DemoFailed, and what local.stack and ops.osb raise."""
@@ -63,8 +66,19 @@ class Demo:
             if not item.is_signed_with(tenant.secret):
                 raise DemoFailed(f"Webhook {item.id} ({item.type}) carries no valid signature.")
         self._show_counters(facts, tenant)
+        if self.portal:
+            self._show_portal(facts, tenant)
         tenant.leave()
         self.console.print("Unbound and deprovisioned through the broker.")
+
+    def _show_portal(self, facts: dict[str, Any], tenant: Tenant) -> None:
+        """Give links to the portal, and wait for Ctrl-C."""
+        self.console.rule("The portal")
+        self.console.print("Each link signs in once, within 15 minutes. Ctrl-C ends the demo.")
+        for who, instance_id in (("as the tenant", tenant.instance_id), ("as the operator", OPERATOR)):
+            self.console.print(f"{who}: {sign_in_link(facts, instance_id)}", soft_wrap=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
     def _new_tenant(self, facts: dict[str, Any], broker: Broker, receiver: Receiver) -> Tenant:
         self.console.rule("A tenant")

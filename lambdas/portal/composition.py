@@ -172,6 +172,7 @@ def _pages(
                 key_arn=settings.key_arn,
                 arn_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
             ),
+            counter=table,
             actions=table,
         ),
         operators=OperatorPages(

@@ -25,9 +25,9 @@ def tenants(world: World) -> None:
         world.delivered(HEALTHY, 800 + 37 * (day % 7), at=at)
         world.bounced(HEALTHY, day % 4, at=at)
         if day > 2:
-            world.delivered(PAUSED, 300 + 23 * (day % 5), at=at)
-            world.bounced(PAUSED, 2 + day % 3, at=at)
-    world.delivered(PAUSED, 700, at=world.now - timedelta(days=2, hours=3))
+            world.delivered(PAUSED, 40 + 7 * (day % 5), at=at)
+            world.bounced(PAUSED, day % 2, at=at)
+    world.delivered(PAUSED, 300, at=world.now - timedelta(days=2, hours=3))
     imported = world.now - timedelta(days=2, hours=2)
     world.bounced(PAUSED, 90, at=imported, to="old.list@retired.example", message_id="0100019a-import")
     world.moved(PAUSED, SendingState.WARNED, at=world.now - timedelta(days=2, hours=2))

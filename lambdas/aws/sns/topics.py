@@ -65,6 +65,10 @@ class Topics:
             self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
         return True
 
+    def ask_again(self, topic_arn: str, email: str) -> None:
+        """Have SNS send *email* another confirmation link, whether the last one has expired or not."""
+        self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
+
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* has confirmed its subscription."""
         return any(endpoint == email and arn.startswith("arn:") for endpoint, arn in self._subscriptions(topic_arn))

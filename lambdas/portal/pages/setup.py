@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from lambdas.domain.portal import Action
 from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance
-from lambdas.portal.errors import Conflict
+from lambdas.portal.errors import Conflict, TooManyRequests
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.webhooks import Actions
 from lambdas.portal.rendering import Renderer
 from lambdas.portal.routing import Call
+
+_DAY = timedelta(days=1)
+_A_DAY = 3  # confirmation mails that an instance's tenant may have sent: the address may be a stranger's
 
 
 class RecordState(StrEnum):
@@ -48,8 +52,15 @@ class Topics(Protocol):
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* opened its link."""
 
-    def subscribe(self, topic_arn: str, email: str) -> bool:
-        """Ask again; False if the address got all the confirmation mails it may get today."""
+    def ask_again(self, topic_arn: str, email: str) -> None:
+        """Send another confirmation link."""
+
+
+class Counter(Protocol):
+    """Counts what is limited."""
+
+    def count_call(self, who: str, *, window: timedelta, now: datetime) -> int:
+        """How many in the current window, this one included."""
 
 
 LookUp = Callable[[Sequence[DnsRecord]], Sequence[LookedUp]]
@@ -65,6 +76,7 @@ class SetupPages:
     look_up: LookUp
     identity: Callable[[str], IdentityStatus | None]
     topics: Topics
+    counter: Counter
     actions: Actions
 
     def show(self, call: Call) -> Response:
@@ -88,7 +100,9 @@ class SetupPages:
             raise Conflict("This instance has no address for alarms yet; it is still being set up.")
         if self.topics.confirmed(made.alert_topic_arn, made.alert_email):
             raise Conflict("The address has confirmed already.")
-        self.topics.subscribe(made.alert_topic_arn, made.alert_email)
+        if self.counter.count_call(f"confirmation-{call.instance}", window=_DAY, now=call.now) > _A_DAY:
+            raise TooManyRequests(f"The confirmation was sent {_A_DAY} times today. Look for it in the spam folder.")
+        self.topics.ask_again(made.alert_topic_arn, made.alert_email)
         self.actions.record(
             Action(instance_id=call.instance, at=call.now, who=call.signed_in.who, what="resend confirmation")
         )

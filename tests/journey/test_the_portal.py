@@ -1,0 +1,84 @@
+"""The portal on the deployed stack: an operator's link, a test to a real receiver, a replay by the real worker."""
+
+import re
+from typing import Self
+
+import httpx
+import pytest
+
+from local.tenant.receiver import Receiver
+from tests.journey.conftest import Ops, Stack
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
+
+
+class Visitor:
+    """A browser without a screen, signed in by a link. Secure cookies are sent by hand: the stack is plain HTTP."""
+
+    def __init__(self, url: str) -> None:
+        base, _, token = url.partition("/link/")
+        self._http = httpx.Client(base_url=base, timeout=30)
+        assert self._http.get(f"/link/{token}").status_code == 200
+        signed_in = self._http.post("/link", data={"token": token})
+        assert signed_in.status_code == 303
+        self._http.headers["cookie"] = signed_in.headers["set-cookie"].partition(";")[0]
+        self._token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def see(self, path: str) -> str:
+        """A page."""
+        page = self._http.get(path)
+        assert page.status_code == 200, page.text
+        if token := re.search(r'name="form_token" value="([^"]+)"', page.text):
+            self._token = token[1]
+        return page.text
+
+    def do(self, path: str, **form: str) -> httpx.Response:
+        """An action, or a search."""
+        return self._http.post(path, data={"form_token": self._token, **form})
+
+
+def test_a_tenant_tests_its_webhook_finds_a_mail_and_replays_it(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """What delivery recorded is what the pages show."""
+    tenant = stack.tenant(receiver.url())
+    receiver.wait_for(kind="webhook.test")
+    tenant.mailbox.send("bounce@shop.example")
+    (bounced,) = receiver.wait_for(kind="email.bounced")
+    with Visitor(ops("portal", tenant.instance_id)["url"]) as visitor:
+        home = f"/instances/{tenant.instance_id}"
+        assert stack.broker.instance(tenant.instance_id)["dashboard_url"] == stack.facts["portal_url"] + home
+        webhooks = re.findall(rf'href="[^"]*({home}/webhooks/[^"]+)"', visitor.see(f"{home}/webhooks"))
+        (webhook,) = webhooks
+        visitor.see(webhook)
+        assert visitor.do(f"{webhook}/test").status_code == 303
+        assert len(receiver.wait_for(kind="webhook.test", count=2)) == 2
+        stack.eventually(lambda: visitor.see(webhook), lambda page: "<strong>204</strong>" in page)
+        found = visitor.do(f"{home}/mail", needle="bounce@shop.example").text
+        assert "counts in the rates" in found
+        assert "delivered at" in found
+        assert visitor.do(f"{webhook}/replay", delivery=bounced.id).status_code == 303
+        stack.eventually(lambda: visitor.see(f"{webhook}/replay"), lambda page: "Done: 1 sent again" in page)
+        stack.eventually(
+            lambda: [item.id for item in receiver.received() if item.type == "email.bounced"],
+            lambda ids: ids == [bounced.id, bounced.id],
+        )
+
+
+def test_an_operator_pauses_and_resumes_in_the_portal(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """The reputation function carries out what the portal wrote."""
+    tenant = stack.tenant(receiver.url())
+    with Visitor(ops("portal", "--operator")["url"]) as visitor:
+        home = f"/instances/{tenant.instance_id}"
+        visitor.see(home)
+        assert visitor.do(f"{home}/operator/pause", reason="drill").status_code == 303
+        (notice,) = receiver.wait_for(kind="reputation.paused")
+        assert notice.event["data"]["cause"] == "operator"
+        stack.eventually(
+            lambda: visitor.do(f"{home}/operator/resume", reason="over").status_code, lambda status: status == 303
+        )
+        assert "healthy" in visitor.see("/")
