@@ -1,4 +1,5 @@
-"""`python -m docs.generate`: write what docs/ holds of the code: schemas, type definitions, the event catalogue.
+"""`python -m docs.generate`: write what docs/ holds of the code: schemas, type definitions, the event catalogue,
+the error reference.
 
 `--check` writes nothing and ends with status 1 if a file differs from what would be written.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from docs.generate.bodies import EVENT_TYPES, schemas
 from docs.generate.catalogue import catalogue
+from docs.generate.errors import error_reference
 from docs.generate.openapi import openapi
 from docs.generate.typescript import typescript
 from lambdas.domain.webhooks import webhook_body
@@ -26,6 +28,7 @@ def files() -> dict[Path, str]:
     found[DOCS / "schemas" / "webhooks.d.ts"] = typescript(bodies, EVENT_TYPES)
     found[DOCS / "schemas" / "webhook_body.py"] = inspect.getsource(webhook_body)
     found[DOCS / "events.md"] = catalogue(bodies)
+    found[DOCS / "errors.md"] = error_reference()
     return found
 
 
