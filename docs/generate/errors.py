@@ -152,7 +152,7 @@ def _parameters(**given: object) -> dict[str, object]:
 
 _EXAMPLES: dict[str, Callable[[World], Response]] = {
     "BrokerError": _failing("FakeTable.instance", RuntimeError("a fault"), lambda world: world.poll()),
-    "Busy": _failing("FakeTable.instance", Throttled("too many requests"), lambda world: world.poll()),
+    "Busy": _failing("FakeTable.instance", Throttled(1.0), lambda world: world.poll()),
     "Unauthorized": lambda world: world.call("GET", "/v2/catalog", headers={"authorization": ""}),
     "VersionUnsupported": lambda world: world.call("GET", "/v2/catalog", headers={"x-broker-api-version": ""}),
     "NoSuchRoute": lambda world: world.call("GET", "/v2/other"),
