@@ -5,7 +5,8 @@ A block is run on the embedded AWS unless the line before it is a comment:
     <!-- needs a real account: WHY -->          what no machine without AWS or a platform can do
     <!-- run by: PATH -->                       a test or script of this project runs these commands already
 
-A page of which no block is run says so once, after its title: <!-- every block needs a real account: WHY -->
+A page whose blocks all have one marker says so once, after its title: <!-- every block is run by: PATH -->, or
+<!-- every block needs a real account: WHY -->.
 """
 
 import re
@@ -18,7 +19,7 @@ _BLOCK = re.compile(
     r"^[ \t]*(?:<!-- (?P<marker>[^\n]*) -->\n[ \t]*)?```(?:sh|bash|shell|console)\n(?P<text>.*?)^[ \t]*```$",
     re.MULTILINE | re.DOTALL,
 )
-_PAGE = re.compile(r"^<!-- every block (needs a real account: [^\n]*) -->$", re.MULTILINE)
+_PAGE = re.compile(r"^<!-- every block (?:is )?((?:needs a real account|run by): [^\n]*) -->$", re.MULTILINE)
 REAL_ACCOUNT, RUN_BY = "needs a real account: ", "run by: "
 
 
