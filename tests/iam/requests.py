@@ -38,10 +38,14 @@ def written() -> list[Asked]:
 
 
 def recorded(calls: Path, facts: Mapping[str, Any], stack_resources: Iterable[Mapping[str, Any]]) -> set[Asked]:
-    """What a recording (see local.recorder) of a deployed stack comes to. Raises Unmapped."""
+    """What a recording (see local.recorder) of a deployed stack comes to. Raises Unmapped.
+
+    Functions of other stacks, such as the acceptance journey's receiver, are left out.
+    """
     mapping = CallMapping(short_names(facts, stack_resources))
     functions = {name: short for short, name in facts["functions"].items()}
-    return {asked for line in calls.read_text().splitlines() for asked in _asked(json.loads(line), mapping, functions)}
+    ours = [call for call in map(json.loads, calls.read_text().splitlines()) if call["function"] in functions]
+    return {asked for call in ours for asked in _asked(call, mapping, functions)}
 
 
 def _asked(call: Mapping[str, Any], mapping: CallMapping, functions: Mapping[str, str]) -> Iterator[Asked]:
