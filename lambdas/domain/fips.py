@@ -2,14 +2,14 @@
 
 
 def wanted(choice: str, region: str) -> bool:
-    """Whether FIPS endpoints are asked for in *region*; `auto` asks for them in GovCloud only."""
+    """Whether *region* uses FIPS endpoints; `auto` uses them in GovCloud only."""
     return choice == "on" or (choice == "auto" and region.startswith("us-gov-"))
 
 
 def for_aws_calls(choice: str, region: str) -> bool:
     """Whether calls to AWS APIs go to FIPS endpoints.
 
-    Only the regions of the United States have one for each service that ses-feedback calls; elsewhere a call would
-    fail at the name (https://aws.amazon.com/compliance/fips/).
+    Only the regions of the United States have a FIPS endpoint for each service that ses-feedback calls. In other
+    regions the host name would not resolve (https://aws.amazon.com/compliance/fips/).
     """
     return wanted(choice, region) and region.startswith("us-")

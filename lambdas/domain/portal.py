@@ -1,4 +1,4 @@
-"""Who is signed in, and what that lets them see and do."""
+"""Portal sessions and rights: who is signed in, and what they may see and do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,26 +6,26 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 LONGEST = timedelta(hours=8)  # of a session
-LINK_VALID = timedelta(minutes=15)  # of a one-time link that nobody used
-REPLAY_STALLED = timedelta(hours=1)  # SQS has brought a failed step back several times by then
+LINK_VALID = timedelta(minutes=15)  # of an unused one-time link
+REPLAY_STALLED = timedelta(hours=1)  # SQS has redelivered a failed step several times by then
 OPERATOR = "*"  # in place of an instance's id: all instances, and the operator's actions
 
 
 class Right(StrEnum):
-    """What somebody may do with an instance."""
+    """What a caller may do with an instance."""
 
     READ = "read"
     MANAGE = "manage"
 
 
 class Needs(StrEnum):
-    """What a route asks of the caller."""
+    """The right that a route requires."""
 
     NOTHING = "nothing"
     SIGN_IN = "sign-in"
     READ = "read"
     MANAGE = "manage"
-    OPERATOR = "operator"  # an operator, even one that may only look
+    OPERATOR = "operator"  # an operator, read-only operators included
     OPERATE = "operate"
 
 
@@ -39,7 +39,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A signed-in caller. `who` is recorded with every action. `tokens` are the platform's, to ask it again."""
+    """A signed-in caller. `who` is recorded with every action. `tokens` are the platform's tokens, to confirm rights
+    again.
+    """
 
     id: str = field(repr=False)
     who: str
@@ -50,20 +52,20 @@ class Session:
 
     @property
     def is_operator(self) -> bool:
-        """Whether all instances may be seen."""
+        """Whether the caller may see all instances."""
         return OPERATOR in self.grants
 
     def may_read(self, instance_id: str) -> bool:
-        """Whether the instance may be seen."""
+        """Whether the caller may see the instance."""
         return instance_id in self.grants or self.is_operator
 
     def may_manage(self, instance_id: str) -> bool:
-        """Whether the instance's tenant may act through this session."""
+        """Whether the caller may act as the instance's tenant."""
         return any(grant.right is Right.MANAGE for grant in self._grants(instance_id))
 
     @property
     def may_operate(self) -> bool:
-        """Whether the operator's actions may be done."""
+        """Whether the caller may use the operator's actions."""
         return OPERATOR in self.grants and self.grants[OPERATOR].right is Right.MANAGE
 
     @property
@@ -72,7 +74,7 @@ class Session:
         return tuple(sorted(set(self.grants) - {OPERATOR}))
 
     def meets(self, needs: Needs, instance_id: str) -> bool:
-        """Whether a route that *needs* this may be used for the instance."""
+        """Whether the caller may use a route that *needs* this right for the instance."""
         match needs:
             case Needs.NOTHING | Needs.SIGN_IN:
                 return True
@@ -91,7 +93,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a one-time link lets its first user do, and for how long."""
+    """What a one-time link allows its first user to do, and for how long."""
 
     instance_id: str  # or OPERATOR
     right: Right
@@ -101,18 +103,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something that was done through the portal: by whom, to what, why, and what came of it."""
+    """An action in the portal: who did it, on which object, why, and with what result."""
 
     instance_id: str
     at: datetime
     who: str
     what: str
-    subject: str = ""  # the webhook, say
+    subject: str = ""  # for example the webhook
     why: str = ""
 
 
 class ReplayState(StrEnum):
-    """How far a replay is."""
+    """The progress of a replay."""
 
     RUNNING = "running"
     DONE = "done"
@@ -120,10 +122,11 @@ class ReplayState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Deliveries of a webhook that are sent again: those since a time, or the one with `delivery_id`.
+    """A replay: a webhook's archived and parked deliveries since a time, or the one with `delivery_id`, sent again.
 
-    What was made after `began_at` is left out, the replay's own deliveries first of all. The archive's partitions come
-    before the backlog's; `partition` and `after` say where the next step goes on, `version` counts the steps.
+    Deliveries created after `began_at` are left out, which excludes the deliveries that the replay itself creates.
+    The archive's partitions come before the backlog's. `partition` and `after` say where the next step continues;
+    `version` counts the steps.
     """
 
     id: str
@@ -141,5 +144,5 @@ class Replay:
     version: int = 0
 
     def is_running(self, *, now: datetime) -> bool:
-        """Whether a step may still come; one that made none for REPLAY_STALLED is given up."""
+        """Whether the replay may still make progress. It counts as given up after REPLAY_STALLED without a step."""
         return self.state is ReplayState.RUNNING and now - (self.touched_at or self.began_at) < REPLAY_STALLED

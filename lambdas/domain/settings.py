@@ -1,4 +1,6 @@
-"""Settings of a function: infra writes them to the environment, the handler reads them back. One class, both sides."""
+"""Settings of a function: infra writes them to its environment, the handler reads them. Both sides use the
+same class.
+"""
 
 import os
 from collections.abc import Callable, Mapping

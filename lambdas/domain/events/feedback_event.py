@@ -1,4 +1,4 @@
-"""What SES said of one message, whatever format it came in. Names follow SES's event documentation."""
+"""The content of an SES event, independent of its format. Names follow SES's event documentation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class BounceClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """An address an event speaks of, with what the receiving server said of it."""
+    """A recipient of an event, with the receiving server's answer."""
 
     email: str
     status: str | None = None
@@ -40,7 +40,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """The message an event speaks of. Anything may be missing."""
+    """The message that an event is about. Any field may be missing."""
 
     message_id: str | None
     sent_at: datetime | None
@@ -52,10 +52,10 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """A bounce's own facts.
+    """Details of a bounce.
 
-    `counts` says whether a bounce of this kind weighs in the bounce rate, `counted` how many of its recipients do:
-    none, when it names none.
+    `counts` says whether a bounce of this kind counts in the bounce rate. `counted` is the number of its recipients
+    that count: 0 if it names no recipient.
     """
 
     bounce_class: BounceClass
@@ -67,7 +67,7 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A complaint's own facts. Its recipients are candidates only, so it counts once or not at all."""
+    """Details of a complaint. Its recipients are only candidates, so it counts once or not at all."""
 
     feedback_id: str | None
     feedback_type: str | None
@@ -77,7 +77,7 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A delivery's own facts. `counted` is how many recipients weigh in the rates' denominators."""
+    """Details of a delivery. `counted` is how many recipients count in the denominators of the rates."""
 
     smtp_response: str | None
     processing_ms: int | None
@@ -95,9 +95,10 @@ class Problem:
 class FeedbackEvent:
     """One SES event.
 
-    `id` comes from the content, so that the same event told twice has one id. `timestamp` is aware, UTC: the
-    event's own, else the mail's, else None. `instance_id` and `binding_id` come from the names of the configuration
-    set and of the sending IAM user; None when they are missing or not ours. `source` is the JSON text SES wrote.
+    `id` is derived from the content, so that the same event received twice has one id. `timestamp` is aware and in
+    UTC: the event's timestamp, else the mail's, else None. `instance_id` and `binding_id` come from the names of the
+    configuration set and of the sending IAM user; None if the name is missing or was not made by ses-feedback.
+    `source` is the JSON text that SES wrote.
     """
 
     id: str

@@ -1,13 +1,14 @@
 """Rates over the most recent representative volume, and the sending status that follows from them.
 
 Bounce rate: bounces that count / (deliveries + bounces that count), in recipients. Complaint rate: complaints that
-count / deliveries. What counts: `lambdas.domain.reputation.counting_rules`. The window walks back hour by hour until it
-holds
-`window_outcomes` or is `window_days` long, as SES's own rates run over a volume, not a time.
+count / deliveries. What counts: `lambdas.domain.reputation.counting_rules`. The window extends back hour by hour
+until it holds `window_outcomes` or is `window_days` long: SES's own rates are also taken over a volume, not over a
+time.
 
-Complaints are rare: in a window of 10,000 an honest tenant has two, and chance makes them four or eight. So a complaint
-rate counts only if chance is a bad explanation (`_is_evident`), and it is also taken over wider windows, where the same
-rate is better evidence. docs/decisions/0601-floors.md has the reasons, `python -m benchmarks.verdicts` the figures.
+Complaints are rare. In a window of 10,000 an honest tenant has two, and chance can make them four or eight. So a
+complaint rate counts only if chance is an unlikely explanation (`_is_evident`). It is also taken over wider windows,
+where the same rate is better evidence. docs/decisions/0601-floors.md has the reasons, `python -m
+benchmarks.verdicts` the figures.
 """
 
 import math
@@ -19,28 +20,32 @@ from typing import Self
 
 from lambdas.domain.reputation.ledger import begin_of, bucket_of
 
-RECOVERY = 0.5  # of the warning's rate: a tenant that hovers at the threshold is not told each hour that it recovered
-HONEST = 0.5  # of the warning's rate: the complaint rate that an honest tenant is taken to have, 0.02 %
+RECOVERY = 0.5  # of the warning's rate: a tenant near the threshold does not get a recovery notification every hour
+HONEST = 0.5  # of the warning's rate: the assumed complaint rate of an honest tenant, 0.02 %
 WIDER = (2, 4, 8, 16)  # times `window_outcomes`: the wider windows for complaints
 
 # How often chance may bring the complaints of an honest tenant over a threshold, per day that the window took to fill.
-# A tenant of ten times the volume fills ten times as many windows, so each of its windows has to be ten times as sure.
+# A tenant with ten times the volume fills ten times as many windows, so each of its windows must be ten times as
+# certain.
 PAUSE_CHANCE = 5e-7
 WARNING_CHANCE = 5e-4
-RECOVERY_CHANCE = 1e-2  # in any window: above it, what is left of the complaints is what chance brings
-_SHORTEST = 3  # hours: the first and the last of a window are never whole
+RECOVERY_CHANCE = 1e-2  # in any window: above it, chance explains what is left of the complaints
+_SHORTEST = 3  # hours: the first and the last hour of a window are always partial
 
-# Below `minimum_outcomes` a rate says little, but this much says enough. Chance makes none of it of 1 % bounces.
+# Below `minimum_outcomes` a rate means little, but this many bounces are enough. With 1 % bounces chance never makes
+# it.
 ABSOLUTE_BOUNCES, ABSOLUTE_BOUNCE_RATE = 25, 0.10
 ABSOLUTE_COMPLAINTS, ABSOLUTE_COMPLAINT_RATE = 13, 0.01
 
 PROBATION = timedelta(days=7)  # after a tenant resumed itself
 LOW_FLOOR_OUTCOMES = 100  # on probation, instead of `minimum_outcomes`
-LOW_FLOOR_BOUNCES = 8  # of 100 to 150 outcomes: 10 % bounces make them almost always, 1 % and a bad import do not
+LOW_FLOOR_BOUNCES = 8  # of 100 to 150 outcomes: 10 % bounces almost always reach it; 1 % and one bad import do not
 
 
 class SendingState(StrEnum):
-    """How an instance stands. Rates lead from HEALTHY to WARNED and back, and to PAUSED; only an operator resumes."""
+    """An instance's sending state. Rates move it between HEALTHY and WARNED, and to PAUSED; only an operator
+    resumes.
+    """
 
     HEALTHY = "healthy"
     WARNED = "warned"
@@ -90,7 +95,9 @@ class HourCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reputation:
-    """Counts of a window. `since` is its first bucket, None when nothing was counted; `hours` those with mail."""
+    """Counts of a window. `since` is its first bucket, None if nothing was counted; `hours` is the number of hours with
+    mail.
+    """
 
     bounces: int
     complaints: int
@@ -100,7 +107,7 @@ class Reputation:
 
     @property
     def outcomes(self) -> int:
-        """Mails of which we know what became of them, by recipient."""
+        """Mails with a known outcome, by recipient."""
         return self.deliveries + self.bounces
 
     @property
@@ -110,15 +117,16 @@ class Reputation:
 
     @property
     def complaint_rate(self) -> float:
-        """Complaints by delivery; all of them, when they are ahead of every delivery."""
+        """Complaints divided by deliveries; the number of complaints while no delivery is counted yet."""
         return self.complaints / max(self.deliveries, self.complaints) if self.complaints else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The state that rates ask for, and which of them. Without reasons the rates are fine, or say nothing yet.
+    """The state that the rates ask for, and the rates that caused it. Without reasons the rates are fine or not yet
+    conclusive.
 
-    `evidence` is the window that the reasons were found in.
+    `evidence` is the window in which the reasons were found.
     """
 
     state: SendingState
@@ -133,17 +141,17 @@ def window_begin(rules: ReputationRules, *, baseline: datetime | None, now: date
 
 
 def measure(newest_first: Iterable[HourCounts], rules: ReputationRules) -> Reputation:
-    """The counts of the most recent representative volume. Takes no more of *newest_first* than it needs."""
+    """The counts of the most recent representative volume. Consumes no more of *newest_first* than it needs."""
     return _measured(newest_first, (rules.window_outcomes,))[0]
 
 
 def measure_windows(newest_first: Iterable[HourCounts], rules: ReputationRules) -> tuple[Reputation, ...]:
-    """The most recent representative volume, and the wider windows as far as there is mail to fill them."""
+    """The most recent representative volume, and those wider windows for which there is enough mail."""
     return _measured(newest_first, [rules.window_outcomes * times for times in (1, *WIDER)])
 
 
 def total(windows: Iterable[Reputation]) -> Reputation:
-    """The counts of several instances together. `hours` is the longest of them: they send side by side."""
+    """The counts of several instances together. `hours` is the longest of them, because they send at the same time."""
     parts = tuple(windows)
     return Reputation(
         bounces=sum(part.bounces for part in parts),
@@ -157,7 +165,7 @@ def total(windows: Iterable[Reputation]) -> Reputation:
 def evaluate(
     reputation: Reputation, rules: ReputationRules, state: SendingState, *, wider: Sequence[Reputation] = ()
 ) -> Decision:
-    """What *reputation*, and the *wider* windows around it, make of an instance that stands at *state*."""
+    """The decision for an instance in *state*, from *reputation* and the *wider* windows around it."""
     if state is SendingState.PAUSED:
         return Decision(state=state)
     if reasons := _pausing(reputation, rules):
@@ -178,7 +186,7 @@ def evaluate(
 
 
 def is_above_floor(reputation: Reputation, rules: ReputationRules, reason: Reason) -> bool:
-    """Whether there is enough of what *reason* speaks of for a pause: a rate of a few mails says nothing."""
+    """Whether *reason* rests on enough events for a pause: a rate of a few mails says little."""
     if reputation.outcomes < rules.minimum_outcomes:
         return False
     if reason is Reason.BOUNCES:
@@ -187,18 +195,22 @@ def is_above_floor(reputation: Reputation, rules: ReputationRules, reason: Reaso
 
 
 def is_undecided(reputation: Reputation, rules: ReputationRules) -> bool:
-    """Whether only the volume is missing for a verdict. Deliveries bring it, and wake no judge: look again later."""
+    """Whether only more volume is missing for a decision. Deliveries add volume without an evaluation: evaluate again
+    later.
+    """
     return reputation.outcomes < rules.minimum_outcomes and is_above_warning(reputation, rules)
 
 
 def is_above_warning(reputation: Reputation, rules: ReputationRules) -> bool:
-    """Whether enough bounces or complaints stand above their warning rate, however few outcomes there are."""
+    """Whether enough bounces or complaints are above their warning rate, however few the outcomes."""
     bounces = reputation.bounces >= rules.minimum_bounces and reputation.bounce_rate >= rules.bounce_warning
     return bounces or _complaints_warn(reputation, rules)
 
 
 def _measured(newest_first: Iterable[HourCounts], volumes: Sequence[int]) -> tuple[Reputation, ...]:
-    """A window for each of *volumes* (ascending); where the counts end earlier, those that they begin to fill."""
+    """A window for each of *volumes* (ascending). Where the counts end earlier, only the windows that they begin to
+    fill.
+    """
     windows: list[Reputation] = []
     counts = Reputation(bounces=0, complaints=0, deliveries=0, since=None)
     for hour in newest_first:
@@ -258,7 +270,7 @@ def _complaints_warn(reputation: Reputation, rules: ReputationRules) -> bool:
 
 
 def _remaining(reputation: Reputation, wider: Sequence[Reputation], rules: ReputationRules) -> tuple[Reason, ...]:
-    """What keeps a warned instance from recovering."""
+    """The reasons that keep a warned instance from recovering."""
     found = {
         Reason.BOUNCES: reputation.bounce_rate >= rules.bounce_warning * RECOVERY,
         Reason.COMPLAINTS: any(_complaints_remain(window, rules) for window in (reputation, *wider)),
@@ -283,7 +295,9 @@ def _chance_of(reputation: Reputation, rules: ReputationRules) -> float:
 
 
 def poisson_tail(count: int, mean: float) -> float:
-    """The probability of *count* or more events where *mean* (over 0) are expected; 1.0 for no more than the mean."""
+    """The probability of *count* or more events where *mean* (over 0) are expected; 1.0 if *count* is at most
+    the mean.
+    """
     if count <= mean:
         return 1.0
     term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))

@@ -1,6 +1,7 @@
-"""What counts, as it is kept: a bounce or a complaint with its evidence, and deliveries by the hour.
+"""Stored counts: each bounce and complaint that counts with its evidence, and deliveries by the hour.
 
-Units, as SES's: recipients for bounces and deliveries, one a feedbackId for complaints. Hour: the feedback's own.
+Units are SES's: recipients for bounces and deliveries, one per feedbackId for complaints. The hour is that of the
+feedback itself.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from enum import StrEnum
 
 from lambdas.domain.events.feedback_event import Bounce, Complaint, FeedbackEvent, Receipt
 
-# What an honest event never exceeds, so that no other can grow an item beyond what the table takes.
+# Limits that no honest event exceeds. They keep every item below the table's size limit.
 _RECIPIENTS = 50  # of one mail: SES takes no more
 _ADDRESS = 320  # characters: the longest that RFC 3696 allows
 _WORD = 200  # characters of an id or a subtype: SES's are below 100
@@ -43,10 +44,10 @@ class LedgerEntry:
 
 
 def bucket_of(moment: datetime, *, baseline: datetime | None = None) -> str:
-    """The counter that feedback of *moment* goes to: its hour, `2026-11-21T04`.
+    """The counter for feedback at *moment*: its hour, `2026-11-21T04`.
 
-    A baseline parts its hour: what counts after it goes to a counter of its own, `2026-11-21T04:30:00`, that sorts
-    between this hour and the next. So rates after a resume begin at nothing, without a counter being reset.
+    A baseline splits its hour. Feedback after it goes to a separate counter, `2026-11-21T04:30:00`, which sorts
+    between this hour and the next. So rates after a resume begin at zero, without resetting a counter.
     """
     hour = moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
     return max(hour, begin_of(baseline)) if baseline else hour
@@ -58,13 +59,13 @@ def begin_of(baseline: datetime) -> str:
 
 
 def hour_of(bucket: str) -> datetime:
-    """The moment a counter begins."""
+    """The moment at which a counter begins."""
     written = bucket if ":" in bucket else bucket + ":00:00"
     return datetime.strptime(written, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
 
 
 def ledger_entry(event: FeedbackEvent, *, baseline: datetime | None, now: datetime) -> LedgerEntry | None:
-    """What *event* adds to the ledger; None when it does not count, or speaks of mail sent before *baseline*."""
+    """The ledger entry of *event*; None if it does not count, or is about mail sent before *baseline*."""
     match event.detail:
         case Bounce(counted=counted, feedback_id=feedback_id, subtype=reason) if counted:
             kind = LedgerKind.BOUNCE
@@ -91,7 +92,7 @@ def ledger_entry(event: FeedbackEvent, *, baseline: datetime | None, now: dateti
 def deliveries_by_bucket(
     events: Iterable[FeedbackEvent], *, baseline: datetime | None, now: datetime
 ) -> dict[str, int]:
-    """How many recipients *events* say were delivered to, by counter."""
+    """The number of delivered recipients in *events*, by counter."""
     sums: dict[str, int] = {}
     for event in events:
         if isinstance(event.detail, Receipt) and event.detail.counted and not _is_past(event, baseline):
@@ -101,7 +102,9 @@ def deliveries_by_bucket(
 
 
 def _ledger_key(event: FeedbackEvent, feedback_id: str | None) -> str:
-    """The event's id tells apart a bounce and a complaint of one feedbackId, and placeholders for one."""
+    """The event's id distinguishes a bounce from a complaint with the same feedbackId, and replaces a
+    placeholder id.
+    """
     return f"{_word(feedback_id) or ''}#{event.id[:16]}"
 
 
@@ -115,9 +118,9 @@ def _is_past(event: FeedbackEvent, baseline: datetime | None) -> bool:
 
 
 def _happened(event: FeedbackEvent, now: datetime) -> datetime:
-    """When the feedback happened; a clock of somebody else's may run ahead, the window must not."""
+    """When the feedback happened, but not later than now: the sender's clock may run ahead, the window must not."""
     return min(event.timestamp or now, now)
 
 
-LEDGER_KEPT = timedelta(days=30)  # evidence, and how late a duplicate is known: a rate looks back no further
-COUNTERS_KEPT = timedelta(days=35)  # 30 days of rates, and some for who looks into what happened
+LEDGER_KEPT = timedelta(days=30)  # evidence, and how late a duplicate is recognised: a rate looks back no further
+COUNTERS_KEPT = timedelta(days=35)  # 30 days of rates, and some days to investigate an incident

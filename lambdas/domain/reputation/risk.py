@@ -4,7 +4,7 @@ from lambdas.domain.reputation.evaluation import Reputation, ReputationRules, Se
 
 
 def risk(counts: Reputation, rules: ReputationRules, state: SendingState) -> float:
-    """1 is at the pause threshold with the floor reached, 9.9 the most; the paused come first, with 10."""
+    """The risk: 1 at the pause threshold with the floor reached, 9.9 at most; paused instances sort first, with 10."""
     if state is SendingState.PAUSED:
         return 10.0
     bounces = min(counts.bounce_rate / rules.bounce_pause, counts.bounces / rules.minimum_bounces)

@@ -6,23 +6,23 @@ from enum import StrEnum
 
 from lambdas.domain.reputation.evaluation import PROBATION, Reason, Reputation, SendingState
 
-LEASE = timedelta(seconds=150)  # a claimer has that long to act: more than its function's timeout
+LEASE = timedelta(seconds=150)  # the time a claimer has to enforce it: more than its function's timeout
 STATUS_ITEM = "sending_status"  # its item in the reputation table, whose changes wake the reputation function
-HANDED_OVER = "handed-over"  # a claimer that leaves the steps to the reputation function, at once
+HANDED_OVER = "handed-over"  # a claimer that leaves the steps to the reputation function at once
 MARK_KEPT = timedelta(days=90)  # how long a pause outlives its instance
 
 
 class Cause(StrEnum):
     """What caused a transition."""
 
-    RATES = "rates"  # ours
-    SES_RATES = "ses_rates"  # SES's, where they are above ours
-    OUTSIDE = "outside"  # sending was found disabled in SES, by somebody else
+    RATES = "rates"  # our own rates
+    SES_RATES = "ses_rates"  # SES's own rates, where they are above ours
+    OUTSIDE = "outside"  # sending was found disabled in SES, not by ses-feedback
     OPERATOR = "operator"
-    TENANT = "tenant"  # resumed by itself
-    ORGANIZATION = "organization"  # its rates are above the warning, those of its organization at the pause
-    EARLIER_PAUSE = "earlier_pause"  # of an instance that had its domain, or one above it
-    DAILY_CAP = "daily_cap"  # the operator's cap on a day's mail; until midnight UTC
+    TENANT = "tenant"  # the tenant resumed itself
+    ORGANIZATION = "organization"  # its rates exceed the warning threshold, its organization's the pause threshold
+    EARLIER_PAUSE = "earlier_pause"  # of an instance that had the same domain, or a parent of it
+    DAILY_CAP = "daily_cap"  # the operator's daily mail limit; until midnight UTC
 
 
 class TransitionStep(StrEnum):
@@ -37,10 +37,12 @@ class TransitionStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One move of an instance, with its evidence. `id` is unique; `by` and `why` are those of who resumed or paused it.
+    """One transition of an instance, with its evidence. `id` is unique; `by` and `why` say who resumed or paused it,
+    and why.
 
-    `domain` is the instance's, empty if unknown: a pause marks it. A pause with `until` ends by itself at that moment,
-    and leaves no mark. `probation_until` is when a probation ends that is under way, or begins with this transition.
+    `domain` is the instance's domain, empty if unknown: a pause marks it. A pause with `until` ends by itself at
+    that moment and leaves no mark. `probation_until` is when a probation ends that is under way, or begins with this
+    transition.
     """
 
     id: str
@@ -64,13 +66,15 @@ class Transition:
 
     @property
     def lifts_mark(self) -> bool:
-        """Whether somebody resumed what a mark stands for; the end of a pause that had one changes no mark."""
+        """Whether the mark is removed: somebody resumed the instance. The end of a pause that had an `until` changes no
+        mark.
+        """
         resumed = self.before is SendingState.PAUSED and self.after is not SendingState.PAUSED
         return resumed and self.cause in {Cause.OPERATOR, Cause.TENANT} and bool(self.domain)
 
     @property
     def steps(self) -> tuple[TransitionStep, ...]:
-        """What is to be done, in order: what protects first, then who is told."""
+        """The steps in order: first what protects, then the notifications."""
         told = (TransitionStep.NOTIFY_ADMIN, TransitionStep.NOTIFY_OPERATOR)
         if self.after is SendingState.PAUSED:
             return (TransitionStep.PAUSE_SENDING, TransitionStep.NOTIFY_WEBHOOKS, *told)
@@ -79,7 +83,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A claimed transition that is not done yet: which steps are, and who is at it until when."""
+    """A claimed transition that is not complete: which steps are done, who enforces it, and until when."""
 
     transition: Transition
     done: frozenset[TransitionStep]
@@ -92,16 +96,17 @@ class Pending:
         return tuple(step for step in self.transition.steps if step not in self.done)
 
     def may_be_taken(self, claimers: frozenset[str], *, now: datetime) -> bool:
-        """Whether one of *claimers* may act: it claimed before and came again, or the claimer is out of time."""
+        """Whether one of *claimers* may enforce it: it holds the claim already (a retry), or the claim has expired."""
         return self.claimed_by in claimers or now >= self.claimed_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingStatus:
-    """An instance's state. `version` counts transitions: a claim is conditional on the one it was decided upon.
+    """An instance's sending status. `version` counts transitions: a claim requires the version that the decision was
+    based on.
 
-    `baseline` is when an operator last resumed it: rates look no further back. `cause` is that of its last transition;
-    `until` when a pause ends by itself; `probation_until` when the low floors end.
+    `baseline` is when an operator last resumed it: rates look no further back. `cause` is that of its last
+    transition; `until` is when a pause ends by itself; `probation_until` is when the low floors end.
     """
 
     instance_id: str
@@ -115,11 +120,11 @@ class SendingStatus:
     probation_until: datetime | None = None
 
     def is_on_probation(self, *, now: datetime) -> bool:
-        """Whether the low floors hold."""
+        """Whether the low floors apply."""
         return self.probation_until is not None and now < self.probation_until
 
     def is_over(self, *, now: datetime) -> bool:
-        """Whether a pause has come to its own end."""
+        """Whether a pause has reached its `until`."""
         return self.state is SendingState.PAUSED and self.until is not None and now >= self.until
 
 
@@ -133,14 +138,18 @@ class Mark:
 
 
 def mark_of(transition: Transition, *, since: datetime) -> Mark:
-    """The mark that a pause leaves, for MARK_KEPT from *since* on: the pause, or the instance's deletion."""
+    """The mark that a pause leaves. It lasts MARK_KEPT from *since*: the moment of the pause, or of the instance's
+    deletion.
+    """
     return Mark(domain=transition.domain, transition=transition, until=since + MARK_KEPT)
 
 
 def transition_of(
     status: SendingStatus, after: SendingState, reputation: Reputation, *, cause: Cause, now: datetime, domain: str = ""
 ) -> Transition:
-    """A transition from how the instance stands. Its id is from the version: two judges make the same one."""
+    """A transition from the instance's current status. The id contains the version, so two evaluations make the same
+    one.
+    """
     return Transition(
         id=f"{status.instance_id}:{status.version + 1}",
         instance_id=status.instance_id,
@@ -197,5 +206,5 @@ _NOT_BY_TENANT: dict[Cause | None, str] = {
 
 
 def midnight_after(now: datetime) -> datetime:
-    """The next midnight, UTC: when a day's mail begins anew."""
+    """The next midnight in UTC, when the daily mail limit resets."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), tzinfo=UTC)

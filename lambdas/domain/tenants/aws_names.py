@@ -1,8 +1,9 @@
-"""Names in AWS. An instance's name holds its id, so attributing an event takes no look-up.
+"""Names of AWS resources. A resource's name contains the instance's id, so attributing an event needs no look-up.
 
-OSB ids are 1 to 50 of `A-Za-z0-9-._~`. An id that AWS can carry stands in the name as it is. Any other is written as a
-number in the digits that AWS allows, at a fixed width that no plain name has, so that it can be read back and no two
-ids share a name. IAM does not tell upper from lower case, so its mapped names use lower case only and a shorter prefix.
+OSB ids are 1 to 50 of `A-Za-z0-9-._~`. If AWS allows every character of an id, the name contains the id unchanged.
+Any other id is written as a number in the digits that AWS allows, at a fixed width that no unchanged id has. So it
+can be decoded, and no two ids share a name. IAM does not distinguish upper from lower case, so its encoded names use
+lower case only and a shorter prefix.
 """
 
 import re
@@ -12,14 +13,14 @@ MAPPED_USER_PREFIX = "sesfb-"  # of IAM users: 58 digits have to fit into IAM's 
 ALERT_TOPICS = PREFIX + "*-alerts"  # patterns of all tenants' topics, for policies
 NOTIFICATION_TOPICS = PREFIX + "*-notifications"
 EVENT_DESTINATION = "ses-feedback"
-INSTANCE_TAG = "ses-feedback:instance-id"  # on everything that is made for an instance
+INSTANCE_TAG = "ses-feedback:instance-id"  # on every resource that is made for an instance
 IAM_PATH = "/cf/"
 _ID_DIGITS = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"  # OSB's unreserved characters
 _ID = re.compile(rf"[{re.escape(_ID_DIGITS)}]{{1,50}}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")  # what SES and SNS take
 _PLAIN_USER = re.compile(r"[a-z0-9._-]{1,50}")
 _NAME_DIGITS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-_NAME_WIDTH = 51  # 64^51 > 67^50: every id fits; a plain id has at most 50 characters
+_NAME_WIDTH = 51  # 64^51 > 67^50: every id fits; an unchanged id has at most 50 characters
 _USER_DIGITS = "-0123456789_abcdefghijklmnopqrstuvwxyz"
 _USER_WIDTH = 58  # 38^58 > 67^50
 
@@ -35,7 +36,7 @@ def configuration_set(instance_id: str) -> str:
 
 
 def instance_of(configuration_set_name: str) -> str | None:
-    """The instance a configuration set belongs to; None when the set is not one of ours."""
+    """The instance that a configuration set belongs to; None if the set was not made by ses-feedback."""
     return _id_in(configuration_set_name, PREFIX, _NAME_DIGITS, _NAME_WIDTH, _PLAIN_NAME)
 
 
@@ -47,7 +48,7 @@ def iam_user(binding_id: str) -> str:
 
 
 def binding_of(iam_user_name: str) -> str | None:
-    """The binding an IAM user sends for; None when the user is not one of ours."""
+    """The binding that an IAM user sends for; None if the user was not made by ses-feedback."""
     if iam_user_name.startswith(PREFIX):
         binding_id = iam_user_name.removeprefix(PREFIX)
         return binding_id if _PLAIN_USER.fullmatch(binding_id) else None
@@ -55,7 +56,7 @@ def binding_of(iam_user_name: str) -> str | None:
 
 
 def alert_topic(instance_id: str) -> str:
-    """The SNS topic that tells an instance's admin_email."""
+    """The SNS topic for notifications to an instance's admin_email."""
     return ALERT_TOPICS.replace("*", _name_part(instance_id))
 
 
@@ -65,12 +66,12 @@ def notification_topic(binding_id: str) -> str:
 
 
 def tag_value(id_: str) -> str:
-    """An id as the value of a tag: tags take no tilde, and no id holds an at sign."""
+    """An id as the value of a tag. Tags allow no tilde, and no id contains an at sign, so `@` replaces it."""
     return id_.replace("~", "@")
 
 
 def id_in_tag(value: str) -> str:
-    """The id that `tag_value` was given."""
+    """The id that was given to `tag_value`."""
     return value.replace("@", "~")
 
 
@@ -89,7 +90,7 @@ def _id_in(name: str, prefix: str, digits: str, width: int, plain: re.Pattern[st
 
 
 def _encoded(id_: str, digits: str, width: int) -> str:
-    """*id_* as a number of *width* digits: read in base 67, where 0 is no character, so that lengths differ."""
+    """*id_* as a number with *width* digits: read in base 67, where 0 is no character, so that lengths differ."""
     number = 0
     for character in id_:
         number = number * (len(_ID_DIGITS) + 1) + _ID_DIGITS.index(character) + 1

@@ -32,7 +32,7 @@ class DnsRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dmarc:
-    """What receivers shall do with mail that fails, and whom they tell. Recipients are bare addresses."""
+    """What receivers do with mail that fails DMARC, and where they send reports. Recipients are bare addresses."""
 
     policy: str
     aggregate: Sequence[str] = ()
@@ -51,7 +51,7 @@ def _recipients(tag: str, addresses: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dkim:
-    """Easy DKIM's tokens and the zone they are signed in, both as SES told them."""
+    """Easy DKIM's tokens and the zone in which they are signed, both from SES."""
 
     tokens: Sequence[str]
     zone: str

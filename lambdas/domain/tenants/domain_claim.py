@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """An instance's claim on a domain. `verified`: SES saw its DKIM records at `checked_at` (None: not asked yet)."""
+    """An instance's claim on a domain. `verified`: SES found its DKIM records at `checked_at` (None: never checked)."""
 
     domain: str
     instance_id: str

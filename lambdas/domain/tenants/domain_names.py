@@ -1,4 +1,4 @@
-"""Domain names as claims: how they relate, and which are generated."""
+"""Domain names: validity, parents, and generated names."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ def is_domain(name: str) -> bool:
 
 
 def is_label(name: str) -> bool:
-    """Whether *name* can stand before a dot."""
+    """Whether *name* is a valid DNS label."""
     return _LABEL.fullmatch(name) is not None
 
 
@@ -29,21 +29,21 @@ def is_under(name: str, parent: str) -> bool:
 
 
 def parents(name: str) -> tuple[str, ...]:
-    """Every domain above *name* that could be claimed, the nearest first: at least two labels."""
+    """Every parent of *name* that could be claimed, the nearest first: at least two labels."""
     labels = name.split(".")
     return tuple(".".join(labels[start:]) for start in range(1, len(labels) - 1))
 
 
 def reversed_labels(name: str) -> str:
-    """`gov.agency.mail.` for `mail.agency.gov`: all that is below a name begins with its reversal."""
+    """`gov.agency.mail.` for `mail.agency.gov`: every name below a domain begins with the domain's reversal."""
     return ".".join(reversed(name.split("."))) + "."
 
 
 def unreversed(labels: str) -> str:
-    """What `reversed_labels` was made of."""
+    """The name that was given to `reversed_labels`."""
     return ".".join(reversed(labels.removesuffix(".").split(".")))
 
 
 def generated(instance_id: str, zone: str) -> str:
-    """The domain an instance without one gets, under the operator's zone."""
+    """The domain for an instance that asks for none, under the operator's zone."""
     return f"ses-{hashlib.sha256(instance_id.encode()).hexdigest()[:16]}.{zone}"

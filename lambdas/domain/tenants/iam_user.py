@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-MAX_POLICY = 2_048  # characters of a user's inline policies, white space apart: the IAM guide, "IAM quotas"
+MAX_POLICY = 2_048  # characters of a user's inline policies, not counting white space: the IAM guide, "IAM quotas"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class Quota:
 
 
 def sending_policy(resources: Sequence[str], source_ips: Sequence[str], *, domain: str) -> dict[str, object]:
-    """The policy document of a sender: through *resources*, as *domain*, from *source_ips* alone if any are given.
+    """The policy document of a sender: through *resources*, as *domain*, and only from *source_ips* if any are given.
 
-    SendRawEmail is what SMTP needs, SendEmail what the API calls; both on the identity and on the configuration set.
-    The From and Return-Path addresses are of *domain* (in lower case) and its subdomains. IAM compares the condition
-    keys with case, so the domain must be written in lower case; the part before the `@` may be anything.
+    SMTP needs SendRawEmail, the API calls need SendEmail; both on the identity and on the configuration set. The
+    From and Return-Path addresses must be in *domain* (lower case) or a subdomain of it. IAM compares the condition
+    keys case-sensitively, so senders must write the domain in lower case; the part before the `@` may be anything.
     """
     addresses = [f"*@{domain}", f"*@*.{domain}"]
     condition: dict[str, object] = {
@@ -52,5 +52,5 @@ def sending_policy(resources: Sequence[str], source_ips: Sequence[str], *, domai
 
 
 def fits_iam(policy: Mapping[str, object]) -> bool:
-    """Whether IAM takes *policy* as a user's inline policy."""
+    """Whether *policy* fits IAM's size limit for a user's inline policies."""
     return len(json.dumps(policy, separators=(",", ":"))) <= MAX_POLICY

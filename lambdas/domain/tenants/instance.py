@@ -1,4 +1,4 @@
-"""What the broker remembers: service instances, their operations and their bindings. Words are OSB's."""
+"""The broker's records: service instances, their operations and their bindings. Terms are OSB's."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,14 +24,14 @@ class OperationState(StrEnum):
 
 
 class Phase(StrEnum):
-    """Which way an operation walks through its steps."""
+    """Whether an operation runs its steps forward or rolls them back."""
 
     APPLY = "apply"
     UNDO = "undo"
 
 
 class InstanceState(StrEnum):
-    """Whether an instance exists for the platform. GONE is a tombstone."""
+    """Whether the platform sees the instance. GONE is a tombstone."""
 
     NEW = "new"
     READY = "ready"
@@ -39,7 +39,7 @@ class InstanceState(StrEnum):
 
 
 class BindingState(StrEnum):
-    """INTENT: bind began and may have died; READY; LEAVING: unbind began; GONE: a tombstone."""
+    """INTENT: bind has begun and may have crashed; READY; LEAVING: unbind has begun; GONE: a tombstone."""
 
     INTENT = "intent"
     READY = "ready"
@@ -49,7 +49,7 @@ class BindingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SesParameters:
-    """What a tenant asks of an `aws-ses` instance, normalised. An empty `domain` asks for a generated one."""
+    """The requested parameters of an `aws-ses` instance, normalised. An empty `domain` asks for a generated one."""
 
     admin_email: str
     domain: str = ""
@@ -61,14 +61,16 @@ class SesParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateLinkParameters:
-    """What a tenant asks of a `privatelink` instance."""
+    """The requested parameters of a `privatelink` instance."""
 
     service_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
-    """How a webhook is to be. `ciphertext` is the KMS ciphertext of its secret and userinfo; `url` has no userinfo."""
+    """The requested settings of a webhook. `ciphertext` is the KMS ciphertext of its secret and userinfo; `url` has no
+    userinfo.
+    """
 
     url: str
     events: tuple[EventKind, ...]
@@ -79,9 +81,9 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookChange:
-    """A webhook that an update changes: how it was, for the way back, and how it is to be.
+    """A webhook that an update changes: its previous settings, for a rollback, and its new ones.
 
-    `mark` tells two changes apart that differ in their userinfo alone, without telling what it is.
+    `mark` distinguishes two changes that differ only in their userinfo, without revealing it.
     """
 
     binding_id: str
@@ -93,10 +95,11 @@ class WebhookChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An asynchronous operation. `step` names the next one of its phase (empty: the first), `failures` its faults.
+    """An asynchronous operation. `step` names the next step of its phase (empty: the first); `failures` counts failed
+    runs.
 
-    `ses` and `webhooks` are what an update brings about, `changes_mail_from` whether SES has to be told of it;
-    `reason` is why it is being undone.
+    `ses` and `webhooks` are the target of an update. `changes_mail_from` says whether the update changes SES's MAIL
+    FROM. `reason` is why the operation is rolled back.
     """
 
     id: str
@@ -116,7 +119,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """How an earlier operation ended, for polls that come late."""
+    """The result of an earlier operation, for polls that arrive late."""
 
     id: str
     state: OperationState
@@ -125,9 +128,9 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What the steps made and found out, as far as it has no name of its own.
+    """Results of the steps that cannot be derived from names.
 
-    `paused` says why the instance started paused, for the tenant; empty if it did not.
+    `paused` tells the tenant why the instance started paused; empty if it did not.
     """
 
     dkim_tokens: tuple[str, ...] = ()
@@ -145,10 +148,10 @@ class Made:
 class Instance:
     """A service instance.
 
-    `domain` is the one in use, the tenant's or the generated one; `claimed` while it is held for the instance.
-    `bindings` holds the ids of all that are not gone, `referrers` those of other instances' bindings that use this one.
-    `dirty`: a failed operation left things behind. `version` counts writes: each is conditional on the one read.
-    `lease_until` keeps a second worker away.
+    `domain` is the one in use, requested or generated; `claimed` while the instance holds the claim on it.
+    `bindings` holds the ids of all bindings that are not GONE, `referrers` the ids of other instances' bindings that
+    use this instance. `dirty`: a failed operation left resources behind. `version` counts writes: each write
+    requires the version that was read. `lease_until` keeps a second worker away.
     """
 
     id: str
@@ -182,7 +185,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindRequest:
-    """What a bind asks for, normalised, without anything secret: two equal requests are the same bind."""
+    """The normalised content of a bind request, without secrets: two equal requests are the same bind."""
 
     service_id: str
     plan_id: str
@@ -202,9 +205,9 @@ class BindRequest:
 class Binding:
     """A service binding.
 
-    `request` is as asked, `effective` after inheritance. `ciphertext` is KMS ciphertext (`BindingSecret`), from the
-    intent
-    on. `busy_until` keeps a second bind or unbind of the same id away while one is at work.
+    `request` is what was asked for, `effective` what applies after inheritance. `ciphertext` is KMS ciphertext
+    (`BindingSecret`), present from state INTENT on. `busy_until` keeps a second bind or unbind of the same id away
+    while one is in progress.
     """
 
     id: str
@@ -224,10 +227,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingSecret:
-    """What of a binding is secret.
+    """The secret part of a binding.
 
-    `webhook_userinfo` ("user:password" or None) is what the webhook was made with, `asked_userinfo` what the bind
-    itself named.
+    `webhook_userinfo` ("user:password" or None) is what the webhook was created with, `asked_userinfo` what the bind
+    request itself contained.
     """
 
     access_key_id: str = ""

@@ -9,7 +9,7 @@ from lambdas.domain.tenants.instance import Instance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceDns:
-    """What the operator's context says of DNS."""
+    """The operator's DNS settings."""
 
     region: str
     dmarc_policy: str
@@ -17,7 +17,7 @@ class InstanceDns:
 
     @classmethod
     def parse(cls, *, region: str, dmarc_policy: str, dmarc_aggregate_recipients: str) -> Self:
-        """From settings: recipients are comma-separated, an empty policy is `none`."""
+        """Parse the settings: recipients are comma-separated, an empty policy is `none`."""
         recipients = (entry.strip() for entry in dmarc_aggregate_recipients.split(","))
         return cls(
             region=region,

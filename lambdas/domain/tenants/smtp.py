@@ -13,7 +13,7 @@ _VERSION = b"\x04"
 
 
 def smtp_password(secret_access_key: str, region: str) -> str:
-    """The SMTP password of an IAM user's key in *region*; it is good there alone."""
+    """The SMTP password of an IAM user's key in *region*. It is valid in that region only."""
     key = ("AWS4" + secret_access_key).encode()
     for part in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
         key = hmac.digest(key, part.encode(), hashlib.sha256)
@@ -21,5 +21,5 @@ def smtp_password(secret_access_key: str, region: str) -> str:
 
 
 def smtp_host(region: str, *, fips: bool) -> str:
-    """SES's SMTP host in *region*: the FIPS one if it is asked for and there is one."""
+    """SES's SMTP host in *region*: the FIPS host if it is requested and exists."""
     return f"email-smtp{'-fips' if fips and region in FIPS_REGIONS else ''}.{region}.amazonaws.com"

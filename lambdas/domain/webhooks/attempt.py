@@ -1,4 +1,4 @@
-"""One try at one delivery, and what it means."""
+"""One attempt at a delivery, and its outcome."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,15 +6,15 @@ from datetime import datetime
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.retry_schedule import SLOW_DOWN, retry_after
 
-BODY_READ = 16 * 1024  # bytes of a response that are read: more means nothing to us
+BODY_READ = 16 * 1024  # bytes of a response that are read; the rest is never used
 BODY_KEPT = 1_024  # bytes of it that a tenant may see
 TIMED_OUT = "timeout"  # the reason of an attempt that used all of its time
-GONE = 410  # the receiver wants no more (Standard Webhooks: disable the webhook)
+GONE = 410  # the receiver wants no more deliveries (Standard Webhooks: disable the webhook)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What the receiver answered; `body` is cut at BODY_READ."""
+    """The receiver's answer; `body` is cut at BODY_READ."""
 
     status: int
     retry_after: str | None = None
@@ -30,14 +30,16 @@ class NoResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """The receiver has it."""
+    """The receiver accepted the delivery."""
 
     status: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Not this time. `reason` is the status or why there is none; `wait` what a 429 or 503 asked for, s."""
+    """The attempt failed and may be retried. `reason` is the status or why there is none; `wait` is a 429's or 503's
+    Retry-After, s.
+    """
 
     reason: str
     excerpt: str = ""
@@ -46,7 +48,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverGone:
-    """The receiver wants no more of this webhook (410)."""
+    """The receiver wants no more deliveries of this webhook (410)."""
 
     reason: str
     excerpt: str = ""
@@ -57,7 +59,7 @@ AttemptOutcome = Delivered | Failed | ReceiverGone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at *delivery*: when it began and ended, and its outcome."""
+    """One attempt at *delivery*: when it began and ended, and its outcome."""
 
     delivery: Delivery
     began: datetime
@@ -66,10 +68,10 @@ class Attempt:
 
 
 def classify(answer: Response | NoResponse, *, now: datetime) -> AttemptOutcome:
-    """What an answer means.
+    """The outcome of an answer.
 
-    2xx alone is success, whatever the body says. Any other status is worth another try, 404 included: a stopped Cloud
-    Foundry application answers so. A redirect is a failure: it is never followed. 410 ends it.
+    Only 2xx is success, whatever the body says. Any other status is retried, 404 included: a stopped Cloud Foundry
+    application answers 404. A redirect is a failure: redirects are never followed. 410 disables the webhook.
     """
     match answer:
         case NoResponse(reason=reason):
@@ -84,6 +86,6 @@ def classify(answer: Response | NoResponse, *, now: datetime) -> AttemptOutcome:
 
 
 def excerpt(body: bytes) -> str:
-    """What a tenant may see of a response: its first BODY_KEPT bytes as text, without control characters."""
+    """The part of a response that a tenant may see: its first BODY_KEPT bytes as text, without control characters."""
     text = body[:BODY_KEPT].decode("utf-8", "replace")
     return "".join(character if character.isprintable() or character in "\n\t" else "�" for character in text)

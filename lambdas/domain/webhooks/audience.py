@@ -10,8 +10,8 @@ from lambdas.domain.webhooks.webhook import Webhook
 class Audience:
     """The webhooks of an instance. `webhooks` is empty while `enable_feedback_notifications` is false.
 
-    Mail sent before `baseline` no longer counts. `domain` and `organization` are empty if the item was written by an
-    earlier version. A `deleted` instance is kept as long as its counters, for events still in flight.
+    Mail sent before `baseline` does not count. `domain` and `organization` are empty if an earlier version wrote the
+    item. The item of a `deleted` instance is kept as long as its counters, for events still in flight.
     """
 
     instance_id: str

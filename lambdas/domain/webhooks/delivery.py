@@ -1,4 +1,4 @@
-"""A delivery: one event for one webhook, rendered once, so that every attempt carries the same bytes."""
+"""A delivery: one event for one webhook, rendered once, so that every attempt sends the same bytes."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 MAX_DELIVERIES = 50  # in one queue message: keeps a message well under SQS's 1 MiB and a failure cheap to repeat
-KEPT_FOR = timedelta(days=14)  # from fan-out, then it expires; as long as SQS keeps a message
-MAX_MESSAGE_ID = 200  # characters: SES's have 60; an event made by hand must not make a log line grow
+KEPT_FOR = timedelta(days=14)  # after fan-out the delivery expires; as long as SQS keeps a message
+MAX_MESSAGE_ID = 200  # characters: SES's have 60; a forged event must not make a log line longer
 MAX_BYTES = 240_000  # of bodies in one queue message: SQS bills by 64 KB, ten messages go in one call of 1 MiB
 
 
@@ -17,11 +17,11 @@ MAX_BYTES = 240_000  # of bodies in one queue message: SQS bills by 64 KB, ten m
 class Delivery:
     """One event for one webhook.
 
-    `id` is the `webhook-id` header, equal over retries, redeliveries and replays. `type` is the body's type
-    (`email.bounced`, `webhook.test`, ...), `timestamp` when SES says it happened, `created_at` when it was fanned out:
-    what expires, expires from there. `body` is what is posted, to the byte; `headers` are those the format adds.
-    `message_id` is SES's id of the mail, at most MAX_MESSAGE_ID characters, so that a log line can name it; None for a
-    message of our own, such as a test.
+    `id` is the `webhook-id` header, equal across retries, redeliveries and replays. `type` is the body's type
+    (`email.bounced`, `webhook.test`, ...). `timestamp` is SES's time of the event. `created_at` is the time of the
+    fan-out; expiry counts from it. `body` is posted byte for byte; `headers` are those that the format adds.
+    `message_id` is SES's id of the mail, at most MAX_MESSAGE_ID characters, for log lines; None for a message that
+    is not about a mail, such as a test.
     """
 
     id: str
@@ -55,12 +55,14 @@ def expires_at(batch: DeliveryBatch) -> datetime:
 
 
 def delivery_id(webhook_id: WebhookId, event_id: str) -> str:
-    """The webhook-id: from content, so that a second run makes the same one. No dots (Standard Webhooks)."""
+    """The webhook-id. It is derived from the content, so that a second run makes the same id. No dots (Standard
+    Webhooks).
+    """
     return "msg_" + hashlib.sha256(f"{webhook_id}\n{event_id}".encode()).hexdigest()[:32]
 
 
 def batched(deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, ...]]:
-    """Split one webhook's deliveries into what fits a queue message, in order."""
+    """Split one webhook's deliveries into batches that fit a queue message, in order."""
     batch: list[Delivery] = []
     size = 0
     for delivery in deliveries:

@@ -17,9 +17,9 @@ from lambdas.domain.webhooks.webhook_body import MailData, RecipientData, Timest
 
 _ADDRESS = 320  # characters: the longest that RFC 3696 allows
 _LINE = 998  # characters: the longest header line that RFC 5322 allows
-_REPLY = 1_000  # characters of a server's answer: enough to read the reason in
-_WORD = 200  # characters of an id or a word of SES's
-_REASONS = {  # where a body keeps why, and under which name
+_REPLY = 1_000  # characters of a server's answer: enough to find the reason
+_WORD = 200  # characters of an id or a keyword of SES
+_REASONS = {  # the field in which a body reports the reason, by kind
     EventType.REJECT: ("reject", "reason"),
     EventType.DELIVERY_DELAY: ("delay", "type"),
     EventType.RENDERING_FAILURE: ("rendering_failure", "error"),
@@ -27,7 +27,7 @@ _REASONS = {  # where a body keeps why, and under which name
 
 
 def event_data(event: FeedbackEvent, instance_id: str) -> dict[str, Any]:
-    """What an application is told of *event*. Texts are cut where no honest one is longer."""
+    """The `data` of *event*'s webhook body. Texts are cut at lengths that no honest text exceeds."""
     return {
         "instance_id": instance_id,
         "binding_id": event.binding_id,
@@ -44,7 +44,7 @@ def iso(moment: datetime) -> Timestamp:
 
 
 def bare(address: str) -> str:
-    """The address alone: an auto-reply's comes as `"Name" <a@b>`."""
+    """The address without a display name: an auto-reply reports it as `"Name" <a@b>`."""
     _, bracket, rest = address.rpartition("<")
     return rest.rstrip().removesuffix(">").strip() if bracket and rest.rstrip().endswith(">") else address.strip()
 

@@ -1,11 +1,11 @@
-"""A webhook's health: what every invocation must know of it before it tries, and how results change it.
+"""A webhook's health: what every invocation reads before an attempt, and how results change it.
 
     healthy --3 failures in a row over 30 s--> failing --five days, or a 410--> disabled
        ^------------- one success ------------'   ^---- enabled, tested with success, or a new URL ----'
 
-A failing webhook's deliveries are parked; one at a time is tried as a probe, by whoever comes first when it is due.
-Health is changed by conditional writes only, and a result counts only if its attempt began after the last transition:
-answers that were under way when the state changed say nothing about the new state.
+A failing webhook's deliveries are parked. When a probe is due, the first invocation that claims it attempts one
+delivery. Only conditional writes change health, and a result counts only if its attempt began after the last
+transition: an attempt that was in flight during the transition says nothing about the new state.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from enum import StrEnum
 
 from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
 
-FAILURES = 3  # in a row before a webhook may count as failing: one or two are a restart
+FAILURES = 3  # in a row before a webhook may become failing: one or two are a restart
 RECENT = 10  # failed attempts that are kept for the tenant and the operator to see
 EXCERPT_OF_OLDER = 120  # characters: only the latest failed attempt keeps its whole excerpt
-PROBE_LEASE = timedelta(seconds=30)  # a probe ends within 15 s; one that was not heard of for twice that is lost
-SLOW_FOR = timedelta(minutes=10)  # after the last slow answer: a receiver that is slow now and then changes seldom
-MAX_DRAIN = 200  # messages, of up to 50 deliveries, that one round of release sends to one webhook
+PROBE_LEASE = timedelta(seconds=30)  # a probe ends within 15 s; one without a result after twice that is lost
+SLOW_FOR = timedelta(minutes=10)  # after the last slow answer: a receiver that is only sometimes slow changes seldom
+MAX_DRAIN = 200  # messages of up to 50 deliveries that one release run sends to one webhook
 
 
 class HealthState(StrEnum):
@@ -44,14 +44,14 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What is recorded of a webhook. A webhook that never failed has no record and equals `Health()`.
+    """A webhook's health record. A webhook that never failed has no record and equals `Health()`.
 
-    `since` is the last transition; `failures` count in a row, from `first_failure` on. `probe_at` is when a failing
-    webhook may be tried, after `probes` tries. `drain` is how many parked messages the next round of release may
-    send; 0: only those that are due. `unnotified` means that nobody was told of the last transition yet.
-    While `slow_until` lies ahead, attempts go through the slow queue, whatever the state.
-    `by_operator`: an operator disabled it, so only an operator enables it. `webhook_version` is the URL's and secret's
-    that the record is about; `record` counts its changes.
+    `since` is the last transition. `failures` counts failures in a row, from `first_failure` on. `probe_at` is when
+    the next probe of a failing webhook is due, after `probes` probes. `drain` is how many parked messages the next
+    release run may send; 0: only those that are due. `unnotified`: no notification of the last transition was sent
+    yet. Until `slow_until`, attempts go through the slow queue, whatever the state. `by_operator`: an operator
+    disabled it, so only an operator enables it. `webhook_version` is the version of the URL and secret that the
+    record is about; `record` counts its changes.
     """
 
     state: HealthState = HealthState.HEALTHY
@@ -71,21 +71,21 @@ class Health:
     attempts: tuple[FailedAttempt, ...] = ()
 
     def is_slow(self, *, now: datetime) -> bool:
-        """Whether the receiver lately took so long that its attempts must not hold up others."""
+        """Whether the receiver recently answered so slowly that its attempts must not delay others."""
         return self.slow_until is not None and now < self.slow_until
 
     def is_in_doubt(self, *, now: datetime) -> bool:
-        """Whether attempts must be made where they hold up no others: the receiver is slow, or failed repeatedly."""
+        """Whether attempts must run where they delay no others: the receiver is slow, or failed repeatedly."""
         return self.is_slow(now=now) or self.failures >= FAILURES or self.state is HealthState.FAILING
 
     def may_probe(self, *, now: datetime) -> bool:
-        """Whether a failing webhook is due for a try."""
+        """Whether a probe of a failing webhook is due."""
         return self.state is HealthState.FAILING and (self.probe_at is None or self.probe_at <= now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRules:
-    """When health changes; shorter in tests. `probes` are the waits before each probe, the last repeats."""
+    """When health changes; shorter in tests. `probes` are the waits before each probe; the last one repeats."""
 
     failing_after: timedelta = timedelta(seconds=30)
     disabled_after: timedelta = timedelta(days=5)
@@ -97,7 +97,7 @@ class HealthRules:
 
 
 def current(health: Health, webhook_version: int, *, now: datetime) -> Health:
-    """*health* as it stands for the webhook's present version: a new URL or secret deserves a try at once."""
+    """*health* for the webhook's present version: after a new URL or secret a probe is due at once."""
     if health.webhook_version == webhook_version:
         return health
     fresh = replace(health, webhook_version=webhook_version, failures=0, first_failure=None, probes=0)
@@ -107,19 +107,19 @@ def current(health: Health, webhook_version: int, *, now: datetime) -> Health:
 
 
 def slow(health: Health, *, now: datetime) -> Health:
-    """*health* after an attempt that took long. Written anew only when half of the time is over."""
+    """*health* after a slow attempt. It is written again only after half of the time has passed."""
     if health.slow_until and health.slow_until - now > SLOW_FOR / 2:
         return health
     return replace(health, slow_until=now + SLOW_FOR)
 
 
 def claim_probe(health: Health, *, now: datetime) -> Health:
-    """A failing webhook's health while a probe is under way: the next is due only when this one must be lost."""
+    """A failing webhook's health while a probe is in flight: the next is due only when this one must be lost."""
     return replace(health, probes=health.probes + 1, probe_at=now + PROBE_LEASE)
 
 
 def after(health: Health, attempts: Iterable[Attempt], rules: HealthRules) -> Health:
-    """*health* after *attempts*, in the order they ended; equal to *health* when they change nothing."""
+    """*health* after *attempts*, in the order they ended; equal to *health* if they change nothing."""
     for attempt in sorted(attempts, key=lambda attempt: attempt.ended):
         if health.since is None or attempt.began > health.since:
             health = _after_one(health, attempt, rules)
@@ -127,7 +127,7 @@ def after(health: Health, attempts: Iterable[Attempt], rules: HealthRules) -> He
 
 
 def enabled(health: Health, *, now: datetime) -> Health:
-    """Health after an operator enabled the webhook or a test got through: failing, and due for a probe at once."""
+    """Health after an operator enabled the webhook or a test succeeded: failing, with a probe due at once."""
     if health.state is HealthState.HEALTHY:
         return health
     since = now if health.state is HealthState.DISABLED else health.since
@@ -135,12 +135,12 @@ def enabled(health: Health, *, now: datetime) -> Health:
 
 
 def after_test(health: Health, *, now: datetime) -> Health:
-    """Health after a test got through. What an operator disabled stays so."""
+    """Health after a test succeeded. A webhook that an operator disabled stays disabled."""
     return health if health.by_operator else enabled(health, now=now)
 
 
 def disabled_by_operator(health: Health, *, now: datetime) -> Health:
-    """Health after an operator disabled the webhook; its events are parked. Nobody needs to be told."""
+    """Health after an operator disabled the webhook; its events are parked. No notification is sent."""
     return replace(
         health,
         state=HealthState.DISABLED,
@@ -154,7 +154,7 @@ def disabled_by_operator(health: Health, *, now: datetime) -> Health:
 
 
 def next_drain(health: Health, *, left: bool) -> Health:
-    """Health after a round of release: twice as many next time while the receiver keeps up, fewer when it stumbles."""
+    """Health after a release run. `drain` doubles while the receiver keeps up and shrinks when attempts fail."""
     if not left:
         return replace(health, drain=0)
     return replace(health, drain=max(1, health.drain // 4) if health.failures else min(MAX_DRAIN, health.drain * 2))
@@ -176,7 +176,7 @@ def _after_one(health: Health, attempt: Attempt, rules: HealthRules) -> Health:
 
 
 def _succeeded(health: Health, attempt: Attempt) -> Health:
-    """A success writes only to end recorded failures, and does not enable what is disabled."""
+    """Health after a success. It changes only if failures are recorded, and does not enable a disabled webhook."""
     if health.state is HealthState.DISABLED or (health.state is HealthState.HEALTHY and not health.failures):
         return health
     fresh = replace(health, failures=0, first_failure=None, probes=0, probe_at=None)

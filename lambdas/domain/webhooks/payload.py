@@ -1,4 +1,4 @@
-"""What a receiver reads: an event, or a notice of our own, written for a webhook in its format.
+"""The body and headers that a receiver gets: an event or a notice, in the webhook's format.
 
     standard-webhooks   {"type", "timestamp", "data"}, application/json
     sns                 SNS's envelope; Message is the text SES wrote: a receiver made for SNS reads it unchanged
@@ -6,8 +6,9 @@
     cloudevents-binary  CloudEvents 1.0, binary: the data as body, the rest in ce-* headers
     email               a paragraph of plain text, for a digest
 
-A Delivery's headers hold what its format asks for, content-type always. Bodies stay under 20 KB, as Standard Webhooks
-asks: what is long goes first (diagnostics, then lists), an application's own tags last, and `truncated` says so.
+A Delivery's headers are those of its format and always contain content-type. Bodies stay under 20 KB, as Standard
+Webhooks asks. Longer ones lose diagnostics first, then lists, an application's own tags last; `truncated` is then
+set.
 """
 
 import json
@@ -38,7 +39,7 @@ _CE_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something of our own to tell a webhook. `id` tells it apart from all others of that webhook."""
+    """A message for a webhook that is not an SES event. `id` is unique among the webhook's notices."""
 
     id: str
     type: str
@@ -47,9 +48,9 @@ class Notice:
 
 
 def render_event(event: FeedbackEvent, webhook: Webhook, *, topic_arn: str, now: datetime) -> Delivery:
-    """*event* for *webhook*. The same event makes the same id and, if SES gave it a time, the same bytes.
+    """Render *event* for *webhook*. The same event makes the same id and, if SES gave it a time, the same bytes.
 
-    KeyError for a kind that is not in NOTIFIED. *topic_arn* is what the `sns` format names as its topic.
+    Raises KeyError for a kind that is not in NOTIFIED. *topic_arn* is the topic that the `sns` format names.
     """
     _, name = NOTIFIED[event.type]
     message = _Message(
@@ -65,7 +66,7 @@ def render_event(event: FeedbackEvent, webhook: Webhook, *, topic_arn: str, now:
 
 
 def render_notice(notice: Notice, webhook: Webhook, *, topic_arn: str, now: datetime) -> Delivery:
-    """*notice* for *webhook*. In the `sns` format it looks like an SES event of a new type about no mail."""
+    """Render *notice* for *webhook*. In the `sns` format it looks like an SES event of a new type without a mail."""
     data = dict(notice.data)
     message = _Message(
         id=delivery_id(webhook.id, notice.id),
@@ -80,7 +81,7 @@ def render_notice(notice: Notice, webhook: Webhook, *, topic_arn: str, now: date
 
 
 def test_notice(*, test_id: str, instance_id: str, binding_id: str | None, now: datetime) -> Notice:
-    """A `webhook.test`: shows a receiver that it is reached and that its signature check works."""
+    """A `webhook.test`: shows a receiver that it can be reached and that its signature check works."""
     data = {"instance_id": instance_id, "binding_id": binding_id, "message": "This is a test. No mail was sent."}
     return Notice(id=f"test\n{test_id}", type="webhook.test", timestamp=now, data=data)
 
@@ -90,7 +91,7 @@ test_notice.__test__ = False  # type: ignore[attr-defined]  # pytest would take 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What the formats write, each in its way."""
+    """The content that every format writes."""
 
     id: str
     type: str
@@ -150,7 +151,9 @@ def _attributes(message: _Message) -> dict[str, str]:
 
 
 def _sns(message: _Message, topic_arn: str) -> _Written:
-    """MessageId is a UUID made of the webhook-id: stable over retries, as receivers that drop duplicates need it."""
+    """Render the `sns` format. MessageId is a UUID derived from the webhook-id: receivers that drop duplicates need it
+    stable.
+    """
     message_id = str(uuid.UUID(hex=message.id.removeprefix("msg_")))
 
     def body(source: str) -> str:
@@ -158,7 +161,7 @@ def _sns(message: _Message, topic_arn: str) -> _Written:
         return _json({**envelope, "Timestamp": iso(message.timestamp)})
 
     return shrunk_source(message.source, body), {
-        "content-type": "text/plain; charset=UTF-8",  # as SNS itself says
+        "content-type": "text/plain; charset=UTF-8",  # the value that SNS uses
         "x-amz-sns-message-type": "Notification",
         "x-amz-sns-message-id": message_id,
         "x-amz-sns-topic-arn": topic_arn,

@@ -1,4 +1,4 @@
-"""Making a body fit: step by step, the least needed first, an application's own tags last."""
+"""Shortens a body to the size limit in steps: the least important first, an application's own tags last."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def _smaller_data(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def shrunk_source(source: str, body: Callable[[str], str]) -> str:
-    """*body* of SES's own JSON text *source*, with as much taken out of it as MAX_BODY asks for."""
+    """*body* of SES's JSON text *source*, shortened until it fits MAX_BODY."""
     written = body(source)
     for smaller in _smaller_sources(source) if not _fits(written) else ():
         written = body(smaller)
@@ -56,7 +56,7 @@ def shrunk_source(source: str, body: Callable[[str], str]) -> str:
 def _smaller_sources(source: str) -> Iterator[str]:
     try:
         event = json.loads(source)
-    except (ValueError, RecursionError):  # a number or a nesting that only the parser of the queue took
+    except (ValueError, RecursionError):  # a number or a nesting that only the queue's parser accepts
         event = {}
     yield from map(_json, _smaller_events(event))
     kind = event.get("eventType") or event.get("notificationType")

@@ -1,4 +1,4 @@
-"""An event or a notice as a person reads it: one paragraph of a digest that a `notification_email` gets."""
+"""Renders an event or a notice as text: one paragraph of a digest for a `notification_email`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _HEADLINES = {
 
 
 def paragraph(type_: str, timestamp: str, data: Mapping[str, Any]) -> str:
-    """Lines of plain text, without a blank one; *timestamp* as written, *data* as in the other formats."""
+    """Lines of plain text without a blank line; *timestamp* as written, *data* as in the other formats."""
     return "\n".join(_lines(type_, timestamp, data))
 
 
@@ -45,5 +45,5 @@ def _facts(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(value: object) -> str:
-    """One line, whatever a server answered."""
+    """*text* on one line, whatever a server answered."""
     return " ".join(str(value).split()) if value else "unknown"

@@ -1,11 +1,11 @@
-"""When to try again: the retry schedule of waits that Standard Webhooks recommends, about three days in all."""
+"""When to retry: the retry schedule that Standard Webhooks recommends, about three days in total."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 DEFAULT_WAITS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)  # s; Standard Webhooks, "retry schedule"
-JITTER = 0.2  # of each wait: deliveries that failed together do not come back together
+JITTER = 0.2  # of each wait: deliveries that failed together are not retried together
 SLOW_DOWN = (429, 503)  # the statuses whose Retry-After is obeyed
 
 
@@ -17,14 +17,14 @@ class RetrySchedule:
 
     @classmethod
     def parse(cls, text: str) -> "RetrySchedule":
-        """The retry schedule that settings spell: comma-separated seconds."""
+        """Parse the setting: comma-separated seconds."""
         return cls(waits=tuple(float(wait) for wait in text.split(",")))
 
     def wait(self, attempt: int, *, retry_after: float | None, jitter: float) -> float | None:
-        """How long to wait after failed *attempt* (from 1), s; None at the retry schedule's end.
+        """How long to wait after failed *attempt* (from 1), s; None after the last one.
 
-        *spread*, -1 to 1, places the wait in its jitter. *retry_after*, s, is what the receiver asked for: a longer
-        wait is granted, but no longer than the retry schedule's longest; a shorter one is not.
+        *jitter*, -1 to 1, places the wait in its jitter. *retry_after*, s, is what the receiver asked for. It can
+        lengthen the wait, at most to the longest wait of the retry schedule; it cannot shorten it.
         """
         if attempt > len(self.waits):
             return None

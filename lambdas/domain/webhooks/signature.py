@@ -14,19 +14,21 @@ _ALLOWED_BYTES = range(24, 65)
 
 
 class BadSecret(ValueError):
-    """A secret that is none of Standard Webhooks; the message never holds it."""
+    """Not a valid Standard Webhooks secret. The message never contains it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSecret:
-    """What a webhook's owner and we alone know: the signing secret, and the URL's userinfo ("user:password")."""
+    """What only a webhook's owner and ses-feedback know: the signing secret, and the URL's userinfo
+    ("user:password").
+    """
 
     secret: str = field(repr=False)
     userinfo: str | None = field(default=None, repr=False)
 
 
 def new_secret() -> str:
-    """A fresh secret: `whsec_` and the padded standard base64 of 32 random bytes."""
+    """A new secret: `whsec_` and the padded standard base64 of 32 random bytes."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
@@ -50,8 +52,8 @@ def signature(key: bytes, *, webhook_id: str, timestamp: int, body: bytes) -> st
 def signed_headers(keys: Iterable[bytes], *, message_id: str, body: bytes, now: datetime) -> dict[str, str]:
     """The three headers of a message.
 
-    `webhook-timestamp` is the attempt's time, not the event's: receivers refuse what is over five minutes off. During
-    a rotation there are several *keys*, the current one first, and as many signatures.
+    `webhook-timestamp` is the attempt's time, not the event's: receivers refuse a difference of more than five
+    minutes. During a rotation there are several *keys*, the current one first, and one signature for each.
     """
     timestamp = int(now.timestamp())
     return {

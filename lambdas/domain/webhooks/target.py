@@ -9,9 +9,9 @@ from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where deliveries go, what signs them, and how the webhook does.
+    """Where deliveries go, which secrets sign them, and the webhook's health.
 
-    `url` has no userinfo, or is the ARN of a topic where `format` is EMAIL; then there is nothing `ciphertext`.
+    `url` has no userinfo. If `format` is EMAIL, `url` is the ARN of a topic and `ciphertext` is empty.
     """
 
     instance_id: str
@@ -25,7 +25,9 @@ class Target:
     health: Health = field(default_factory=Health)
 
     def ciphertexts(self, *, now: datetime) -> tuple[bytes, ...]:
-        """The secrets that sign, still sealed, the current one first: the previous one signs too until its end."""
+        """The ciphertexts of the secrets that sign, the current one first. The previous one signs too until it
+        expires.
+        """
         if self.previous_ciphertext and self.previous_expires_at and now < self.previous_expires_at:
             return self.ciphertext, self.previous_ciphertext
         return (self.ciphertext,)

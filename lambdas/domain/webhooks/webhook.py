@@ -8,7 +8,7 @@ WebhookId = NewType("WebhookId", str)
 
 
 class EventKind(StrEnum):
-    """What a binding may ask to be told of (`notification_events`)."""
+    """A kind of event that a binding may subscribe to (`notification_events`)."""
 
     BOUNCE = "bounce"
     COMPLAINT = "complaint"
@@ -22,10 +22,10 @@ DEFAULT_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DELIVERY)
 
 
 class NotificationFormat(StrEnum):
-    """How an event is written for the receiver: a bind's `notification_format`, or EMAIL, which no bind may ask for.
+    """The format of an event for the receiver: a bind's `notification_format`, or EMAIL, which no bind may ask for.
 
-    A `notification_email` is kept as a webhook of format EMAIL: its deliveries are readable text, gathered into digests
-    that go out through an SNS topic of the binding's own.
+    A `notification_email` is stored as a webhook of format EMAIL. Its deliveries are readable text, collected into
+    digests that go out through a dedicated SNS topic of the binding.
     """
 
     STANDARD_WEBHOOKS = "standard-webhooks"
@@ -39,7 +39,7 @@ WEBHOOK_FORMATS = tuple(format for format in NotificationFormat if format is not
 
 
 class Scope(StrEnum):
-    """Whose events a webhook gets (`notification_scope`)."""
+    """Which senders' events a webhook gets (`notification_scope`)."""
 
     INSTANCE = "instance"
     BINDING = "binding"
@@ -49,8 +49,8 @@ class Scope(StrEnum):
 class Webhook:
     """A webhook as the fan-out sees it: no secret, no health.
 
-    `senders` holds every binding that ever shared the webhook: events of a predecessor that arrive late are its
-    successor's too.
+    `senders` holds every binding that ever shared the webhook: late events of a predecessor also belong to its
+    successor.
     """
 
     id: WebhookId

@@ -1,6 +1,6 @@
-"""Which URLs a binding may name, judged by their looks alone: the application need not run yet, so nothing is asked.
+"""Which URLs a binding may name. Only the URL's text is checked, without DNS: the application need not run yet.
 
-Delivery judges the addresses behind the name anew at each attempt.
+Delivery checks the addresses behind the host name at each attempt.
 """
 
 import re
@@ -9,17 +9,17 @@ from ipaddress import ip_address
 from lambdas.domain.tenants.domain_names import MAX_LENGTH
 from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl, parse_url, split_userinfo
 
-MAX_URL = 2_000  # characters: what servers and proxies commonly take
-MAX_USERINFO = 1_000  # characters, all ASCII: KMS encrypts 4,096 bytes, and a binding keeps it twice, beside its keys
+MAX_URL = 2_000  # characters: what servers and proxies commonly accept
+MAX_USERINFO = 1_000  # characters, all ASCII: KMS encrypts 4,096 bytes; a binding stores it twice and its keys
 _PRIVATE_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
 
 def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -> tuple[str, str | None]:
-    """*url* without its userinfo, and the userinfo. Raises BadUrl, which tells what would be right.
+    """*url* without its userinfo, and the userinfo. Raises BadUrl with a message that says what would be right.
 
-    *private_names*: the operator allows networks of its own, so names that only those know (`app.apps.internal`) may
-    be right; which addresses they have, delivery judges.
+    *private_names*: the operator allows its own networks, so names that resolve only there (`app.apps.internal`) are
+    accepted; delivery checks their addresses.
     """
     if len(url) > MAX_URL:
         raise BadUrl(f"the URL is longer than {MAX_URL} characters")
@@ -45,7 +45,7 @@ def _check_name(host: str, *, private_names: bool) -> None:
     if len(host.removesuffix(".")) > MAX_LENGTH:
         raise BadUrl(f"the URL's host is longer than {MAX_LENGTH} characters, DNS's limit")
     if not all(_LABEL.fullmatch(label) for label in labels):
-        raise BadUrl("the URL's host is no valid name")
+        raise BadUrl("the URL's host is not a valid name")
     if _is_number(labels[-1]) or (_is_private(labels) and not private_names):
         raise BadUrl("the URL's host is not public; give the application's public route")
 
@@ -56,7 +56,7 @@ def _is_private(labels: list[str]) -> bool:
 
 
 def _is_number(label: str) -> bool:
-    """`127.1`, `0x7f.1`: what some resolvers take for an IPv4 address."""
+    """Whether *name* has a form that some resolvers read as an IPv4 address: `127.1`, `0x7f.1`."""
     return label.isdigit() or re.fullmatch(r"0x[0-9a-f]*", label) is not None
 
 
