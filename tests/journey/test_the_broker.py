@@ -19,7 +19,7 @@ SMTP = "com.amazonaws.us-east-1.email-smtp"
 
 
 def inventory(stack: Stack) -> dict[str, set[str]]:
-    """All that a broker could orphan, as AWS lists it."""
+    """All that a broker could orphan, as AWS lists it. An organization without instances keeps an empty item."""
     sesv2, iam, sns, ec2, route53 = map(stack.client, ("sesv2", "iam", "sns", "ec2", "route53"))
     zones = [zone["Id"] for zone in route53.list_hosted_zones()["HostedZones"]]
     records = [
@@ -34,7 +34,7 @@ def inventory(stack: Stack) -> dict[str, set[str]]:
             "/".join(str(item[key]["S"]) for key in sorted(item) if key in ("pk", "sk", "instance_id", "item"))
             for page in stack.client("dynamodb").get_paginator("scan").paginate(TableName=tables[table])
             for item in page["Items"]
-            if "expires_at" not in item
+            if "expires_at" not in item and (item.get("pk") != {"S": "organizations"} or "members" in item)
         ]
         for table in ("broker", "webhooks")
     }
