@@ -94,5 +94,7 @@ def as_webhook(target: Target, item: Mapping[str, Any]) -> Webhook:
         events=frozenset(map(EventKind, item.get("events", []))),
         format=target.format,
         scope=Scope(item.get("scope", Scope.INSTANCE)),
+        batch=target.batch,
+        batch_seconds=target.batch_seconds,
         senders=frozenset(item.get("senders", [])),
     )

@@ -8,7 +8,7 @@ look-up, is no failure.
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import Unreachable
 from lambdas.delivery.ports import Clock
 from lambdas.domain.webhooks.attempt import TIMED_OUT, Attempt, Delivered, Failed, NoResponse, Response, classify
+from lambdas.domain.webhooks.batch import render_batch
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.signature import signed_headers
 from lambdas.domain.webhooks.target import Target
@@ -41,10 +42,21 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingAttempt:
-    """A delivery to attempt, and the number that the attempt has."""
+    """What one POST carries, and the number that the attempt has.
 
-    delivery: Delivery
+    `batch`: it is posted as a batch, even if it is one delivery, else `deliveries` holds one. `fixed`: it may have been
+    posted so before, so it stays together. `refused`: see DeliveryBatch.
+    """
+
+    deliveries: tuple[Delivery, ...]
     number: int
+    batch: bool = False
+    fixed: bool = False
+    refused: int = 0
+
+    def content(self) -> Delivery:
+        """What is posted. The same deliveries are always written to the same bytes, under the same id."""
+        return render_batch(self.deliveries) if self.batch else self.deliveries[0]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +113,7 @@ class AttemptSeries:
     def give_up(self, pending: PendingAttempt) -> None:
         """Take an attempt as not made: it took longer than this invocation may wait, which is no failure yet."""
         self.under_way -= 1
-        self.pending.appendleft(pending)
+        self.pending.appendleft(replace(pending, fixed=pending.batch))
         self.slow = self.given_up = True
 
 
@@ -151,22 +163,23 @@ class AttemptRunner:
             if pending := series.next():
                 now = self.clock()
                 failed = classify(NoResponse(reason=reason), now=now)
-                series.note(pending, Attempt(delivery=pending.delivery, began=now, ended=now, outcome=failed))
+                series.note(pending, Attempt(delivery=pending.content(), began=now, ended=now, outcome=failed))
 
     async def attempt(self, series: AttemptSeries, endpoint: Endpoint, pending: PendingAttempt) -> Attempt:
-        """Sign and post one delivery."""
+        """Sign and post a delivery, or several as a batch."""
         began = self.clock()
-        body = pending.delivery.body.encode()
+        delivery = pending.content()
+        body = delivery.body.encode()
         headers = {
             "content-type": "application/json",
-            **pending.delivery.headers,
+            **delivery.headers,
             **series.headers,
             "user-agent": USER_AGENT,
-            **signed_headers(series.keys, message_id=pending.delivery.id, body=body, now=began),
+            **signed_headers(series.keys, message_id=delivery.id, body=body, now=began),
         }
         answer = await self.client.post(endpoint, headers, body, deadline=self.deadline)
         ended = self.clock()
-        return Attempt(delivery=pending.delivery, began=began, ended=ended, outcome=classify(answer, now=ended))
+        return Attempt(delivery=delivery, began=began, ended=ended, outcome=classify(answer, now=ended))
 
 
 @dataclass(slots=True)

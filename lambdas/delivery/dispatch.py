@@ -7,12 +7,13 @@ acknowledged: by then nothing depends on them. A message comes back whole only f
 SQS did not answer); receivers know deliveries that repeat by their ids.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lambdas.delivery.attempts import AttemptRunner, AttemptSeries, Client
+from lambdas.delivery.gathering import gathered
 from lambdas.delivery.health_transitions import HealthTransitions
 from lambdas.delivery.observability import DeliveryLog, excerpt_of, status_of
 from lambdas.delivery.ports import (
@@ -82,15 +83,21 @@ class Dispatcher:
     log: DeliveryLog
 
     async def deliver(
-        self, batches: Mapping[str, DeliveryBatch], *, deadline: datetime, prompt: bool = True
+        self,
+        batches: Mapping[str, DeliveryBatch],
+        *,
+        deadline: datetime,
+        prompt: bool = True,
+        seen: Container[str] = (),
     ) -> list[str]:
         """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back.
 
-        *prompt*: the messages came through the deliveries queue, else through the slow queue.
+        *prompt*: the messages came through the deliveries queue, else through the slow queue. Those in *seen* were
+        received before.
         """
         limits = self._limits(prompt=prompt)
         began = self.clock()
-        webhooks = self._load(batches, now=began)
+        webhooks = self._load(batches, seen, now=began)
         for one in webhooks:
             with self._own_fault(one):
                 self._prepare(one, limits)
@@ -112,14 +119,16 @@ class Dispatcher:
 
     # 1. what is there
 
-    def _load(self, batches: Mapping[str, DeliveryBatch], *, now: datetime) -> list[WebhookDeliveries]:
+    def _load(
+        self, batches: Mapping[str, DeliveryBatch], seen: Container[str], *, now: datetime
+    ) -> list[WebhookDeliveries]:
         """The deliveries by webhook. Those of a webhook that went with its last binding are acknowledged."""
         keys: dict[Key, None] = {(batch.instance_id, batch.webhook_id): None for batch in batches.values()}
         targets = self.states.load(keys, now=now)
         for batch in batches.values():
             if (batch.instance_id, batch.webhook_id) not in targets:
                 self.log.webhook_gone(batch)
-        return by_webhook(batches, targets)
+        return by_webhook(batches, targets, seen)
 
     # 2. what is attempted
 
@@ -142,7 +151,9 @@ class Dispatcher:
         elif is_suspect(target.health, now=now):
             one.reschedule.add(put_off(target, one.pending, delay=PAUSE, jitter=self.jitter))
         else:
-            one.attempts = series_of(target, self._credentials(target, now), one.pending)
+            ready, larger = gathered(target, one.pending)
+            one.reschedule.add(put_off(target, larger, delay=0, jitter=self.jitter))
+            one.attempts = series_of(target, self._credentials(target, now), ready)
 
     def _claim_probe(self, target: Target) -> bool:
         """Claim the probe of a failing webhook; False if another invocation has it."""
@@ -196,7 +207,7 @@ class Dispatcher:
                 one.target,
                 status=status_of(attempt),
                 now=attempt.ended,
-                delivery=pending.delivery.id,
+                delivery=attempt.delivery.id,
                 answer=excerpt_of(attempt),
             )
             self.log.tested(one, pending, attempt)
@@ -292,7 +303,12 @@ class Dispatcher:
 
 
 def _delivered(series: AttemptSeries) -> Iterator[DeliveryBatch]:
-    made = (pending.delivery for pending, attempt in series.made if isinstance(attempt.outcome, Delivered))
+    made = (
+        delivery
+        for pending, attempt in series.made
+        if isinstance(attempt.outcome, Delivered)
+        for delivery in pending.deliveries
+    )
     for deliveries in batched(made):
         yield DeliveryBatch(
             instance_id=series.target.instance_id,

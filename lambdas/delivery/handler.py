@@ -34,7 +34,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     deadline = _now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - attempt - SETTLING
     try:
         prompt = not _from_slow_queue(event["Records"])
-        failed = _loop().run(_composition().dispatcher.deliver(batches, deadline=deadline, prompt=prompt))
+        seen = {record["messageId"] for record in event["Records"] if _was_received(record)}
+        failed = _loop().run(_composition().dispatcher.deliver(batches, deadline=deadline, prompt=prompt, seen=seen))
     finally:
         _flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unread + failed]}
@@ -59,6 +60,11 @@ def _from_slow_queue(records: list[dict[str, Any]]) -> bool:
     """Whether a batch came through the slow queue. Lambda never mixes two queues in a batch."""
     name = _settings().slow_deliveries_queue_url.rpartition("/")[2]
     return str(records[0]["eventSourceARN"]).rpartition(":")[2] == name
+
+
+def _was_received(record: dict[str, Any]) -> bool:
+    """Whether SQS delivers the message for the second time or more. It counts throttled invocations, too."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) > 1
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[str, DeliveryBatch], list[str]]:

@@ -39,10 +39,10 @@ class DeliveryLog:
         for pending, attempt in one.attempts.made if one.attempts else ():
             facts = {**one.ids, **_facts(pending, attempt)}
             if isinstance(attempt.outcome, Delivered):
-                delivered += 1
+                delivered += len(pending.deliveries)
                 self.logger.info("attempt succeeded", extra=facts)
             else:
-                failed += 1
+                failed += len(pending.deliveries)
                 self.logger.warning("attempt failed", extra=facts)
         for name, number in (("DeliveriesMade", delivered), ("DeliveriesFailed", failed)):
             if number:
@@ -79,12 +79,12 @@ class DeliveryLog:
 
 
 def _first_attempts(series: AttemptSeries) -> Iterator[float]:
+    """Their seconds, an event each, without the time for which the webhook wanted events to be gathered."""
     for pending, attempt in series.made:
-        wait = first_attempt_seconds(
-            pending.delivery, series.target.health, attempt=pending.number, began=attempt.began
-        )
-        if wait is not None:
-            yield wait
+        for delivery in pending.deliveries:
+            wait = first_attempt_seconds(delivery, series.target.health, attempt=pending.number, began=attempt.began)
+            if wait is not None:
+                yield max(0.0, wait - series.target.batch_seconds)
 
 
 def status_of(attempt: Attempt) -> str:
@@ -102,10 +102,14 @@ def excerpt_of(attempt: Attempt) -> str:
 
 
 def _facts(pending: PendingAttempt, attempt: Attempt) -> dict[str, object]:
+    """Of a batch, the ids of its events too: one line for all of them."""
+    events = pending.deliveries if pending.batch else ()
+    mails = [delivery.message_id for delivery in events if delivery.message_id]
     return {
-        "message_id": pending.delivery.message_id,
-        "delivery_id": pending.delivery.id,
-        "type": pending.delivery.type,
+        "message_id": attempt.delivery.message_id,
+        "delivery_id": attempt.delivery.id,
+        "type": attempt.delivery.type,
+        **({"deliveries": [delivery.id for delivery in events], "message_ids": mails} if events else {}),
         "attempt": pending.number,
         "status": status_of(attempt),
         "ms": round((attempt.ended - attempt.began).total_seconds() * 1000),

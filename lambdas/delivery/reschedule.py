@@ -1,13 +1,21 @@
 """Where deliveries go that an invocation did not complete: back to the queue, or into the backlog."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lambdas.delivery.attempts import PendingAttempt
+from lambdas.delivery.gathering import after_refusal, is_refused
 from lambdas.delivery.ports import DeliveryRules, Jitter
 from lambdas.domain.webhooks.attempt import Attempt, Failed
-from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, created_at, expires_at
+from lambdas.domain.webhooks.delivery import (
+    MAX_DELIVERIES,
+    Delivery,
+    DeliveryBatch,
+    batched,
+    created_at,
+    expires_at,
+)
 from lambdas.domain.webhooks.health import HealthState
 from lambdas.domain.webhooks.retry_schedule import JITTER
 from lambdas.domain.webhooks.target import Target
@@ -58,17 +66,32 @@ def after_attempts(
 ) -> Reschedule:
     """Where failed and not begun deliveries go, by the webhook's health after the attempts (in *target*).
 
-    A healthy webhook's failures are retried by the retry schedule; what was not begun waits only if the webhook failed
-    too often (*patient* is False). A failing webhook's deliveries are parked, but for the next probe if it is due
-    before release would look.
+    A healthy webhook's failures are retried by the retry schedule, a batch that was refused after its first wait or, in
+    halves, at once; what was not begun waits only if the webhook failed too often (*below_failure_limit* is False). A
+    failing webhook's deliveries are parked, but for the next probe if it is due before release would look.
     """
     if target.health.state is not HealthState.HEALTHY:
         return _park_but_for_the_probe(target, failed, not_begun, rules.release_every, now)
     asked = _asked_wait(attempt for _, attempt in failed)
-    rescheduled = _retry(target, failed, asked, rules=rules, jitter=jitter, now=now)
+    whole = [pending for pending, attempt in failed if not is_refused(pending, _reason(attempt))]
+    rescheduled = _retry(target, whole, asked, rules=rules, jitter=jitter, now=now)
     delay = 0.0 if below_failure_limit else max(PAUSE, asked or 0.0)
+    for again in _refused(failed):
+        wait = rules.retry_schedule.waits[0] if again.refused else delay
+        rescheduled.add(put_off(target, [again], delay=wait, jitter=jitter))
     rescheduled.add(put_off(target, not_begun, delay=delay, jitter=jitter))
     return rescheduled
+
+
+def _refused(failed: Iterable[tuple[PendingAttempt, Attempt]]) -> Iterator[PendingAttempt]:
+    """What becomes of batches that were refused."""
+    for pending, attempt in failed:
+        if is_refused(pending, _reason(attempt)):
+            yield from after_refusal(pending, _reason(attempt))
+
+
+def _reason(attempt: Attempt) -> str:
+    return attempt.outcome.reason if isinstance(attempt.outcome, Failed) else ""
 
 
 def _park_but_for_the_probe(
@@ -78,7 +101,10 @@ def _park_but_for_the_probe(
     release_every: float,
     now: datetime,
 ) -> Reschedule:
-    rescheduled = park_all(target, [pending for pending, _ in failed] + list(not_begun))
+    whole = [
+        replace(pending, fixed=pending.batch) for pending, made in failed if not is_refused(pending, _reason(made))
+    ]
+    rescheduled = park_all(target, [*whole, *_refused(failed), *not_begun])
     health = target.health
     soon = (health.probe_at - now).total_seconds() if health.state is HealthState.FAILING and health.probe_at else None
     if failed and rescheduled.parked and soon is not None and soon < release_every:
@@ -89,7 +115,7 @@ def _park_but_for_the_probe(
 
 def _retry(
     target: Target,
-    failed: Sequence[tuple[PendingAttempt, Attempt]],
+    failed: Sequence[PendingAttempt],
     asked: float | None,
     *,
     rules: DeliveryRules,
@@ -98,7 +124,7 @@ def _retry(
 ) -> Reschedule:
     """Each failed delivery by its place in the retry schedule; those at its end are parked until they expire."""
     rescheduled = Reschedule()
-    following = (PendingAttempt(delivery=pending.delivery, number=pending.number + 1) for pending, _ in failed)
+    following = (replace(pending, number=pending.number + 1, fixed=pending.batch) for pending in failed)
     for batch in _batches(target, following):
         wait = rules.retry_schedule.wait(batch.attempt - 1, retry_after=asked, jitter=jitter())
         if wait is None:
@@ -118,12 +144,27 @@ def _asked_wait(attempts: Iterable[Attempt]) -> float | None:
 
 
 def _batches(target: Target, pending: Iterable[PendingAttempt]) -> Iterator[DeliveryBatch]:
-    """Queue messages of *pending*: one attempt number a message, oldest deliveries first."""
+    """Queue messages of *pending*: a fixed batch each, else one attempt number a message, oldest deliveries first."""
     by_number: dict[int, list[Delivery]] = {}
     for each in pending:
-        by_number.setdefault(each.number, []).append(each.delivery)
+        if each.fixed:
+            yield _message(target, each.number, each.deliveries, fixed=True, refused=each.refused)
+        else:
+            by_number.setdefault(each.number, []).extend(each.deliveries)
     for number, deliveries in by_number.items():
-        for some in batched(sorted(deliveries, key=lambda delivery: delivery.created_at)):
-            yield DeliveryBatch(
-                instance_id=target.instance_id, webhook_id=target.webhook_id, attempt=number, deliveries=some
-            )
+        oldest_first = sorted(deliveries, key=lambda delivery: delivery.created_at)
+        for some in batched(oldest_first, most=max(MAX_DELIVERIES, target.batch)):
+            yield _message(target, number, some)
+
+
+def _message(
+    target: Target, number: int, deliveries: tuple[Delivery, ...], *, fixed: bool = False, refused: int = 0
+) -> DeliveryBatch:
+    return DeliveryBatch(
+        instance_id=target.instance_id,
+        webhook_id=target.webhook_id,
+        attempt=number,
+        deliveries=deliveries,
+        fixed=fixed,
+        refused=refused,
+    )

@@ -1,15 +1,16 @@
 """One webhook's deliveries in one invocation, and how its health decides what is attempted."""
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lambdas.delivery.attempts import PATIENCE, AttemptSeries, PendingAttempt
 from lambdas.delivery.concurrency import FIRST
+from lambdas.delivery.gathering import pending_of
 from lambdas.delivery.ports import Key
 from lambdas.delivery.reschedule import Reschedule
-from lambdas.domain.webhooks.delivery import DeliveryBatch
+from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.health import FAILURES, Health, HealthState
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat
@@ -48,10 +49,13 @@ class WebhookDeliveries:
         return [series for series in (self.attempts, self.test_attempts) if series and not self.fault]
 
 
-def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Target]) -> list[WebhookDeliveries]:
+def by_webhook(
+    batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Target], seen: Container[str] = ()
+) -> list[WebhookDeliveries]:
     """The deliveries of each webhook that still exists, from *batches* by message id.
 
-    The test of a notification_email is an ordinary delivery: it is read in the digest.
+    Messages in *seen* were received before: they may have been posted, so what they hold stays together. The test of a
+    notification_email is an ordinary delivery: it is read in the digest.
     """
     found: dict[Key, WebhookDeliveries] = {}
     for message_id, batch in batches.items():
@@ -60,11 +64,23 @@ def by_webhook(batches: Mapping[str, DeliveryBatch], targets: Mapping[Key, Targe
             continue
         one = found.setdefault(key, WebhookDeliveries(target=targets[key]))
         one.messages.append(message_id)
-        for delivery in batch.deliveries:
-            is_test = delivery.type == TEST and one.target.format is not NotificationFormat.EMAIL
-            kind = one.tests if is_test else one.pending
-            kind.append(PendingAttempt(delivery=delivery, number=batch.attempt))
+        tests = [delivery for delivery in batch.deliveries if _is_test(delivery, one.target)]
+        one.tests += [
+            pending for test in tests for pending in pending_of(one.target, replace(batch, deliveries=(test,)))
+        ]
+        one.pending += pending_of(
+            one.target,
+            replace(
+                batch,
+                deliveries=tuple(delivery for delivery in batch.deliveries if not _is_test(delivery, one.target)),
+                fixed=batch.fixed or message_id in seen,
+            ),
+        )
     return list(found.values())
+
+
+def _is_test(delivery: Delivery, target: Target) -> bool:
+    return delivery.type == TEST and target.format is not NotificationFormat.EMAIL
 
 
 def is_parked(target: Target, *, now: datetime) -> bool:

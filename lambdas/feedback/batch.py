@@ -104,8 +104,8 @@ def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: Recorder) ->
     }
     smallest_first = sorted(recorded_events, key=lambda instance_id: len(recorded_events[instance_id].fan_out))
     try:
-        recorder.delivery_queue.send(
-            batch for instance_id in smallest_first for batch in recorded_events[instance_id].fan_out
+        recorder.delivery_queue.send_later(
+            one for instance_id in smallest_first for one in recorded_events[instance_id].fan_out
         )
     except Exception:  # noqa: BLE001  # found out one by one
         return {
@@ -117,7 +117,7 @@ def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: Recorder) ->
 
 def _sent_alone(outcome: Recorded, recorder: Recorder) -> RecordingOutcome:
     try:
-        recorder.delivery_queue.send(outcome.fan_out)
+        recorder.delivery_queue.send_later(outcome.fan_out)
     except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
         return RecordingFailed(error=error)
     return outcome

@@ -13,6 +13,7 @@ from typing import Protocol
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.reputation.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
 from lambdas.domain.webhooks.audience import Audience
+from lambdas.domain.webhooks.batch import gathering_delay, in_batches
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, delivery_id
 from lambdas.domain.webhooks.payload import NOTIFIED, render_event
 from lambdas.domain.webhooks.webhook import Webhook
@@ -38,15 +39,16 @@ class Ledger(Protocol):
 class DeliverySender(Protocol):
     """Where deliveries leave from."""
 
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Send them all, or raise."""
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        """Send them all, each hidden for its delay, s, or raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOut:
     """One instance's events for its webhooks. Iterating renders the batches one at a time; it can be repeated.
 
-    A thousand events for twenty webhooks are over 100 MB of bodies, so they are never all in memory.
+    Each comes with the delay, s, for which its webhook wants events to be gathered; a full one does not wait. A
+    thousand events for twenty webhooks are over 100 MB of bodies, so they are never all in memory.
     """
 
     events: tuple[FeedbackEvent, ...]
@@ -58,17 +60,24 @@ class FanOut:
         """How many deliveries there are."""
         return sum(_wants(webhook, event) for webhook in self.webhooks for event in self.events)
 
-    def __iter__(self) -> Iterator[DeliveryBatch]:
-        """The batches, a webhook after the other."""
+    def __iter__(self) -> Iterator[tuple[DeliveryBatch, float]]:
+        """The batches with their delays, a webhook after the other."""
         for webhook in self.webhooks:
-            for deliveries in batched(self._deliveries(webhook)):
-                yield DeliveryBatch(
+            delay = gathering_delay(webhook.batch_seconds, webhook.id, now=self.now) if webhook.batch > 1 else 0
+            for deliveries in self._messages(webhook):
+                batch = DeliveryBatch(
                     instance_id=webhook.instance_id, webhook_id=webhook.id, attempt=1, deliveries=deliveries
                 )
+                yield batch, 0 if len(deliveries) == webhook.batch else delay
 
     def delivery_ids(self, event: FeedbackEvent) -> list[str]:
         """The ids of the deliveries made of *event*; a webhook that did not ask for it has none."""
         return [delivery_id(webhook.id, event.id) for webhook in self.webhooks if _wants(webhook, event)]
+
+    def _messages(self, webhook: Webhook) -> Iterator[tuple[Delivery, ...]]:
+        """What goes into one queue message each: of a webhook that wants batches, what one POST carries."""
+        deliveries = self._deliveries(webhook)
+        return in_batches(deliveries, webhook.batch) if webhook.batch > 1 else batched(deliveries)
 
     def _deliveries(self, webhook: Webhook) -> Iterator[Delivery]:
         for event in self.events:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lambdas.domain.events.feedback_event import Bounce, BounceClass, EventType, FeedbackEvent, Mail, Recipient
+from lambdas.domain.webhooks.batch import BATCHED_FORMATS, render_batch
 from lambdas.domain.webhooks.payload import render_event
 from lambdas.domain.webhooks.webhook import WEBHOOK_FORMATS, Webhook
 
@@ -22,13 +23,15 @@ class Preview:
 
 
 def previews(webhook: Webhook, *, topic_arn: str, now: datetime) -> tuple[Preview, ...]:
-    """The example in every format, the webhook's own first."""
+    """The example in every format, the webhook's own first; as a batch if the webhook wants batches."""
     formats = sorted(WEBHOOK_FORMATS, key=lambda format_: format_ is not webhook.format)
     made = []
     for format_ in formats:
         written = render_event(
             _example(webhook.instance_id, now), replace(webhook, format=format_), topic_arn=topic_arn, now=now
         )
+        if webhook.batch > 1 and format_ in BATCHED_FORMATS:
+            written = render_batch([written])
         body = json.dumps(json.loads(written.body), indent=2, ensure_ascii=False)
         made.append(Preview(format=format_.value, headers=written.headers, body=body))
     return tuple(made)

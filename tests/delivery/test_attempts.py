@@ -73,7 +73,7 @@ def series(count: int, url: str = "https://app.example/", *, instance: str = "i1
     return AttemptSeries(
         target=target,
         keys=(b"0" * 24,),
-        pending=deque(PendingAttempt(delivery=delivery(number), number=1) for number in range(count)),
+        pending=deque(PendingAttempt(deliveries=(delivery(number),), number=1) for number in range(count)),
         most=most,
     )
 
@@ -272,7 +272,7 @@ def test_the_headers_of_the_format_and_the_signature_are_sent() -> None:
     one.headers = {"authorization": "Basic x"}
     first = delivery(1)
     first.headers.update({"content-type": "application/cloudevents+json", "ce-id": "7", "webhook-id": "forged"})
-    one.pending.append(PendingAttempt(delivery=first, number=1))
+    one.pending.append(PendingAttempt(deliveries=(first,), number=1))
     receivers = Receivers()
 
     async def post(endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float) -> Response:

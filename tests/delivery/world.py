@@ -29,6 +29,7 @@ START = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 OK = Response(status=204)
 SECRET = new_secret()
 Behaviour = Callable[[], Response | NoResponse]
+Reader = Callable[[bytes], Response | NoResponse]
 
 
 class Broken(Exception):
@@ -36,7 +37,7 @@ class Broken(Exception):
 
 
 def delivery(
-    id_: str = "msg_1", type_: str = "email.bounced", *, created_at: datetime = START, body: str = "{}"
+    id_: str = "msg_1", type_: str = "email.bounced", *, created_at: datetime = START, body: str = '{"type":"x"}'
 ) -> Delivery:
     """A delivery."""
     return Delivery(
@@ -70,17 +71,20 @@ class FakeQueue:
 
 @dataclass
 class World:
-    """Everything around delivery. `behaviours` says how a webhook answers; `broken` names the ports that fail now."""
+    """Everything around delivery. `behaviours` says how a webhook answers, `readers` by
+    what is posted; `broken` names the ports that fail now."""
 
     now: datetime = START
     targets: dict[Key, Target] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     posted: list[tuple[str, str]] = field(default_factory=list)
     located: list[tuple[str, str]] = field(default_factory=list)
     unreachable: dict[str, str] = field(default_factory=dict)
     deadlines: list[float] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
     most_running: dict[str, int] = field(default_factory=dict)
     later: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
@@ -121,11 +125,17 @@ class World:
         target = self.targets[key]
         self.targets[key] = replace(target, health=replace(target.health, **changes))  # type: ignore[arg-type]
 
-    def deliver(self, *batches: DeliveryBatch, seconds: float = 60, prompt: bool = True) -> list[str]:
-        """One invocation with so many seconds in which attempts may begin; the ids of messages that come back."""
+    def deliver(
+        self, *batches: DeliveryBatch, seconds: float = 60, prompt: bool = True, seen: bool = False
+    ) -> list[str]:
+        """One invocation with so many seconds in which attempts may begin; the ids of messages that come back.
+
+        *seen*: SQS delivers the messages for the second time.
+        """
         messages = {str(number): one for number, one in enumerate(batches)}
         deadline = self.now + timedelta(seconds=seconds)
-        return asyncio.run(self._deliverer().deliver(messages, deadline=deadline, prompt=prompt))
+        again = messages.keys() if seen else ()
+        return asyncio.run(self._deliverer().deliver(messages, deadline=deadline, prompt=prompt, seen=again))
 
     def release(self, *, seconds: float = 60) -> None:
         """One round of release, which has so many seconds."""
@@ -201,8 +211,11 @@ class World:
         self.most_running[webhook] = max(self.most_running.get(webhook, 0), self.running[webhook])
         self.posted.append((webhook, headers["webhook-id"]))
         self.headers.append(headers)
+        self.bodies.append(body)
         await asyncio.sleep(0)
         self.running[webhook] -= 1
+        if webhook in self.readers:
+            return self.readers[webhook](body)
         return self.behaviours.get(webhook, lambda: OK)()
 
     def send_later(

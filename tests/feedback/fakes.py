@@ -65,9 +65,9 @@ class FakeOutbox:
     calls: list[int] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
 
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
         """As the queue does."""
-        sent = list(batches)
+        sent = [batch for batch, _ in delayed]
         self.calls.append(len(sent))
         for batch in sent:
             self.fate.strike()

@@ -41,7 +41,7 @@ class Pipeline:
     def feed(self, *events: dict[str, Any]) -> Recorded:
         """Feed the events as one batch."""
         recorded_events = self.recorder.record(self.audience, read_all(*events), now=NOW)
-        self.recorder.delivery_queue.send(recorded_events.fan_out)
+        self.recorder.delivery_queue.send_later(recorded_events.fan_out)
         return recorded_events
 
 

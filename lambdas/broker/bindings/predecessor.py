@@ -7,7 +7,13 @@ from lambdas.broker.osb.parameters import BindParameters
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindRequest
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
-_OF_THE_WEBHOOK = ("notification_events", "notification_format", "notification_scope")
+_OF_THE_WEBHOOK = (
+    "notification_events",
+    "notification_format",
+    "notification_scope",
+    "notification_batch",
+    "notification_batch_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,8 @@ def _with_webhook(
         "notification_events": settings.events,
         "notification_format": settings.format,
         "notification_scope": settings.scope,
+        "notification_batch": settings.batch,
+        "notification_batch_seconds": settings.batch_seconds,
     }
     for name in _OF_THE_WEBHOOK:
         if name in asked.given and getattr(asked.request, name) != shared[name]:

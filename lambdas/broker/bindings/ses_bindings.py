@@ -133,6 +133,8 @@ class SesBindings:
             events=request.notification_events or DEFAULT_EVENTS,
             format=request.notification_format,
             scope=request.notification_scope,
+            batch=request.notification_batch,
+            batch_seconds=request.notification_batch_seconds,
             ciphertext=self.encrypt_webhook_secret(binding.webhook_id, secret.webhook_secret, secret.webhook_userinfo),
         )
 

@@ -61,6 +61,8 @@ class WebhookChanges:
             events=wanted.request.notification_events,
             format=wanted.request.notification_format,
             scope=wanted.request.notification_scope,
+            batch=wanted.request.notification_batch,
+            batch_seconds=wanted.request.notification_batch_seconds,
             ciphertext=ciphertext,
         )
         if after == before:
@@ -81,6 +83,8 @@ def _request(request: BindRequest, settings: WebhookSettings) -> BindRequest:
         notification_events=settings.events,
         notification_format=settings.format,
         notification_scope=settings.scope,
+        notification_batch=settings.batch,
+        notification_batch_seconds=settings.batch_seconds,
     )
 
 

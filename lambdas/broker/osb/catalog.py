@@ -4,6 +4,7 @@ from typing import Any
 
 from lambdas.broker.osb.json_fields import MAX_EMAIL, MAX_ITEMS
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.webhooks.batch import MAX_BATCH, MAX_GATHERING
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, WEBHOOK_FORMATS, EventKind, Scope
 
 SES_SERVICE = "5f1c4c0e-2b9a-5c39-9c1e-6a0d7f3b8e21"
@@ -226,6 +227,15 @@ def _webhook_properties() -> Schema:
             "default": Scope.INSTANCE.value,
             "description": "Events of the whole instance, or only of what this binding's credentials sent",
         },
+        "notification_batch": {
+            **_whole_number(1, MAX_BATCH, default=1),
+            "description": "The most events of one request; above 1 every request is a batch. standard-webhooks and "
+            "cloudevents only",
+        },
+        "notification_batch_seconds": {
+            **_whole_number(0, MAX_GATHERING, default=0),
+            "description": "With a notification_batch above 1: how long events may be gathered, s",
+        },
     }
 
 
@@ -238,6 +248,10 @@ def _addresses(description: str) -> Schema:
     address = {"type": "string", "maxLength": len("mailto:") + MAX_EMAIL}
     words = f"{description}; a list, or one string with commas; each an address or a mailto: URI"
     return {"type": ["array", "string"], "items": address, "maxItems": MAX_ITEMS, "description": words}
+
+
+def _whole_number(least: int, most: int, *, default: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "default": default}
 
 
 def _list(items: Schema, longest: int) -> Schema:

@@ -82,6 +82,13 @@ class Fields:
             raise BadParameter(self.name(field), "must be true or false")
         return value
 
+    def whole_number(self, field: str, *, least: int, most: int) -> int:
+        """A whole number from *least* to *most*."""
+        value = self.values[field]
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise BadParameter(self.name(field), f"must be a whole number from {least} to {most}")
+        return value
+
     def choice(self, field: str, choices: Iterable[Choice]) -> Choice:
         """One of *choices*."""
         known = {str(choice.value): choice for choice in choices}

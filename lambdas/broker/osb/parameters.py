@@ -11,10 +11,18 @@ from lambdas.broker.osb.json_fields import Fields
 from lambdas.domain.tenants.domain_names import MAX_LENGTH, is_domain, is_label
 from lambdas.domain.tenants.instance import BindRequest, PrivateLinkParameters, SesParameters
 from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl
-from lambdas.domain.webhooks.webhook import WEBHOOK_FORMATS, EventKind, Scope
+from lambdas.domain.webhooks.batch import MAX_BATCH, MAX_GATHERING
+from lambdas.domain.webhooks.webhook import WEBHOOK_FORMATS, EventKind, NotificationFormat, Scope
 from lambdas.domain.webhooks.webhook_url import MAX_URL, checked_url
 
-WEBHOOK_FIELDS = ("notification_webhook", "notification_events", "notification_format", "notification_scope")
+WEBHOOK_FIELDS = (
+    "notification_webhook",
+    "notification_events",
+    "notification_format",
+    "notification_scope",
+    "notification_batch",
+    "notification_batch_seconds",
+)
 UPDATE_FIELDS = (
     "admin_email",
     "mail_from_subdomain",
@@ -30,6 +38,10 @@ BIND_FIELDS = (
     "privatelink_instance_id",
     "predecessor_binding_id",
 )
+_WITHOUT_BATCHES = {  # why a format carries one event a request
+    NotificationFormat.SNS: "an SNS envelope holds one message",
+    NotificationFormat.CLOUDEVENTS_BINARY: "CloudEvents over HTTP has batches in its structured form only",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,14 +199,34 @@ def _webhook(fields: Fields, base: BindRequest, rules: WebhookRules) -> tuple[Bi
         changes["notification_format"] = fields.choice("notification_format", WEBHOOK_FORMATS)
     if fields.has("notification_scope"):
         changes["notification_scope"] = fields.choice("notification_scope", Scope)
-    return replace(base, **changes), userinfo
+    if fields.has("notification_batch"):
+        changes["notification_batch"] = fields.whole_number("notification_batch", least=1, most=MAX_BATCH)
+    if fields.has("notification_batch_seconds"):
+        changes["notification_batch_seconds"] = fields.whole_number(
+            "notification_batch_seconds", least=0, most=MAX_GATHERING
+        )
+    request = replace(base, **changes)
+    _check_batch(fields, request)
+    return request, userinfo
+
+
+def _check_batch(fields: Fields, request: BindRequest) -> None:
+    """Refuse batches in a format that has none; the field that is refused is the one that was given."""
+    format_ = request.notification_format
+    if request.notification_batch == 1 or format_ not in _WITHOUT_BATCHES:
+        return
+    if fields.has("notification_batch"):
+        name, remedy = "notification_batch", f"must be 1 with notification_format {format_.value}"
+    else:
+        name, remedy = "notification_format", f"cannot be {format_.value} with a notification_batch above 1"
+    raise BadParameter(fields.name(name), f"{remedy}: {_WITHOUT_BATCHES[format_]}")
 
 
 def check_needed(given: frozenset[str], request: BindRequest) -> None:
     """Refuse what says how to notify where nobody is notified. *request* is in force: inherited parts included."""
     if request.notification_webhook:
         return
-    for name in ("notification_format", "notification_scope"):
+    for name in ("notification_format", "notification_scope", "notification_batch", "notification_batch_seconds"):
         if name in given:
             raise BadParameter(name, "needs a notification_webhook beside it")
     if "notification_events" in given and not request.notification_email:

@@ -57,6 +57,8 @@ def binding_parameters(request: BindRequest, webhook: StoredWebhook | None) -> d
             "notification_events": [event.value for event in settings.events],
             "notification_format": settings.format.value,
             "notification_scope": settings.scope.value,
+            "notification_batch": settings.batch,
+            "notification_batch_seconds": settings.batch_seconds,
         }
     for name in ("notification_email", "privatelink_instance_id"):
         if value := getattr(request, name):
@@ -189,6 +191,8 @@ class Renderer:
                 "Notifications are off: update the service instance with enable_feedback_notifications set to true to "
                 "have events sent to the webhook."
             )
+        if webhook.settings.batch > 1:
+            parts.append(f"Every request is a batch of 1 to {webhook.settings.batch} events.")
         if webhook.settings.format is not NotificationFormat.SNS:
             parts.append("Verify each request's signature with webhook_secret (https://www.standardwebhooks.com).")
         if webhook.test_status is None:

@@ -77,6 +77,8 @@ class WebhookSettings:
     format: NotificationFormat
     scope: Scope
     ciphertext: bytes = field(repr=False)
+    batch: int = 1
+    batch_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +196,8 @@ class BindRequest:
     notification_events: tuple[EventKind, ...] = ()
     notification_format: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS
     notification_scope: Scope = Scope.INSTANCE
+    notification_batch: int = 1
+    notification_batch_seconds: int = 0
     source_ips: tuple[str, ...] = ()
     privatelink_instance_id: str = ""
     predecessor_binding_id: str = ""

@@ -36,12 +36,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryBatch:
-    """Deliveries of one webhook that travel together as one queue message. `attempt` counts from 1."""
+    """Deliveries of one webhook that travel together as one queue message. `attempt` counts from 1.
+
+    `fixed`: they are one POST of a webhook with `notification_batch`, and stay together. `refused` is how often that
+    POST was answered with 400 or 422.
+    """
 
     instance_id: str
     webhook_id: WebhookId
     attempt: int
     deliveries: tuple[Delivery, ...]
+    fixed: bool = False
+    refused: int = 0
 
 
 def created_at(batch: DeliveryBatch) -> datetime:
@@ -61,13 +67,13 @@ def delivery_id(webhook_id: WebhookId, event_id: str) -> str:
     return "msg_" + hashlib.sha256(f"{webhook_id}\n{event_id}".encode()).hexdigest()[:32]
 
 
-def batched(deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, ...]]:
-    """Split one webhook's deliveries into batches that fit a queue message, in order."""
+def batched(deliveries: Iterable[Delivery], *, most: int = MAX_DELIVERIES) -> Iterator[tuple[Delivery, ...]]:
+    """Split one webhook's deliveries into batches that fit a queue message, in order, up to *most* in each."""
     batch: list[Delivery] = []
     size = 0
     for delivery in deliveries:
         length = len(delivery.body.encode())
-        if batch and (len(batch) == MAX_DELIVERIES or size + length > MAX_BYTES):
+        if batch and (len(batch) == most or size + length > MAX_BYTES):
             yield tuple(batch)
             batch, size = [], 0
         batch.append(delivery)

@@ -1,6 +1,6 @@
 """The `data` of an event's webhook body: the same in every format but `sns`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lambdas.domain.events.feedback_event import (
@@ -13,6 +13,7 @@ from lambdas.domain.events.feedback_event import (
     Receipt,
     Recipient,
 )
+from lambdas.domain.webhooks.timestamp import rfc3339
 from lambdas.domain.webhooks.webhook_body import MailData, RecipientData, Timestamp
 
 _ADDRESS = 320  # characters: the longest that RFC 3696 allows
@@ -40,7 +41,7 @@ def event_data(event: FeedbackEvent, instance_id: str) -> dict[str, Any]:
 
 def iso(moment: datetime) -> Timestamp:
     """*moment* as every format writes it: RFC 3339, UTC, milliseconds."""
-    return Timestamp(moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    return Timestamp(rfc3339(moment))
 
 
 def bare(address: str) -> str:

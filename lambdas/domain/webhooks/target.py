@@ -12,12 +12,15 @@ class Target:
     """Where deliveries go, which secrets sign them, and the webhook's health.
 
     `url` has no userinfo. If `format` is EMAIL, `url` is the ARN of a topic and `ciphertext` is empty.
+    `batch` is the most events of a POST; above 1 every POST is a batch. `batch_seconds`: how long events are gathered.
     """
 
     instance_id: str
     webhook_id: WebhookId
     url: str
     format: NotificationFormat
+    batch: int = 1
+    batch_seconds: int = 0
     version: int = 0
     ciphertext: bytes = field(default=b"", repr=False)
     previous_ciphertext: bytes | None = field(default=None, repr=False)

@@ -50,7 +50,7 @@ class Webhook:
     """A webhook as the fan-out sees it: no secret, no health.
 
     `senders` holds every binding that ever shared the webhook: late events of a predecessor also belong to its
-    successor.
+    successor. `batch` is the most events of a POST, `batch_seconds` how long they may be gathered.
     """
 
     id: WebhookId
@@ -58,6 +58,8 @@ class Webhook:
     events: frozenset[EventKind] = frozenset(DEFAULT_EVENTS)
     format: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS
     scope: Scope = Scope.INSTANCE
+    batch: int = 1
+    batch_seconds: int = 0
     senders: frozenset[str] = frozenset()
 
     def wants(self, kind: EventKind, *, sender: str | None) -> bool:

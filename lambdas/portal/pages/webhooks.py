@@ -261,7 +261,7 @@ def webhook_view(
         format=target.format.value,
         events=tuple(sorted(item.get("events", ()))),
         scope=str(item.get("scope", Scope.INSTANCE.value)),
-        batch=int(item.get("batch", 1)),
+        batch=target.batch,
         bindings=tuple(item.get("bindings", ())),
         state=health.state,
         words=in_words(health, is_email=is_email),
@@ -325,6 +325,8 @@ def _webhook(target: Target, item: Mapping[str, Any]) -> Webhook:
         events=frozenset(map(EventKind, item.get("events", ()))),
         format=target.format,
         scope=Scope(item.get("scope", Scope.INSTANCE)),
+        batch=target.batch,
+        batch_seconds=target.batch_seconds,
         senders=frozenset(item.get("senders", ())),
     )
 

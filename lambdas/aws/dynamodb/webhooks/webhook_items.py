@@ -235,6 +235,8 @@ def _fields(settings: WebhookSettings) -> dict[str, Any]:
         "events": [event.value for event in settings.events],
         "format": settings.format.value,
         "scope": settings.scope.value,
+        "batch": settings.batch,
+        "batch_seconds": settings.batch_seconds,
     }
     return {**fields, "ciphertext": settings.ciphertext} if settings.ciphertext else fields
 
@@ -247,6 +249,8 @@ def _kept(item: dict[str, Any]) -> StoredWebhook:
             events=tuple(EventKind(event) for event in item["events"]),
             format=NotificationFormat(item["format"]),
             scope=Scope(item["scope"]),
+            batch=int(item.get("batch", 1)),
+            batch_seconds=int(item.get("batch_seconds", 0)),
             ciphertext=item.get("ciphertext", b""),
         ),
         bindings=tuple(item["bindings"]),

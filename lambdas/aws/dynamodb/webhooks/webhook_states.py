@@ -164,6 +164,8 @@ def _target(item: dict[str, Any]) -> Target:
         webhook_id=WebhookId(item["item"].removeprefix(WEBHOOK_PREFIX)),
         url=item["url"],
         format=NotificationFormat(item["format"]),
+        batch=int(item.get("batch", 1)),
+        batch_seconds=int(item.get("batch_seconds", 0)),
         version=int(item.get("version", 0)),
         ciphertext=item.get("ciphertext", b""),
         previous_ciphertext=item.get("previous_ciphertext"),

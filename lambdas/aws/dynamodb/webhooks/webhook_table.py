@@ -7,8 +7,8 @@
                 |                 | generation: a new one after each change the broker makes here
                 | domain, organization: what the reputation functions must know of the instance
                 | deleted_at (ISO 8601) and expires_at, once it is deprovisioned: events in flight still count
-    <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, senders, bindings,
-                |                 | sealed (KMS ciphertext of the secret and the userinfo), and the webhook's health
+    <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, batch, batch_seconds, senders,
+                |                 | bindings, ciphertext (its secret and userinfo, by KMS), and the webhook's health
 
 A binding's `notification_email` is a webhook item too, with id `email-<binding id>`, format `email`, url
 `arn:...:sns:...` (the binding's topic, names.notification_topic) and no `ciphertext`; unless the bind says otherwise
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
 _READ = (  # not the sealed secrets
-    "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders"
+    "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders, "
+    "#batch, batch_seconds"
 )
-_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain"}
+_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain", "#batch": "batch"}
 
 
 class WebhookTable:
@@ -94,5 +95,7 @@ def _webhook(item: dict[str, Any]) -> Webhook:
         events=frozenset(map(EventKind, item["events"])),
         format=NotificationFormat(item["format"]),
         scope=Scope(item["scope"]),
+        batch=int(item.get("batch", 1)),
+        batch_seconds=int(item.get("batch_seconds", 0)),
         senders=frozenset(item["senders"]),
     )
