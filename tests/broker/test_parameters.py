@@ -272,14 +272,36 @@ def test_source_ips_are_addresses_and_networks(ips: Any, status: int) -> None:
         assert len(statement["Condition"]["IpAddress"]["aws:SourceIp"]) == len(ips)
 
 
-@pytest.mark.parametrize("field", ["notification_events", "notification_format", "notification_scope"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "notification_events",
+        "notification_format",
+        "notification_scope",
+        "notification_batch",
+        "notification_batch_seconds",
+    ],
+)
 def test_a_webhooks_parameters_need_a_webhook(field: str) -> None:
     """Else the tenant would wait for what never comes."""
     world = World()
     world.ready()
-    value = {"notification_events": ["bounce"], "notification_format": "sns", "notification_scope": "binding"}[field]
+    words = {"notification_events": ["bounce"], "notification_format": "sns", "notification_scope": "binding"}
+    value = words.get(field, 2)
     answer = world.bind(parameters={field: value})
     assert (answer.status, "notification_webhook" in answer.body["description"]) == (400, True)
+
+
+@pytest.mark.parametrize("format_", ["sns", "cloudevents-binary"])
+def test_a_format_that_carries_one_event_refuses_batches_with_the_reason(format_: str) -> None:
+    """At bind, and a batch of one is none."""
+    world = World()
+    world.ready()
+    asked = {"notification_webhook": WEBHOOK, "notification_format": format_}
+    answer = world.bind(parameters={**asked, "notification_batch": 2})
+    assert answer.status == 400
+    assert f"notification_batch: must be 1 with notification_format {format_}: " in answer.body["description"]
+    assert world.bind(parameters={**asked, "notification_batch": 1}).status == 201
 
 
 def test_email_is_no_format_to_ask_for() -> None:

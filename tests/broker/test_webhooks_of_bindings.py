@@ -110,6 +110,32 @@ def test_an_update_changes_a_webhook_and_leaves_the_credentials(world: World) ->
     assert world.bind(parameters=HOOKED).status == 200  # what was asked for at the bind is still what it was
 
 
+def test_batches_are_asked_for_at_bind_and_changed_by_an_update(world: World) -> None:
+    """Kept for fan-out and delivery, and shown with the binding; a successor takes them over."""
+    asked = {"notification_batch": 10, "notification_batch_seconds": 5}
+    first = world.bind(parameters={**HOOKED, **asked}).body
+    assert "Every request is a batch of 1 to 10 events." in first["credentials"]["instructions"]
+    assert (webhook(world).settings.batch, webhook(world).settings.batch_seconds) == (10, 5)
+
+    assert world.update(parameters={"bindings": {"b1": {"notification_batch": 100}}}).status == 202
+    world.work()
+
+    shown = world.fetch("i1/service_bindings/b1").body["parameters"]
+    assert (shown["notification_batch"], shown["notification_batch_seconds"]) == (100, 5)
+    assert world.bind("b2", predecessor_binding_id="b1", parameters={"notification_batch": 10}).status == 400
+    assert world.bind("b2", predecessor_binding_id="b1", parameters={"notification_batch": 100}).status == 201
+
+
+def test_a_webhook_with_batches_cannot_be_given_a_format_without_them(world: World) -> None:
+    """The field that was given is named."""
+    world.bind(parameters={**HOOKED, "notification_batch": 10})
+    answer = world.update(parameters={"bindings": {"b1": {"notification_format": "sns"}}})
+    assert answer.status == 400
+    assert answer.body["description"].startswith("bindings.b1.notification_format: cannot be sns with a")
+    both = {"notification_format": "sns", "notification_batch": 1}
+    assert world.update(parameters={"bindings": {"b1": both}}).status == 202
+
+
 def test_an_update_that_changes_nothing_of_a_webhook_is_200(world: World) -> None:
     """The same events again."""
     world.bind(parameters={**HOOKED, "notification_events": ["bounce"]})
@@ -121,6 +147,8 @@ def test_an_update_that_changes_nothing_of_a_webhook_is_200(world: World) -> Non
     [
         ({"notification_webhook": "http://x.example.gov/"}, 400),
         ({"notification_events": []}, 400),
+        ({"notification_batch": 101}, 400),
+        ({"notification_batch_seconds": "5"}, 400),
         ({"novelty": 1}, 400),
         ({"source_ips": ["198.51.100.7"]}, 422),
         ({"notification_email": "x@agency.gov"}, 422),
