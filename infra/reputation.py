@@ -1,5 +1,6 @@
 """The reputation functions: one judges when a counter changes, one sweeps up what was left undone."""
 
+from dataclasses import replace
 from typing import Any
 
 import jsii
@@ -39,9 +40,10 @@ class Reputation(Construct):
         storage: Storage,
         deliveries: sqs.IQueue,
         event_topic_arn: str,
+        portal_url: str,
     ) -> None:
         super().__init__(scope, id)
-        settings = _settings(shared, storage, deliveries, event_topic_arn)
+        settings = replace(_settings(shared, storage, deliveries, event_topic_arn), portal_url=portal_url)
         self.function = self._function(
             "Reputation", "handler", shared, settings, "Judges an instance whose counters changed.", _TIMEOUT
         )

@@ -74,13 +74,20 @@ class SesFeedbackStack(Stack):
             self, "Feedback", shared=shared, storage=self.storage, events=self.events, deliveries=queue
         )
         self.delivery = Delivery(self, "Delivery", shared=shared, storage=self.storage, deliveries=self.deliveries)
-        self.reputation = Reputation(
-            self, "Reputation", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn
-        )
         self.portal = (
             Portal(self, "Portal", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
             if self.storage.portal
             else None
+        )
+        portal_url = self.portal.url if self.portal else ""
+        self.reputation = Reputation(
+            self,
+            "Reputation",
+            shared=shared,
+            storage=self.storage,
+            deliveries=queue,
+            event_topic_arn=topic_arn,
+            portal_url=portal_url,
         )
         self.broker = Broker(
             self,
@@ -89,7 +96,7 @@ class SesFeedbackStack(Stack):
             storage=self.storage,
             deliveries=queue,
             event_topic_arn=topic_arn,
-            portal_url=self.portal.url if self.portal else "",
+            portal_url=portal_url,
         )
         self._broker_urls(shared)
         Dashboard(

@@ -82,6 +82,7 @@ def compose(settings: ReputationSettings, clients: Clients) -> Composition:
         alert_topic_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
         operator_topic_arn=settings.operator_topic_arn,
         event_topic_arn=settings.event_topic_arn,
+        portal_url=settings.portal_url,
     )
     marks = PauseMarks(dynamodb, settings.reputation_table)
     members = OrganizationTable(dynamodb, settings.reputation_table)

@@ -79,6 +79,7 @@ class Enforcer:
     alert_topic_prefix: str  # arn:<partition>:sns:<region>:<account>:
     operator_topic_arn: str
     event_topic_arn: str
+    portal_url: str = ""  # where the portal is, for the messages; empty: there is none
 
     def enforce(self, pending: Pending, *, now: datetime) -> None:
         """Do the steps that are left, noting each. On a fault the claim is released and the fault raised."""
@@ -101,9 +102,12 @@ class Enforcer:
                 self.delivery_queue.send(self._notices(transition, now))
             case TransitionStep.NOTIFY_ADMIN:
                 topic = self.alert_topic_prefix + aws_names.alert_topic(transition.instance_id)
-                self._tell(topic, to_admin(transition, self._evidence(transition), self.rules))
+                evidence = self._evidence(transition)
+                self._tell(topic, to_admin(transition, evidence, self.rules, portal_url=self.portal_url))
             case TransitionStep.NOTIFY_OPERATOR:
-                self._tell(self.operator_topic_arn, to_operator(transition, self._evidence(transition), self.rules))
+                evidence = self._evidence(transition)
+                message = to_operator(transition, evidence, self.rules, portal_url=self.portal_url)
+                self._tell(self.operator_topic_arn, message)
 
     def _tell(self, topic_arn: str, message: Message) -> None:
         self.notifier.notify(topic_arn, subject=message.subject, text=message.text)

@@ -21,14 +21,22 @@ class Message:
     text: str
 
 
-def to_admin(transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules) -> Message:
-    """For the instance's admin_email."""
-    return _message(transition, evidence, rules, _what_a_tenant_does(transition))
+def to_admin(
+    transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules, *, portal_url: str = ""
+) -> Message:
+    """For the instance's admin_email. *portal_url* is where the portal is; empty if there is none."""
+    return _message(transition, evidence, rules, _what_a_tenant_does(transition) + _page(transition, portal_url))
 
 
-def to_operator(transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules) -> Message:
+def to_operator(
+    transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules, *, portal_url: str = ""
+) -> Message:
     """For the operator: the same evidence, and the commands."""
-    return _message(transition, evidence, rules, _what_an_operator_does(transition))
+    return _message(transition, evidence, rules, _what_an_operator_does(transition) + _page(transition, portal_url))
+
+
+def _page(transition: Transition, portal_url: str) -> str:
+    return f"\n\nAll of this in the portal: {portal_url}/instances/{transition.instance_id}" if portal_url else ""
 
 
 def _message(transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules, advice: str) -> Message:

@@ -33,3 +33,4 @@ class ReputationSettings(Settings):
     complaint_warning: float = 0.0004
     complaint_pause: float = 0.0008
     daily_cap: int = 0  # mails of an instance a day; 0: no cap
+    portal_url: str = ""  # where the portal is, for the messages; empty: there is none
