@@ -20,6 +20,7 @@ from local.counters import NoInstance, counters, has_instance
 from local.demo import Demo, DemoFailed
 from local.deploy import NotDeployed
 from local.emulator.publishing import as_new, publish, told_of
+from local.picture import recording_console, save_picture
 from local.portal_links import sign_in_link
 from local.process import NotStarted
 from local.showing import deploying
@@ -134,10 +135,14 @@ def demo(
         float, typer.Option(help="Stop the receiver midway for so many seconds, and watch the retries.", min=0, max=120)
     ] = 0,
     portal: Annotated[bool, typer.Option("--portal", help="Keep the portal up at the end, until Ctrl-C.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Write what was shown to this SVG file too.")] = None,
 ) -> None:
     """Provision and bind a tenant, send its mail, and show each webhook as it arrives; on a stack of its own."""
-    Demo(console=console, folder=_folder / "demo", receiver_down=receiver_down, portal=portal).run()
-    console.print("[green]Every event arrived, signed, and was counted.[/]")
+    shown = console if picture is None else recording_console()
+    Demo(console=shown, folder=_folder / "demo", receiver_down=receiver_down, portal=portal).run()
+    shown.print("[green]Every event arrived, signed, and was counted.[/]")
+    if picture is not None:
+        save_picture(shown, picture)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from local.cli import app, main
+from local.picture import recording_console, save_picture
 
 
 def test_every_command_has_its_help() -> None:
@@ -31,3 +32,14 @@ def test_stopping_nothing_is_no_failure(tmp_path: Path) -> None:
     """It can be said at any time."""
     result = CliRunner().invoke(app, ["--folder", str(tmp_path), "down"])
     assert (result.exit_code, result.output) == (0, "Nothing was running.\n")
+
+
+def test_a_picture_shows_what_was_printed_and_loads_nothing(tmp_path: Path) -> None:
+    """Markdown shows an SVG without access to the network."""
+    shown, file = recording_console(), tmp_path / "shown.svg"
+    shown.print("an event arrived")
+    save_picture(shown, file)
+    svg = file.read_text()
+    assert "event" in svg
+    assert "url(http" not in svg
+    assert "@font-face" not in svg

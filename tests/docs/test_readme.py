@@ -1,0 +1,12 @@
+"""The README's links, which the site's build does not see."""
+
+import re
+
+from tests.docs.blocks import ROOT
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    """The table "Follow one bounce" included."""
+    found = re.findall(r"\]\((?!https?://)([^)#\s]+)", (ROOT / "README.md").read_text())
+    assert len(found) > 30
+    assert [path for path in found if not (ROOT / path).exists()] == []
