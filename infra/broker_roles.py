@@ -127,8 +127,15 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
         wide=_A_DOMAIN,
     )
     _allow_alerts(function)
+    _allow_release(function)
     _allow_zone(function, context)
     _allow_endpoints(function, context)
+
+
+def _allow_release(function: Function) -> None:
+    """When a domain is released: take the instance's users their right to send from it, and notify its admin."""
+    function.allow("iam:DeleteUserPolicy", on=_USERS, wide=_OF_A_BINDING)
+    function.allow("sns:Publish", on=[_ALERTS], wide=_OF_AN_INSTANCE)
 
 
 def _allow_zone(function: Function, context: Context) -> None:

@@ -24,6 +24,7 @@ from lambdas.aws.route53.zone_client import zone_client
 from lambdas.aws.secrets_manager.broker_credentials import Credentials
 from lambdas.aws.ses.control_plane import Ses
 from lambdas.aws.ses.rate_limit import RateLimit
+from lambdas.aws.sns.notifier import Notifier
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.aws.sqs.operations_queue import OperationsQueue
@@ -33,8 +34,11 @@ from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
 from lambdas.broker.bindings.webhook_test import SendTest
+from lambdas.broker.dns_lookup import txt_values
 from lambdas.broker.instances.deprovisioning import Deprovisioning
 from lambdas.broker.instances.domain_claims import DomainClaims
+from lambdas.broker.instances.domain_release import DomainRelease
+from lambdas.broker.instances.domain_takeover import DomainTakeover, ReadTxt
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.instances.privatelink import PrivateLinkBindings, PrivateLinkSteps
@@ -148,6 +152,19 @@ class Adapters:
         return Topics(self.clients.client("sns"), key_arn=settings.key_arn, arn_prefix=prefix, may_mail=mails.take)
 
     @cached_property
+    def notifier(self) -> Notifier:
+        """Mail to an instance's admin address."""
+        settings = self.settings
+        return Notifier(
+            self.clients.client("sns"), partition=settings.partition, region=settings.region, account=settings.account
+        )
+
+    @property
+    def txt(self) -> ReadTxt:
+        """What DNS says under a name."""
+        return txt_values
+
+    @cached_property
     def secret_encryption(self) -> BindingSecretEncryption:
         """KMS encryption of what a binding keeps secret."""
         return BindingSecretEncryption(self.clients.client("kms"), self.settings.key_arn)
@@ -197,7 +214,13 @@ class Composition:
                 store=self.adapters.table,
                 operations=self._operations,
                 identities=self.adapters.ses(API_MAX_WAIT),
-                claims=DomainClaims(claims=self.adapters.table, identities=self.adapters.ses(API_MAX_WAIT)),
+                claims=self._claims(API_MAX_WAIT),
+                takeover=DomainTakeover(
+                    store=self.adapters.table,
+                    operations=self._operations,
+                    claims=self._claims(API_MAX_WAIT),
+                    txt=self.adapters.txt,
+                ),
                 settings=settings,
             ),
             updating=Updating(
@@ -315,7 +338,13 @@ class Composition:
     @cached_property
     def _ses_steps(self) -> SesSteps:
         return SesSteps(
-            claims=DomainClaims(claims=self.adapters.table, identities=self.adapters.ses(WORKER_MAX_WAIT)),
+            claims=self._claims(WORKER_MAX_WAIT),
+            release=DomainRelease(
+                ses=self.adapters.ses(WORKER_MAX_WAIT),
+                users=self.adapters.users,
+                bindings=self.adapters.table,
+                notifier=self.adapters.notifier,
+            ),
             pauses=self._earlier_pauses,
             ses=self.adapters.ses(WORKER_MAX_WAIT),
             topics=self.adapters.topics,
@@ -327,6 +356,9 @@ class Composition:
             topic_arn_prefix=topic_arn_prefix(self.settings),
             clock=self.clock,
         )
+
+    def _claims(self, max_wait: float) -> DomainClaims:
+        return DomainClaims(claims=self.adapters.table, identities=self.adapters.ses(max_wait))
 
     @cached_property
     def _earlier_pauses(self) -> EarlierPauses:

@@ -13,7 +13,7 @@ from lambdas.domain.errors import DomainTaken, NotOurs, OrganizationFull, Thrott
 from lambdas.domain.reputation.sending_status import Mark, Pending, SendingStatus, Transition, mark_of
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG, id_in_tag
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
-from lambdas.domain.tenants.domain_claim import Claim
+from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import is_under, parents
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 from lambdas.domain.tenants.identity import Identity
@@ -90,11 +90,23 @@ class FakeTable:
         return self.instances.get(instance_id)
 
     def save_instance(
-        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+        self,
+        instance: Instance,
+        *,
+        claim: str = "",
+        release: str = "",
+        room: int = 0,
+        leave: bool = False,
+        reserve: str = "",
     ) -> Instance:
         self._check(self.instances.get(instance.id), instance.version)
-        for domain in (claim, release):
-            if domain and domain in self.domains and self.domains[domain].instance_id != instance.id:
+        for domain, now in ((claim, instance.operation.started_at), (release, None)):
+            held = self.domains.get(domain)
+            if held is None or held.instance_id == instance.id:
+                continue
+            if now is None or held.is_held_against(
+                instance_id=instance.id, organization_guid=instance.organization_guid, now=now
+            ):
                 raise DomainTaken
         if claim:
             for parent in parents(claim):
@@ -102,7 +114,10 @@ class FakeTable:
                 if held is not None and held.verified and held.organization_guid != instance.organization_guid:
                     raise DomainTaken
             self.domains[claim] = Claim(
-                domain=claim, instance_id=instance.id, organization_guid=instance.organization_guid
+                domain=claim,
+                instance_id=instance.id,
+                organization_guid=instance.organization_guid,
+                claimed_at=instance.operation.started_at,
             )
         members = self.organizations.get(instance.organization_guid, set())
         if room and instance.id not in members and len(members) >= room:
@@ -114,6 +129,11 @@ class FakeTable:
             self.organizations[instance.organization_guid] = members - {instance.id}
         if release:
             self.domains.pop(release, None)
+        if release and reserve:
+            until = instance.operation.touched_at + RESERVED_FOR
+            self.domains[release] = Claim(
+                domain=release, instance_id="", organization_guid=reserve, reserved_until=until
+            )
         self.instances[instance.id] = saved = replace(instance, version=instance.version + 1)
         return saved
 
@@ -255,6 +275,10 @@ class FakeUsers:
         self.users[name]["keys"] = {key.id: key.secret}
         return key
 
+    def revoke_sending(self, name: str) -> None:
+        if name in self.users:
+            self.users[name].pop("policy", None)
+
     def remove_user(self, name: str) -> None:
         self.users.pop(name, None)
 
@@ -280,6 +304,27 @@ class FakeTopics:
 
     def remove(self, topic_arn: str) -> None:
         self.topics.pop(topic_arn, None)
+
+
+@dataclass
+class FakeNotifier:
+    """lambdas.aws.sns.notifier."""
+
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
+        self.sent.append((topic, subject, text))
+        return True
+
+
+@dataclass
+class FakeDns:
+    """TXT records that the world sees."""
+
+    txt: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> frozenset[str]:
+        return self.txt.get(name, frozenset())
 
 
 @dataclass

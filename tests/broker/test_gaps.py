@@ -1,11 +1,12 @@
 """The process can die between any two calls that leave it. What follows finishes the work, or leaves nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from lambdas.domain.tenants.domain_claim import proof_record
 from tests.broker.world import WEBHOOK, World
 
 GENERATED: dict[str, Any] = {"parameters": {"admin_email": "admin@agency.gov", "mail_from_subdomain": "bounce"}}
@@ -53,6 +54,26 @@ def _rotated(world: World) -> None:
     assert world.bind("b2", predecessor_binding_id="b1").status == 201
 
 
+def _squatted(world: World) -> None:
+    """i1 holds a name that it never verified, and has a binding; its DNS says that org-2 may have it."""
+    world.ses.verifies = False
+    world.ready()
+    assert world.bind("b1", parameters=BOTH).status == 201
+    world.later(hours=73)
+    record = proof_record("agency.gov", "org-2")
+    world.dns.txt[record.name] = frozenset({record.value})
+
+
+def _take_over(world: World) -> None:
+    """The claimant repeats its request until it is accepted."""
+    for _ in range(5):
+        answer = world.provision("i2", organization_guid="org-2")
+        world.work()
+        world.later(minutes=6)
+        if answer.status in (200, 202):
+            return
+
+
 SCENARIOS = {
     "provision": Scenario(lambda world: None, _provision),
     "provision, generated": Scenario(lambda world: None, lambda world: _provision(world, **GENERATED)),
@@ -62,6 +83,7 @@ SCENARIOS = {
     "unbind": Scenario(_bound, lambda world: world.unbind()),
     "bind again after an unbind": Scenario(_unbound, lambda world: world.bind(parameters=BOTH)),
     "rotation": Scenario(_bound, lambda world: world.bind("b2", predecessor_binding_id="b1")),
+    "take-over": Scenario(_squatted, _take_over),
     "unbind of the predecessor": Scenario(_rotated, lambda world: world.unbind("b1")),
 }
 
@@ -88,7 +110,8 @@ def settle(world: World) -> None:
 def seen(world: World) -> dict[str, Any]:
     """What is there, without what differs from run to run (keys, secrets, webhook ids)."""
     left = world.left()
-    left["users"] = {name: (len(user["keys"]), user["policy"]) for name, user in left.get("users", {}).items()}
+    left["users"] = {name: (len(user["keys"]), user.get("policy")) for name, user in left.get("users", {}).items()}
+    left["domains"] = {name: replace(claim, claimed_at=None) for name, claim in left.get("domains", {}).items()}
     left["webhooks"] = sorted((kept.settings.url, kept.bindings) for kept in left.get("webhooks", {}).values())
     return left
 
@@ -119,6 +142,7 @@ def test_nothing_is_left_when_the_platform_cleans_up(name: str) -> None:
         settle(world)
         for binding in ("b1", "b2"):
             assert world.unbind(binding).status in (200, 410), (at, after)
+        world.deprovision("i2")
         assert world.deprovision().status in (202, 410), (at, after)
         world.work()
         assert world.left() == {}, (at, after)

@@ -18,7 +18,9 @@ from tests.broker.fakes import (
     AnyCredentials,
     Died,
     FakeDeliveries,
+    FakeDns,
     FakeEndpoints,
+    FakeNotifier,
     FakePauses,
     FakeSecretEncryption,
     FakeSes,
@@ -92,6 +94,8 @@ class World:
     ses: FakeSes = field(default_factory=FakeSes)
     users: FakeUsers = field(default_factory=FakeUsers)
     topics: FakeTopics = field(default_factory=FakeTopics)
+    notifier: FakeNotifier = field(default_factory=FakeNotifier)
+    dns: FakeDns = field(default_factory=FakeDns)
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     zone: FakeZone = field(default_factory=FakeZone)
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
@@ -125,6 +129,8 @@ class World:
             deliveries=gated(self.deliveries),
             webhooks=gated(self.webhooks),
             topics=gated(self.topics),
+            notifier=gated(self.notifier),
+            txt=gated(self.dns),
             secret_encryption=gated(self.secret_encryption),
             ses=lambda _max_wait: gated(self.ses),
             encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
@@ -233,7 +239,10 @@ class World:
         assert self.poll(instance_id).body["state"] == "succeeded", self.poll(instance_id).body
 
     def left(self) -> dict[str, Any]:
-        """All there is in AWS and in the tables but tombstones: empty when nothing is orphaned."""
+        """All there is in AWS and in the tables: empty when nothing is orphaned.
+
+        Without tombstones and reserved names, which expire.
+        """
         found: dict[str, Any] = {
             "sets": self.ses.sets,
             "destinations": self.ses.destinations,
@@ -245,7 +254,7 @@ class World:
             "records": self.zone.records,
             "notifications": self.webhooks.instances,
             "webhooks": self.webhooks.webhooks,
-            "domains": self.table.domains,
+            "domains": {name: kept for name, kept in self.table.domains.items() if not kept.reserved_until},
             "binding claims": self.table.binding_claims,
             "referrers": {i.id: i.referrers for i in self.table.instances.values() if i.referrers},
             "members": {guid: ids for guid, ids in self.table.organizations.items() if ids},

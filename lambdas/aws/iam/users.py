@@ -54,6 +54,11 @@ class IamUsers:
         key = self._settled(lambda: self._client.create_access_key(UserName=name))["AccessKey"]
         return AccessKey(id=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
+    def revoke_sending(self, name: str) -> None:
+        """Take away the user's policy; its keys stay and may do nothing. What is gone is fine."""
+        with ignoring(_GONE):
+            self._client.delete_user_policy(UserName=name, PolicyName=POLICY)
+
     def remove_user(self, name: str) -> None:
         """Delete the user with all it has; what is gone is fine."""
         with ignoring(_GONE):

@@ -263,6 +263,8 @@ class BindingQueries:
 
 
 def _check_free(instance: Instance) -> None:
+    if instance.lost_domain and not instance.busy:
+        raise BadRequest(f"the domain {instance.domain} was released from this service instance; delete the instance")
     if instance.busy:
         raise ConcurrencyError(f"the instance is busy: {instance.operation.kind} is under way")
     if instance.dirty:

@@ -195,7 +195,7 @@ class SesBindings:
     def _identity_status(self, instance: Instance) -> IdentityStatus:
         try:
             identity = self.identities.identity(instance.domain)
-            verified = identity.verified if identity else False
+            verified = identity is not None and identity.owner == instance.id and identity.verified
         except Throttled:
             verified = None
         made = instance.made

@@ -49,24 +49,29 @@ class DomainClaims:
     claims: Claims
     identities: Identities
 
-    def is_taken(self, instance: Instance) -> bool:
-        """Whether another instance holds the very domain."""
-        return any(
-            claim.domain == instance.domain and claim.instance_id != instance.id
-            for claim in self.claims.claims_related(instance.domain)
-        )
+    def held(self, instance: Instance, *, now: datetime) -> Claim | None:
+        """The claim that keeps the instance from the very domain; None if nothing does."""
+        who = {"instance_id": instance.id, "organization_guid": instance.organization_guid}
+        claims = self.claims.claims_related(instance.domain)
+        return next((c for c in claims if c.domain == instance.domain and c.is_held_against(**who, now=now)), None)
+
+    def is_verified(self, claim: Claim, *, now: datetime) -> bool:
+        """Whether SES verified the claim's domain; asks SES unless it was asked within CHECKED_FOR."""
+        if claim.verified or not _is_unknown(claim, now):
+            return claim.verified
+        identity = self.identities.identity(claim.domain)
+        verified = identity is not None and identity.verified and identity.owner == claim.instance_id
+        self.claims.note_claim(claim, verified=verified, at=now)
+        return verified
 
     def related(self, instance: Instance, *, now: datetime) -> Related:
         """Whether another organization verified a domain above or below. Looks at LOOKS unknown claims at most."""
         foreign = [claim for claim in self.claims.claims_related(instance.domain) if _is_foreign(claim, instance)]
         if any(claim.verified for claim in foreign):
             return Related(blocked=True)
-        unknown = [claim for claim in foreign if claim.checked_at is None or now - claim.checked_at > CHECKED_FOR]
+        unknown = [claim for claim in foreign if _is_unknown(claim, now)]
         for claim in _nearest_first(unknown, instance.domain)[:LOOKS]:
-            identity = self.identities.identity(claim.domain)
-            verified = identity is not None and identity.verified and identity.owner == claim.instance_id
-            self.claims.note_claim(claim, verified=verified, at=now)
-            if verified:
+            if self.is_verified(claim, now=now):
                 return Related(blocked=True)
         return Related(unknown=len(unknown) > LOOKS)
 
@@ -87,7 +92,13 @@ def _suffixes() -> "PublicSuffixList":
 
 
 def _is_foreign(claim: Claim, instance: Instance) -> bool:
-    return claim.domain != instance.domain and claim.organization_guid != instance.organization_guid
+    """Held by an instance of another organization, above or below the domain; a reservation was never verified."""
+    held = claim.reserved_until is None and claim.domain != instance.domain
+    return held and claim.organization_guid != instance.organization_guid
+
+
+def _is_unknown(claim: Claim, now: datetime) -> bool:
+    return claim.checked_at is None or now - claim.checked_at > CHECKED_FOR
 
 
 def _nearest_first(claims: Iterable[Claim], domain: str) -> list[Claim]:

@@ -75,7 +75,12 @@ class EarlierPauses:
         return StepDone({"paused": words(mark)})
 
     def keep(self, instance: Instance) -> StepOutcome:
-        """Have the pause of an instance that is being deleted last for its full time from now on."""
+        """Have the pause of an instance that is being deleted last for its full time from now on.
+
+        Not on a domain that it lost: that may be another organization's by now.
+        """
+        if instance.lost_domain:
+            return StepDone()
         sending_status = self.sending_statuses.load(instance.id)
         if sending_status.state is SendingState.PAUSED and sending_status.until is None:
             pause = next(

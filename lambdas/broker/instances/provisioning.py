@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from lambdas.broker.instances.domain_claims import DomainClaims, is_public_suffix
+from lambdas.broker.instances.domain_takeover import DomainTakeover
 from lambdas.broker.instances.ses_steps import RELATED, in_operators_zone
 from lambdas.broker.operations.requests import (
     Operations,
@@ -33,7 +34,14 @@ class Store(Protocol):
 
     def instance(self, instance_id: str) -> Instance | None: ...
     def save_instance(
-        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+        self,
+        instance: Instance,
+        *,
+        claim: str = "",
+        release: str = "",
+        room: int = 0,
+        leave: bool = False,
+        reserve: str = "",
     ) -> Instance: ...
 
 
@@ -51,6 +59,7 @@ class Provisioning:
     operations: Operations
     identities: Identities
     claims: DomainClaims
+    takeover: DomainTakeover
     settings: BrokerSettings
 
     def provision(self, instance_id: str, raw: bytes, query: Mapping[str, str], *, now: datetime) -> Response:
@@ -136,10 +145,12 @@ class Provisioning:
         domain = wanted.domain
         if not wanted.generated and in_operators_zone(domain, self.settings.operator_zone):
             raise DomainConflict(f"{domain} belongs to the operator of this platform; leave domain empty to get one")
-        if self.claims.is_taken(wanted):
-            raise DomainConflict(f"{domain} is in use by another service instance; if it is yours, ask the operator")
+        now = wanted.operation.started_at
+        held = self.claims.held(wanted, now=now)
+        if held is not None:
+            raise DomainConflict(self.takeover.refusal(wanted, held, now=now))
         try:
-            if self.claims.related(wanted, now=wanted.operation.started_at).blocked:
+            if self.claims.related(wanted, now=now).blocked:
                 raise DomainConflict(RELATED.format(domain=domain))
             found = self.identities.identity(domain)
         except Throttled:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.domain_claims import DomainClaims
+from lambdas.broker.instances.domain_release import DomainRelease
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
@@ -64,6 +65,7 @@ class SesSteps:
     """Gives an instance's steps, wired to what they work on. *topic_arn_prefix*: a topic's ARN without its name."""
 
     claims: DomainClaims
+    release: DomainRelease
     pauses: EarlierPauses
     ses: Ses
     topics: Topics
@@ -77,6 +79,8 @@ class SesSteps:
 
     def __call__(self, instance: Instance) -> Sequence[OperationStep]:
         """The steps, in the order in which they are made; an update's are those that can change."""
+        if instance.operation.kind is OperationKind.RELEASE:
+            return self.release.steps()
         notifications = OperationStep(
             "notifications", "Setting up notifications", self._ensure_notifications, self._remove_notifications
         )

@@ -76,6 +76,8 @@ class Updating:
             raise BadRequest("service_id is not the instance's")
         if asked.plan_id and asked.plan_id != known.plan_id:
             raise ChangeUnsupported("plan_id: the service has one plan, which cannot be changed")
+        if known.lost_domain and not known.busy:
+            raise ChangeUnsupported(f"the domain {known.domain} was released from this instance; delete the instance")
         operation = self._operation(known, asked.parameters, now=now)
         if known.busy:
             return self._meanwhile(known, operation)

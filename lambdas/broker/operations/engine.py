@@ -21,6 +21,7 @@ LEASE_CHECK = 15.0  # s between looks at a lease that another worker holds
 AGAIN = 2.0  # s until the next try when others write the same items at the same moment
 RELEASE_TRIES = 5  # to free a lease while other requests write the instance; the lease ends by itself after that
 KEPT_PAST = 5  # operations whose end a late poll can still ask for
+AFTER_RELEASE = "This service instance can no longer send: delete it, and create one with a domain of your own"
 CROWDED = "Waiting for Amazon SES, which takes about one call a second"
 
 
@@ -74,7 +75,14 @@ class Instances(Protocol):
         """The instance as it is now."""
 
     def save_instance(
-        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+        self,
+        instance: Instance,
+        *,
+        claim: str = "",
+        release: str = "",
+        room: int = 0,
+        leave: bool = False,
+        reserve: str = "",
     ) -> Instance:
         """Write it if nobody did in between; VersionConflict else."""
 
@@ -175,6 +183,9 @@ class Engine:
         """Undo; what cannot even be undone ends the operation, and is left to a deprovision."""
         operation = instance.operation
         self.log_step("operation refused", instance)
+        if operation.kind is OperationKind.RELEASE:
+            words = f"The domain was not released: {reason}"
+            return self._finish(instance, OperationState.FAILED, words, dirty=instance.dirty)
         if operation.phase is Phase.UNDO or operation.kind is OperationKind.DEPROVISION:
             words = f"{operation.reason or 'Not everything could be removed'}: {reason}"
             return self._finish(instance, OperationState.FAILED, words, dirty=True)
@@ -190,6 +201,9 @@ class Engine:
             case OperationKind.PROVISION, Phase.UNDO:
                 words = f"Could not be created: {operation.reason}"
                 return self._finish(instance, OperationState.FAILED, words, release=True)
+            case OperationKind.RELEASE, _:
+                words = f"The domain {instance.domain} was released: {operation.reason}. {AFTER_RELEASE}"
+                return self._finish(instance, OperationState.SUCCEEDED, words, released=True, dirty=instance.dirty)
             case OperationKind.UPDATE, Phase.APPLY:
                 updated = replace(instance, ses=operation.ses or instance.ses)
                 return self._finish(updated, OperationState.SUCCEEDED, self.updated(instance, updated))
@@ -200,8 +214,16 @@ class Engine:
         return self._finish(gone, OperationState.SUCCEEDED, "Deleted", release=True)
 
     def _finish(
-        self, instance: Instance, state: OperationState, words: str, *, release: bool = False, dirty: bool = False
+        self,
+        instance: Instance,
+        state: OperationState,
+        words: str,
+        *,
+        release: bool = False,
+        released: bool = False,
+        dirty: bool = False,
     ) -> Instance:
+        """End the operation. *release*: the instance is gone; *released*: only its domain is."""
         operation = replace(instance.operation, state=state, description=words, touched_at=self.clock())
         ended = replace(
             instance,
@@ -211,9 +233,11 @@ class Engine:
             lease_until=None,
             past=past_operations(instance, operation),
         )
-        if release:
+        if release or released:
             domain = ended.domain if ended.claimed else ""
-            ended = self.instances.save_instance(replace(ended, claimed=False), release=domain, leave=True)
+            ended = self.instances.save_instance(
+                replace(ended, claimed=False), release=domain, leave=release, reserve=operation.reserved_for
+            )
         else:
             ended = self.instances.save_instance(ended)
         self.log_step(f"{operation.kind} {state}", ended)

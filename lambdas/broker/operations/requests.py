@@ -21,7 +21,14 @@ class Store(Protocol):
 
     def instance(self, instance_id: str) -> Instance | None: ...
     def save_instance(
-        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+        self,
+        instance: Instance,
+        *,
+        claim: str = "",
+        release: str = "",
+        room: int = 0,
+        leave: bool = False,
+        reserve: str = "",
     ) -> Instance: ...
 
 

@@ -107,7 +107,11 @@ class Renderer:
 
     def required_records(self, instance: Instance) -> list[dict[str, str | int]]:
         """The records the tenant has to make; a generated domain's are made already."""
-        return [] if instance.generated else [as_json(record) for record in self.dns.records(instance)]
+        return (
+            []
+            if instance.generated or instance.lost_domain
+            else [as_json(record) for record in self.dns.records(instance)]
+        )
 
     def succeeded(self, instance: Instance) -> str:
         """The words at a provision's good end: what the tenant has to do next."""
@@ -159,6 +163,8 @@ class Renderer:
         return " ".join(part for part in parts if part)
 
     def _records(self, instance: Instance, identity_status: IdentityStatus) -> str:
+        if instance.lost_domain:
+            return f"The domain {instance.domain} was released from this service instance: delete the instance."
         if identity_status.verified:
             return f"{instance.domain} is verified and can send."
         if instance.generated:

@@ -13,6 +13,7 @@ class OperationKind(StrEnum):
     PROVISION = "provision"
     UPDATE = "update"
     DEPROVISION = "deprovision"
+    RELEASE = "release"  # of the domain, by the broker or an operator: the instance stays, and can no longer send
 
 
 class OperationState(StrEnum):
@@ -101,7 +102,8 @@ class Operation:
     runs.
 
     `ses` and `webhooks` are the target of an update. `changes_mail_from` says whether the update changes SES's MAIL
-    FROM. `reason` is why the operation is rolled back.
+    FROM. `reason` is why the operation is rolled back, or why a domain is released; `reserved_for` is the organization
+    that alone may claim a released domain next (empty: anybody).
     """
 
     id: str
@@ -117,6 +119,7 @@ class Operation:
     ses: SesParameters | None = None
     webhooks: tuple[WebhookChange, ...] = ()
     changes_mail_from: bool = False
+    reserved_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +181,11 @@ class Instance:
     lease_owner: str = ""
     lease_until: datetime | None = None
     version: int = 0
+
+    @property
+    def lost_domain(self) -> bool:
+        """Whether the instance's domain was released: it may be another's by now, so nothing of it is touched."""
+        return bool(self.domain) and not self.claimed
 
     @property
     def busy(self) -> bool:

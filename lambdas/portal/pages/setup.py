@@ -86,8 +86,8 @@ class SetupPages:
             call,
             "setup.html",
             instance=instance,
-            records=self.look_up(self.records(instance)) if instance.domain else (),
-            identity=self.identity(instance.domain) if instance.domain else None,
+            records=self.look_up(self.records(instance)) if instance.claimed else (),
+            identity=self.identity(instance.domain) if instance.claimed else None,
             confirmed=self._confirmed(instance),
             notice=_NOTICES.get(call.request.query.get("done", ""), ""),
         )

@@ -5,19 +5,22 @@
     instance#<id>   | instance           | record (JSON of `Instance`), version, expires_at once it is a tombstone
     instance#<id>   | binding#<id>       | record (JSON of `Binding`), version, expires_at once it is a tombstone
     binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
-    domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain;
-                    |                    | checked_at, verified_at: when SES was asked, and said it is verified
+    domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain, since claimed_at;
+                    |                    | checked_at, verified_at: when SES was asked, and said it is verified;
+                    |                    | with expires_at (and no instance_id): reserved for the organization
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
     operations      | <instance id>      | started_at: operations that have not ended, for the sweep
 
 A record is written whole, on condition that its `version` is still the one that was read: two writers never both win.
+`members` are the instances that exist. The reputation table lists an organization's instances as well
+(organization_table) and means others: those with recent feedback, deleted ones included, whose counters are summed.
 Claims and the two work lists change in the same transaction as the record they belong to.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -26,7 +29,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.errors import ignoring
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
-from lambdas.domain.tenants.domain_claim import Claim
+from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState
 
@@ -70,12 +73,20 @@ class BrokerTable:
                     yield instance
 
     def save_instance(
-        self, instance: Instance, *, claim: str = "", release: str = "", room: int = 0, leave: bool = False
+        self,
+        instance: Instance,
+        *,
+        claim: str = "",
+        release: str = "",
+        room: int = 0,
+        leave: bool = False,
+        reserve: str = "",
     ) -> Instance:
         """Write *instance* if nobody did since it was read, and return it with its new version.
 
         In the same transaction *claim* takes a domain for it and *release* gives one back; with *room*, the instance
-        becomes a member of its organization, which may have so many, and with *leave* it is one no longer. Raises
+        becomes a member of its organization, which may have so many, and with *leave* it is one no longer. *reserve*
+        is the organization that alone may claim the released domain for RESERVED_FOR. Raises
         VersionConflict, OrganizationFull, and DomainTaken when the domain or one above it is held by another
         organization or, itself, by another instance.
         """
@@ -87,7 +98,9 @@ class BrokerTable:
             actions.append(self._join_organization(saved, room))
         domain_actions = [*self._claim(saved, claim)] if claim else []
         if release:
-            domain_actions.append(self._release(saved.id, release))
+            domain_actions.append(
+                self._reserve(saved, release, reserve) if reserve else self._release(saved.id, release)
+            )
         organization_at = len(actions) - 1 if room else None
         self._transact(actions + domain_actions, domains_from=len(actions), organization_at=organization_at)
         return saved
@@ -214,10 +227,20 @@ class BrokerTable:
                         "sk": reversed_labels(domain),
                         "instance_id": instance.id,
                         "organization_guid": instance.organization_guid,
+                        "claimed_at": instance.operation.started_at.isoformat(),
                     }
                 ),
-                "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
-                "ExpressionAttributeValues": to_item({":instance": instance.id}),
+                "ConditionExpression": (
+                    "attribute_not_exists(pk) OR instance_id = :instance"
+                    " OR (attribute_exists(expires_at) AND (organization_guid = :organization OR expires_at <= :now))"
+                ),
+                "ExpressionAttributeValues": to_item(
+                    {
+                        ":instance": instance.id,
+                        ":organization": instance.organization_guid,
+                        ":now": int(instance.operation.started_at.timestamp()),
+                    }
+                ),
             }
         }
         for parent in parents(domain):
@@ -237,6 +260,24 @@ class BrokerTable:
                 "Key": to_item({"pk": DOMAINS, "sk": reversed_labels(domain)}),
                 "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
                 "ExpressionAttributeValues": to_item({":instance": instance_id}),
+            }
+        }
+
+    def _reserve(self, instance: Instance, domain: str, organization_guid: str) -> "TransactWriteItemTypeDef":
+        until = instance.operation.touched_at + RESERVED_FOR
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": to_item(
+                    {
+                        "pk": DOMAINS,
+                        "sk": reversed_labels(domain),
+                        "organization_guid": organization_guid,
+                        "expires_at": int(until.timestamp()),
+                    }
+                ),
+                "ConditionExpression": "attribute_not_exists(pk) OR instance_id = :instance",
+                "ExpressionAttributeValues": to_item({":instance": instance.id}),
             }
         }
 
@@ -319,11 +360,17 @@ def _ended(instance: Instance) -> datetime | None:
 
 
 def _claim_of(item: dict[str, Any]) -> Claim:
-    checked_at = item.get("checked_at")
+    expires_at = item.get("expires_at")
     return Claim(
         domain=unreversed(item["sk"]),
-        instance_id=item["instance_id"],
+        instance_id=item.get("instance_id", ""),
         organization_guid=item["organization_guid"],
         verified="verified_at" in item,
-        checked_at=datetime.fromisoformat(checked_at) if checked_at else None,
+        checked_at=_moment(item, "checked_at"),
+        claimed_at=_moment(item, "claimed_at"),
+        reserved_until=datetime.fromtimestamp(float(expires_at), UTC) if expires_at else None,
     )
+
+
+def _moment(item: dict[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]) if name in item else None

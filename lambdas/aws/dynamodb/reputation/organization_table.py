@@ -6,6 +6,10 @@
 
 Written when an instance is evaluated, not when an event is recorded: the recording transaction stays as it is. An
 instance that is deleted stays a member for as long as its counters are kept.
+
+The broker's table lists an organization's instances too (BrokerTable), and means something else: all instances that
+exist, changed in the transaction that makes or removes one, to bound their number. An organization's sums need those
+that were deleted lately and none without feedback, so the two lists are not one.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,97 @@
+"""The steps of a release: an instance loses its domain and with it all means to send from it.
+
+Each can be repeated. The claim is given up last, with the operation's end: until then nobody else can have the name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambdas.broker.operations.engine import (
+    AFTER_RELEASE,
+    OperationStep,
+    StepDone,
+    StepOutcome,
+    StepRefused,
+    StepWaiting,
+)
+from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.identity import Identity
+from lambdas.domain.tenants.instance import Binding, BindingState, Instance
+
+BINDING_WAIT = 15.0  # s until another look at a bind under way: an interrupted one is removed by the cleanup
+
+
+class Ses(Protocol):
+    """SES's control plane; the promises are those of lambdas.aws.ses.control_plane."""
+
+    def identity(self, domain: str) -> Identity | None: ...
+    def remove_identity(self, domain: str, owner: str) -> None: ...
+
+
+class Users(Protocol):
+    """IAM users; the promises are those of lambdas.aws.iam.users."""
+
+    def revoke_sending(self, name: str) -> None: ...
+
+
+class Bindings(Protocol):
+    """Where bindings are found."""
+
+    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
+
+
+class Notifier(Protocol):
+    """Mail to people; the promises are those of lambdas.aws.sns.notifier."""
+
+    def notify(self, topic: str, *, subject: str, text: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainRelease:
+    """Gives the steps."""
+
+    ses: Ses
+    users: Users
+    bindings: Bindings
+    notifier: Notifier
+
+    def steps(self) -> Sequence[OperationStep]:
+        """In the order in which they are run."""
+        return (
+            OperationStep("identity", "Removing the domain's identity", self._remove_identity),
+            OperationStep("sending rights", "Removing the right to send", self._revoke_sending),
+            OperationStep("notice", "Notifying the admin address", self._notify),
+        )
+
+    def _remove_identity(self, instance: Instance) -> StepOutcome:
+        """Refused if SES verified the domain since the release began: a verified claim never yields."""
+        identity = self.ses.identity(instance.domain)
+        if identity is None or identity.owner != instance.id:
+            return StepDone()
+        if identity.verified:
+            return StepRefused("Amazon SES has verified the domain for this instance")
+        self.ses.remove_identity(instance.domain, instance.id)
+        return StepDone()
+
+    def _revoke_sending(self, instance: Instance) -> StepOutcome:
+        """The users' policies name the domain: left alone, they would allow sending once the next owner verifies it.
+
+        A bind under way may still write its policy, so it is waited for; no other can begin during an operation.
+        """
+        found = [self.bindings.binding(instance.id, binding_id) for binding_id in instance.bindings]
+        if any(binding is not None and binding.state is BindingState.INTENT for binding in found):
+            return StepWaiting(BINDING_WAIT, "Waiting for a bind to end")
+        for binding_id in instance.bindings:
+            self.users.revoke_sending(aws_names.iam_user(binding_id))
+        return StepDone()
+
+    def _notify(self, instance: Instance) -> StepOutcome:
+        if instance.made.alert_topic_arn:
+            self.notifier.notify(
+                instance.made.alert_topic_arn,
+                subject=f"{instance.domain} was released from its service instance",
+                text=f"The domain {instance.domain} was released from service instance {instance.id}: "
+                f"{instance.operation.reason}. {AFTER_RELEASE}.",
+            )
+        return StepDone()
