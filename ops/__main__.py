@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
-from ops import addresses, broker, dead_letters, instances, reputation, webhooks
+from ops import addresses, broker, dead_letters, domain, instances, reputation, webhooks
 from ops.accept.command import accept
 from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from ops.console import examples
@@ -48,6 +48,7 @@ def _root(
 
 app.add_typer(instances.app, name="instances")
 app.add_typer(broker.app, name="broker")
+app.add_typer(domain.app, name="domain")
 app.add_typer(webhooks.app, name="webhooks")
 app.command(epilog=examples("attempts", "attempts --instance mail.agency.gov --json"))(webhooks.attempts)
 app.command(epilog=examples("replay --binding BINDING --since 12h", "replay --binding BINDING --id msg_0a1b2c"))(replay)

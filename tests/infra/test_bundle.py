@@ -111,7 +111,7 @@ def test_a_bundle_for_lambda_is_for_arm64_and_python_3_13_with_bytecode() -> Non
 def test_a_bundle_stays_small(function: str) -> None:
     """Lambda unpacks it on a cold start; 16 MB of delivery's are libcurl, half of the portal's is cryptography."""
     size = sum(path.stat().st_size for path in HOST.bundle(function).folder.rglob("*") if path.is_file())
-    assert size < {"delivery": 30, "portal": 45}.get(function, 13) * MEGABYTE
+    assert size < {"broker": 16, "delivery": 30, "portal": 45}.get(function, 13) * MEGABYTE
 
 
 def test_the_bytecode_is_never_compared_with_its_source() -> None:

@@ -186,3 +186,24 @@ def test_the_local_commands_say_when_an_instance_is_not_there(stack: Stack, rece
         timeout=60,
     )
     assert tenant.instance_id in shown.stdout
+
+
+def test_a_domain_that_was_never_verified_is_released(stack: Stack, ops: Ops, new_id: str) -> None:
+    """Its instance says why and keeps no right to send; the name is free for the organization it is reserved for."""
+    domain = f"{new_id[:8]}.example"
+    bindings = (new_id, f"{new_id}~2")  # IAM takes no tilde: the second's user has a mapped name
+    stack.broker.provision(new_id, {"admin_email": "admin@agency.gov", "domain": domain})
+    for binding in bindings:
+        stack.broker.bind(new_id, binding)
+    assert ops("domain", "release", domain, "--reason", "claimed by mistake")["instance"] == new_id
+    shown = stack.eventually(lambda: ops("instances", "show", new_id), lambda it: "succeeded" in it["last_operation"])
+    assert "claimed by mistake" in shown["description"]
+    assert not [
+        kept
+        for kept in stack.client("sesv2").list_email_identities()["EmailIdentities"]
+        if kept["IdentityName"] == domain
+    ]
+    ops("domain", "release", domain, "--reason", "again", status=1)
+    for binding in bindings:
+        stack.broker.unbind(new_id, binding)
+    stack.broker.deprovision(new_id)
