@@ -222,3 +222,16 @@ def test_an_unverified_claim_blocks_no_domain_below(table: BrokerTable) -> None:
     table.save_instance(first, release="agency.gov")
     table.note_claim(claim, verified=True, at=NOW)
     assert [found.domain for found in table.claims_related("agency.gov")] == ["mail.agency.gov"]
+
+
+def test_a_released_name_is_reserved_for_one_organization(table: BrokerTable) -> None:
+    """The former holder does not get it back, the organization it is reserved for does."""
+    held = table.save_instance(instance("i1", "org-1"), claim="agency.gov")
+    table.save_instance(held, release="agency.gov", reserve="org-2")
+    with pytest.raises(DomainTaken):
+        table.save_instance(instance("i3", "org-3"), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    assert (claim.instance_id, claim.organization_guid, claim.reserved_until is not None) == ("", "org-2", True)
+    table.save_instance(instance("i2", "org-2"), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    assert (claim.instance_id, claim.reserved_until) == ("i2", None)
