@@ -1,4 +1,4 @@
-"""What an operator does to an instance's standing: pause and resume, recorded with who, when and why."""
+"""An operator's actions on an instance's sending status: pause and resume, recorded with who, when and why."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,7 @@ _CLAIMER = "ops"
 
 
 class ActionRefused(Exception):
-    """It cannot be done as things stand; the message says why."""
+    """The instance's state does not allow the action; the message says why."""
 
 
 class Operator:
@@ -27,16 +27,16 @@ class Operator:
         self._by = by
 
     def pause(self, instance_id: str, *, why: str, now: datetime) -> Transition:
-        """Stop the instance's sending and tell its people, as the verdict would. Raises Refused."""
+        """Stop the instance's sending and notify its people, as an automatic pause does. Raises ActionRefused."""
         status = self._status(instance_id)
         if status.state is SendingState.PAUSED and status.until is None:
             raise ActionRefused(f"{instance_id} is paused already")
         return self._move(status, SendingState.PAUSED, why=why, baseline=status.baseline, now=now)
 
     def resume(self, instance_id: str, *, why: str, now: datetime) -> Transition:
-        """Let the instance send again and forget what its mail did before *now*. Raises Refused.
+        """Allow the instance to send again; feedback on mail sent before *now* no longer counts. Raises ActionRefused.
 
-        The baseline is set first: whoever dies here has changed nothing that a second run does not mend.
+        The baseline is set first: after a crash here, a second run completes the resumption.
         """
         status = self._status(instance_id)
         if status.state is not SendingState.PAUSED:
