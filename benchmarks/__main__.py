@@ -15,7 +15,16 @@ from rich.console import Console
 from benchmarks import journal
 from benchmarks.report import Report, figures_table, show
 
-MEASUREMENTS = ("transport", "coldstart", "cost", "writes", "noisy", "growth", "throughput")  # the longest last
+MEASUREMENTS = (
+    "transport",
+    "coldstart",
+    "cost",
+    "writes",
+    "noisy",
+    "growth",
+    "batches",
+    "throughput",
+)  # the longest last
 
 
 def main(

@@ -64,14 +64,14 @@ class Posted:
     receiver_busy: float
 
 
-def seed(world: World, tenants: int) -> None:
-    """Give each of *tenants* an instance and a webhook; they share the receivers in turn."""
-    items = [item for number in range(tenants) for item in _items(world, number)]
+def seed(world: World, tenants: int, *, batch: int = 1) -> None:
+    """Give each of *tenants* an instance and a webhook with that `notification_batch`; they share the receivers."""
+    items = [item for number in range(tenants) for item in _items(world, number, batch)]
     for start in range(0, len(items), _SEED_AT_ONCE):
         world.stub("seed", table="webhooks", items=items[start : start + _SEED_AT_ONCE])
 
 
-def _items(world: World, number: int) -> Iterator[dict[str, Any]]:
+def _items(world: World, number: int, batch: int) -> Iterator[dict[str, Any]]:
     instance, webhook = workload.tenant(number), WebhookId(f"webhook-{number:05d}")
     secret = json.dumps({"secret": new_secret(), "userinfo": None}).encode()
     yield _wire({**instance_key(instance), "notifications": True})
@@ -82,6 +82,7 @@ def _items(world: World, number: int) -> Iterator[dict[str, Any]]:
             "events": [kind.value for kind in DEFAULT_EVENTS],
             "format": NotificationFormat.STANDARD_WEBHOOKS.value,
             "scope": Scope.INSTANCE.value,
+            "batch": batch,
             "senders": [workload.binding(number)],
             "bindings": [workload.binding(number)],
             "ciphertext": ciphertext(secret),

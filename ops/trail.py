@@ -25,6 +25,7 @@ EARLY = timedelta(minutes=5)  # clocks differ
 _SES_ID = re.compile(
     r"01[0-9a-f]{2}([0-9a-f]{12})-"
 )  # SES's ids begin with a region and Unix time in ms, seen not told
+MAX_SHOWN = 10  # events of a batch that are named
 MAX_MAILS = 20  # of a recipient, the latest, whose attempts are looked up in the logs one by one
 
 
@@ -209,12 +210,20 @@ def _of_line(function: str, line: Line) -> Step | None:
                 what=f"attempt {line.get('attempt', '?')} {what.rpartition(' ')[2]}",
                 webhook_id=line.get("webhook_id", ""),
                 delivery_id=line.get("delivery_id", ""),
-                details=f"{line.get('status', '')}, {line.get('ms', '?')} ms",
+                details=f"{line.get('status', '')}, {line.get('ms', '?')} ms{_batch(line.get('deliveries', []))}",
                 **common,
             )
         case "event has no instance" as what:
             return Step(what=what, details=str(line.get("reason", "")), **common)
     return None
+
+
+def _batch(ids: list[str]) -> str:
+    """The events that one request carried, the first of many."""
+    if not ids:
+        return ""
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    return f", a batch of {len(ids)}: {', '.join(ids[:MAX_SHOWN])}{more}"
 
 
 def _deliveries(ids: list[str]) -> str:

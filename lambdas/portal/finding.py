@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.webhooks.batch import batch_id
 from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import WebhookId
@@ -156,7 +157,7 @@ class Finder:
                 cut = cut or len(parked) == MAX_WAITING
                 for one in parked:
                     for delivery in one.batch.deliveries if one.batch else ():
-                        last = failed.get(delivery.id)
+                        last = failed.get(delivery.id) or failed.get(batch_id(one.batch.deliveries))
                         outcome = _waits(one.due, one.batch.attempt, last.reason if last else "")
                         if match := matching(delivery, wanted, outcome=outcome, host=host):
                             found.append(match)

@@ -56,11 +56,17 @@ class Stack:
     statuses: list[int] = field(default_factory=list)
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
-    def run(self, *bodies: str, queue: str = "deliveries") -> list[str]:
-        """One batch of the queue; the messages that come back."""
+    def run(self, *bodies: str, queue: str = "deliveries", received: int = 1) -> list[str]:
+        """One batch of the queue, *received* for so many times; the messages that come back."""
         arn = f"arn:aws:sqs:us-east-1:123456789012:{queue}"
         records = [
-            {"messageId": str(number), "body": body, "eventSourceARN": arn} for number, body in enumerate(bodies)
+            {
+                "messageId": str(number),
+                "body": body,
+                "eventSourceARN": arn,
+                "attributes": {"ApproximateReceiveCount": str(received)},
+            }
+            for number, body in enumerate(bodies)
         ]
         answer = functions.handler({"Records": records}, Context())  # type: ignore[arg-type]
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -324,3 +330,17 @@ def test_a_successful_test_has_a_disabled_webhook_probed(stack: Stack) -> None:
     stack.release()
 
     assert [batch.deliveries[0].id for batch in stack.sent_slowly()] == ["msg_1"]
+
+
+def test_messages_that_come_together_leave_as_one_and_those_that_come_again_do_not(stack: Stack) -> None:
+    """For a webhook with batches; the second time they may have been posted before a crash."""
+    stack.set_webhook(batch=10)
+    messages = [message(one(number)) for number in (1, 2)]
+
+    assert stack.run(*messages) == []
+    assert stack.received == []
+    (stored,) = stack.sent()
+    assert (stored.fixed, len(stored.deliveries)) == (True, 2)
+
+    assert stack.run(*messages, received=2) == []
+    assert len(stack.received) == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.batch import render_batch
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.payload import render_event
 from lambdas.domain.webhooks.signature import new_secret, signed_headers, signing_key
@@ -38,12 +39,6 @@ def signed(message_id: str, body: str, secret: str = SECRET) -> dict[str, str]:
     return {"content-type": "application/json", **headers}
 
 
-def batch(*deliveries: Delivery) -> str:
-    """One body for several events, as a webhook with `notification_batch` gets them."""
-    data = [{"id": delivery.id, **json.loads(delivery.body)} for delivery in deliveries]
-    return json.dumps({"type": "batch", "timestamp": "2026-11-21T04:00:00Z", "data": data})
-
-
 @pytest.fixture(scope="module", params=RECEIVERS, ids=lambda example: example.name)
 def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, Path]:
     """A built receiver."""
@@ -64,8 +59,8 @@ def test_a_receiver_handles_each_event_once_and_refuses_what_is_not_signed(recei
         assert app.post(first.body, {"content-type": "application/json"}) == 401
         assert app.post(first.body, signed(first.id, first.body, new_secret())) == 401
         assert app.post(first.body.replace("joe", "ann"), signed(first.id, first.body)) == 401
-        together = batch(first, second)
-        assert app.post(together, signed("msg_batch", together)) == 204
+        together = render_batch([first, second])
+        assert app.post(together.body, signed(together.id, together.body)) == 204
     with running(example, folder, environment) as app:
         assert app.post(second.body, signed(second.id, second.body)) == 204
     log = app.log.read_text()

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from docs.generate.__main__ import DOCS, stale
 from docs.generate.catalogue import ENTRIES, examples
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.webhooks.batch import BATCHED_FORMATS, MAX_BODY, in_batches, render_batch
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.payload import render_event, render_notice, test_notice
 from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
@@ -57,6 +59,42 @@ def test_each_kind_is_as_its_schema_says_in_each_format(entry: Any, format_: Not
     delivery = examples(entry.source)[format_]
     assert delivery.type == entry.type
     check(delivery)
+
+
+@pytest.mark.parametrize("format_", BATCHED_FORMATS)
+def test_a_batch_of_every_kind_is_as_its_schema_says(format_: NotificationFormat) -> None:
+    """As the renderer writes it, of one event or of all kinds together."""
+    events = [examples(entry.source)[format_] for entry in ENTRIES]
+    for batch in (events, *([event] for event in events)):
+        check(render_batch(batch))
+
+
+@pytest.mark.parametrize("format_", BATCHED_FORMATS)
+@given(events=st.lists(large_events(), min_size=1, max_size=12))
+@settings(max_examples=15, deadline=None)
+def test_a_batch_of_truncated_events_is_as_its_schema_says(
+    format_: NotificationFormat, events: list[FeedbackEvent]
+) -> None:
+    """And no larger than promised: 256 KB."""
+    webhook = Webhook(id=WebhookId("w1"), instance_id="i1", format=format_)
+    deliveries = [render_event(event, webhook, topic_arn=TOPIC_ARN, now=NOW) for event in events]
+    for together in in_batches(deliveries, 100):
+        batch = render_batch(together)
+        check(batch)
+        assert len(batch.body.encode()) <= MAX_BODY
+
+
+@pytest.mark.parametrize("format_", BATCHED_FORMATS)
+def test_the_schema_of_a_batch_refuses_what_is_none(format_: NotificationFormat) -> None:
+    """So that the tests above can fail: a single event, one without its id, and one of another type."""
+    event = examples("bounce")[format_]
+    batch = json.loads(render_batch([event]).body)
+    without_id = json.loads(render_batch([event]).body)
+    del (without_id["data"] if isinstance(without_id, dict) else without_id)[0]["id"]
+    validator = Draft202012Validator(schema(f"{FOLDERS[format_]}batch.schema.json"))
+    assert validator.is_valid(batch)
+    assert not validator.is_valid(json.loads(event.body))
+    assert not validator.is_valid(without_id)
 
 
 @pytest.mark.parametrize("format_", FOLDERS)

@@ -62,12 +62,16 @@ class FakeOutbox:
 
     fate: Fate = field(default_factory=Fate)
     batches: list[DeliveryBatch] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
 
     def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
         """As the queue does."""
-        sent = [batch for batch, _ in delayed]
+        sent = []
+        for batch, delay in delayed:
+            sent.append(batch)
+            self.delays.append(delay)
         self.calls.append(len(sent))
         for batch in sent:
             self.fate.strike()

@@ -8,6 +8,7 @@ import pytest
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.webhooks.audience import Audience
+from lambdas.domain.webhooks.batch import gathering_delay
 from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook, WebhookId
 from lambdas.feedback.parse_message import parse_message
 from lambdas.feedback.record import Recorded, Recorder
@@ -61,6 +62,23 @@ def test_bounces_and_deliveries_count_by_recipient_complaints_by_report() -> Non
     assert pipeline.ledger.bounces == {HOUR: 2}
     assert pipeline.ledger.complaints == {HOUR: 1}
     assert pipeline.ledger.deliveries == {HOUR: 2, (INSTANCE, "2026-11-21T03"): 1}
+
+
+def test_events_of_a_webhook_with_batches_leave_as_one_request_a_message() -> None:
+    """What one request carries travels together; what is full does not wait for the rest."""
+    webhook = replace(WEBHOOK, batch=2, batch_seconds=30)
+    pipeline = Pipeline(replace(AUDIENCE, webhooks=(webhook,)))
+    pipeline.feed(*BATCH)
+    assert [len(batch.deliveries) for batch in pipeline.delivery_queue.batches] == [2, 2, 1]
+    assert pipeline.delivery_queue.delays == [0, 0, gathering_delay(30, webhook.id, now=NOW)]
+    assert pipeline.delivery_queue.delays[-1] > 0
+
+
+def test_without_batches_no_event_waits_to_be_gathered() -> None:
+    """Whatever the time to gather says: it belongs to batches."""
+    pipeline = Pipeline(replace(AUDIENCE, webhooks=(replace(WEBHOOK, batch_seconds=30),)))
+    pipeline.feed(*BATCH)
+    assert pipeline.delivery_queue.delays == [0]
 
 
 def test_every_event_a_webhook_wants_is_fanned_out() -> None:

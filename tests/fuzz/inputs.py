@@ -55,7 +55,7 @@ _FIELDS = (
     *("admin_email", "domain", "mail_from_subdomain", "dmarc_report_aggregate_recipients", "bindings"),
     *("dmarc_report_failure_recipients", "enable_feedback_notifications", "notification_webhook", "source_ips"),
     *("notification_email", "notification_events", "notification_format", "notification_scope"),
-    *("privatelink_instance_id", "unknown"),
+    *("notification_batch", "notification_batch_seconds", "privatelink_instance_id", "unknown"),
 )
 _VALUES: tuple[Any, ...] = (
     *(*_ODD, "agency.gov", "a@agency.gov", "https://app.example.gov/x", "true", ["bounce"], ["a@agency.gov"]),

@@ -73,14 +73,15 @@ LOGGED: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def log(function: str, lines: list[dict[str, Any]]) -> None:
+def log(function: str, lines: list[dict[str, Any]], *, stream: str = "s") -> None:
     """Write a function's log, a line a second, up to now."""
     logs, group = clients.client("logs"), f"/{function}"
-    logs.create_log_group(logGroupName=group)
-    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    if stream == "s":
+        logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
     begin = int(NOW.timestamp() * 1000) - 10_000
     events: Any = [{"timestamp": begin + 1000 * n, "message": json.dumps(line)} for n, line in enumerate(lines)]
-    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
 def whats(ops: Ops, *words: str) -> list[str]:
@@ -121,6 +122,20 @@ def test_a_webhook_id_leads_back_to_the_mail(traced: Ops) -> None:
     found = traced.run("trace", "msg_joe")
     assert {step["message_id"] for step in found["steps"]} == {DELIVERED}
     assert "event recorded" in [step["what"] for step in found["steps"]]
+
+
+def test_an_event_is_followed_into_the_batch_that_carried_it(traced: Ops) -> None:
+    """One log line for all events of a request: found by each event's id, each mail's, and the batch's."""
+    others = [f"msg_{number}" for number in range(11)]
+    line = {**IDS, "message": "attempt succeeded", "type": "batch", "attempt": 1, "status": "204", "ms": 7}
+    batch_line = {**line, "message_id": None, "delivery_id": "msg_batch", "deliveries": ["msg_joe", *others]}
+    log("delivery", [{**batch_line, "message_ids": [DELIVERED]}], stream="batches")
+
+    for asked in (DELIVERED, "msg_joe", "msg_batch"):
+        steps = traced.run("trace", asked)["steps"]
+        (carried,) = [step for step in steps if step["type"] == "batch"]
+        assert carried["webhook_id"] == "msg_batch"
+        assert carried["details"] == f"204, 7 ms, a batch of 12: msg_joe, {', '.join(others[:9])} and 2 more"
 
 
 def test_people_read_a_row_a_step_with_the_instances_name(traced: Ops) -> None:

@@ -212,14 +212,14 @@ def _webhook(fields: Fields, base: BindRequest, rules: WebhookRules) -> tuple[Bi
 
 def _check_batch(fields: Fields, request: BindRequest) -> None:
     """Refuse batches in a format that has none; the field that is refused is the one that was given."""
-    format_ = request.notification_format
-    if request.notification_batch == 1 or format_ not in _WITHOUT_BATCHES:
+    name, reason = request.notification_format.value, _WITHOUT_BATCHES.get(request.notification_format)
+    if request.notification_batch == 1 or reason is None:
         return
     if fields.has("notification_batch"):
-        name, remedy = "notification_batch", f"must be 1 with notification_format {format_.value}"
-    else:
-        name, remedy = "notification_format", f"cannot be {format_.value} with a notification_batch above 1"
-    raise BadParameter(fields.name(name), f"{remedy}: {_WITHOUT_BATCHES[format_]}")
+        raise BadParameter(fields.name("notification_batch"), f"must be 1 with notification_format {name}: {reason}")
+    raise BadParameter(
+        fields.name("notification_format"), f"cannot be {name} with a notification_batch above 1: {reason}"
+    )
 
 
 def check_needed(given: frozenset[str], request: BindRequest) -> None:

@@ -28,6 +28,8 @@ SETTINGS = WebhookSettings(
     format=NotificationFormat.CLOUDEVENTS,
     scope=Scope.BINDING,
     ciphertext=b"\x00\xff",
+    batch=10,
+    batch_seconds=5,
 )
 
 
