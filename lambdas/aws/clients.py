@@ -1,7 +1,7 @@
-"""Low-level AWS clients, one of each a process; safe to share between threads.
+"""Low-level AWS clients, one per service and process; safe to share between threads.
 
-Made by botocore, which makes boto3's too: boto3 adds resources and S3 transfers that nothing here needs, and their
-import costs a cold start 60 to 80 ms of CPU (docs/decisions/0801-cold-start.md).
+botocore makes them. boto3 would add resources and S3 transfers, which ses-feedback does not use; importing it costs
+a cold start 60 to 80 ms of CPU (docs/decisions/0801-cold-start.md).
 """
 
 import os
@@ -34,14 +34,14 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=3,  # s: all of these are regional endpoints, a few ms away
     read_timeout=10,  # s: below every function's timeout
-    max_pool_connections=32,  # instances and webhooks of a batch are worked on side by side
-    user_agent="ses-feedback",  # botocore's own is put together anew for every call, at a sixth of the call's CPU
+    max_pool_connections=32,  # the instances and webhooks of a batch run concurrently
+    user_agent="ses-feedback",  # botocore builds its own for every call, at a sixth of the call's CPU
 )
 _IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
 
 
 class Clients:
-    """The clients of one process, made when they are first asked for.
+    """The clients of one process, created at first use.
 
     Tests pass stand-ins by service name: `Clients(sesv2=fake)`.
     """
@@ -81,12 +81,12 @@ class Clients:
         return made
 
     def impatient_dynamodb(self) -> "DynamoDBClient":
-        """A DynamoDB client for writes that may fail rather than delay others: one attempt, with short timeouts."""
+        """A DynamoDB client for writes that fail rather than delay others: one attempt, with short timeouts."""
         made: DynamoDBClient = self._kept("impatient dynamodb", "dynamodb", _IMPATIENT)
         return made
 
     def forget(self) -> None:
-        """Forget every client, so that the next is made from the environment as it is then."""
+        """Drop every client, so that the next use creates one from the current environment."""
         self._made.clear()
 
     def _kept(self, name: str, service: str, config: Config) -> Any:
@@ -97,16 +97,17 @@ class Clients:
 
 @cache
 def session() -> Session:
-    """The process's session: what is read and looked up once for all clients.
+    """The process's session: configuration that is read once for all clients.
 
-    `AWS_REGION` goes before what botocore reads itself (`AWS_DEFAULT_REGION`, a profile), as in the other AWS tools.
+    `AWS_REGION` takes precedence over what botocore reads itself (`AWS_DEFAULT_REGION`, a profile), as in the other
+    AWS tools.
 
-    FIPS endpoints are decided here, by the region the process runs in. `FIPS` is set in the environment of every
-    function; without it botocore's own `AWS_USE_FIPS_ENDPOINT` holds.
+    FIPS endpoints are chosen here, by the region the process runs in. `FIPS` is set in the environment of every
+    function; without it botocore's own `AWS_USE_FIPS_ENDPOINT` applies.
 
-    The trace header that botocore passes on is left out: by it Lambda counts how often a function has caused its own
-    invocation and stops the chain at about 16, and retries of a delivery and steps of an operation are such chains.
-    They end by their own rules (docs/decisions/0104-what-aws-refuses.md).
+    The trace header that botocore propagates is removed. Lambda uses it to count how often a function causes its own
+    invocation, and stops the chain at about 16. Retries of a delivery and steps of an operation are such chains;
+    they end by their own limits (docs/decisions/0104-what-aws-refuses.md).
     """
     made = Session()
     header: Any = add_recursion_detection_header

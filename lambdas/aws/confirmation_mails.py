@@ -1,4 +1,4 @@
-"""A limit on confirmation mails to one address: a tenant names any address it likes, and SNS mails it each time.
+"""A daily limit on confirmation mails to one address. A tenant can name any address, and SNS mails it each time.
 
 Counted in the broker's table, for all tenants together:
 
@@ -33,7 +33,7 @@ class ConfirmationMails:
         self._clock = clock
 
     def take(self, email: str) -> bool:
-        """Count a mail to *email*; False when it had its share for today. Spellings of one mailbox count together."""
+        """Count a mail to *email*; False if today's limit is reached. Spellings of one mailbox count together."""
         now = self._clock()
         key = {"pk": f"confirmations#{_mailbox(email)}", "sk": now.date().isoformat()}
         try:
@@ -54,6 +54,8 @@ class ConfirmationMails:
 
 
 def _mailbox(email: str) -> str:
-    """A digest of the mailbox: without upper case and without a `+suffix`, which most servers deliver to one."""
+    """A digest of the mailbox: in lower case and without a `+suffix`, because most servers deliver those to one
+    mailbox.
+    """
     local, _, domain = email.lower().rpartition("@")
     return hashlib.sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What every adapter of a control plane says the same way: "not now" and "not there"."""
+"""Errors that every control plane reports in its own words: "throttled" and "not found"."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import Throttled
 
-THROTTLE_WAIT = 5.0  # s: AWS names no time; SES's bucket refills at about one call a second
+THROTTLE_WAIT = 5.0  # s: AWS sends no Retry-After; SES's bucket refills at about one call a second
 _THROTTLED = frozenset(
     {
-        "LimitExceededException",  # sesv2 says so of quotas too: trying again later is right for both
+        "LimitExceededException",  # sesv2 uses it for quotas too: retrying later is right for both
         "PriorRequestNotComplete",
         "RequestLimitExceeded",
         "Throttling",
@@ -29,7 +29,7 @@ def code(error: ClientError) -> str:
 
 @contextmanager
 def throttling() -> Iterator[None]:
-    """Turn AWS's many words for "too fast" into Throttled."""
+    """Turn AWS's various throttling errors into Throttled."""
     try:
         yield
     except ClientError as error:
@@ -40,7 +40,7 @@ def throttling() -> Iterator[None]:
 
 @contextmanager
 def ignoring(*codes: str) -> Iterator[None]:
-    """Pass over the named errors: what is to be removed may be gone, what is to be made may be there."""
+    """Ignore the named errors: what is to be removed may not exist, what is to be created may exist."""
     try:
         yield
     except ClientError as error:

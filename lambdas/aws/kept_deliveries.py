@@ -44,13 +44,13 @@ class KeptDeliveries:
         self._table_name = table_name
 
     def of_webhook(self, instance_id: str, webhook_id: WebhookId, *, since: datetime) -> Iterator[KeptDelivery]:
-        """All that wait for the webhook, and those it got since *since*. Sixteen queries at least."""
+        """All parked deliveries of the webhook, and those delivered since *since*. At least sixteen queries."""
         for shard in range(SHARDS):
             for first, last in ((_PARKED, _PARKED + _END), (_SENT + stamp(since), _SENT + _END)):
                 yield from self._query(partition_key(instance_id, webhook_id, shard), first, last)
 
     def everywhere(self, *, since: datetime) -> Iterator[KeptDelivery]:
-        """The same of all webhooks. Reads the whole table: $0.125 per million units of 8 KB."""
+        """The same for all webhooks. Scans the table: $0.125 per million units of 8 KB."""
         with ThreadPoolExecutor(SEGMENTS) as pool:
             for found in pool.map(lambda segment: list(self._scan(segment, since)), range(SEGMENTS)):
                 yield from found

@@ -1,4 +1,4 @@
-"""DynamoDB's typed attributes to plain values and back, for the low-level client."""
+"""Converts plain values to DynamoDB's typed attributes and back, for the low-level client."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ _SET_TYPES = {str: "SS", int: "NS", float: "NS", bytes: "BS"}
 
 
 def to_item(values: Mapping[str, object]) -> "dict[str, AttributeValueTypeDef]":
-    """An item of *values*; an attribute that is None is left out."""
+    """An item of *values*; attributes that are None are left out."""
     return {name: to_attribute(value) for name, value in values.items() if value is not None}
 
 
@@ -20,7 +20,9 @@ def from_item(item: "Mapping[str, AttributeValueTypeDef]") -> dict[str, Any]:
 
 
 def to_attribute(value: object) -> "AttributeValueTypeDef":
-    """*value* as DynamoDB writes it. TypeError for what it has no type for; an empty set has none either."""
+    """*value* as a DynamoDB attribute. Raises TypeError for a type that DynamoDB does not have, and for an
+    empty set.
+    """
     match value:
         case None:
             return {"NULL": True}

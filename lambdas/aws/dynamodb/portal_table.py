@@ -50,7 +50,9 @@ class PortalTable:
         return item is not None and item["expires_at"] > _epoch(now)
 
     def take_link(self, token: str, *, now: datetime) -> Link | None:
-        """Use *token* up; None if it was used, has expired or never was. Of two callers at once one gets it."""
+        """Use *token* up. None if it was used, has expired or never existed. Only one of two concurrent callers gets
+        the link.
+        """
         try:
             answer = self._client.delete_item(
                 TableName=self._table_name,
@@ -64,7 +66,7 @@ class PortalTable:
         return msgspec.json.decode(from_item(answer["Attributes"])["record"], type=Link)
 
     def new_link(self, link: Link, *, url: str, now: datetime) -> str:
-        """The address, below the portal's *url*, that signs in as *link* says, once and while it is valid."""
+        """The URL, below the portal's *url*, that signs in as *link* says, once and while it is valid."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._put(_link_key(token), {"record": _encode(link), "expires_at": _epoch(now + LINK_VALID)})
         return f"{url.rstrip('/')}/link/{token}"
@@ -72,7 +74,7 @@ class PortalTable:
     # sessions
 
     def save_session(self, session: Session) -> None:
-        """Keep *session*, or its newer form."""
+        """Store *session*, or a newer version of it."""
         values = {
             "record": _encode(session),
             "instances": list(session.grants),
@@ -81,7 +83,7 @@ class PortalTable:
         self._put(_session_key(session.id), values)
 
     def update_session(self, session: Session) -> None:
-        """Keep the newer form of *session*, unless it was ended meanwhile."""
+        """Store the newer version of *session*, unless the session was ended meanwhile."""
         try:
             self._client.update_item(
                 TableName=self._table_name,
@@ -95,18 +97,18 @@ class PortalTable:
             return
 
     def session(self, session_id: str, *, now: datetime) -> Session | None:
-        """The session; None if it was ended, has expired or never was."""
+        """The session; None if it was ended, has expired or never existed."""
         item = self._get(_session_key(session_id))
         if item is None or item["expires_at"] <= _epoch(now):
             return None
         return msgspec.json.decode(item["record"], type=Session)
 
     def end_session(self, session_id: str) -> None:
-        """Sign out; twice is fine."""
+        """Sign out. Idempotent."""
         self._client.delete_item(TableName=self._table_name, Key=to_item(_session_key(session_id)))
 
     def end_sessions(self, instance_id: str) -> int:
-        """End every session, and every unused link, that is for *instance_id*; how many. Reads the table through."""
+        """End every session and unused link of *instance_id*; returns how many. Scans the table."""
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table_name,
             FilterExpression="begins_with(pk, :sessions) OR begins_with(pk, :links)",
@@ -125,7 +127,7 @@ class PortalTable:
     # rate limits
 
     def count_call(self, who: str, *, window: timedelta, now: datetime) -> int:
-        """How many requests *who* made in the current window, this one included."""
+        """How many requests *who* made in the current window, including this one."""
         began = _epoch(now) // int(window.total_seconds())
         answer = self._client.update_item(
             TableName=self._table_name,
@@ -140,12 +142,12 @@ class PortalTable:
     # actions
 
     def record(self, action: Action) -> None:
-        """Keep what was done."""
+        """Store an action."""
         key = {"pk": f"actions#{action.instance_id}", "sk": f"{action.at.isoformat()}#{secrets.token_hex(4)}"}
         self._put(key, {"record": _encode(action), "expires_at": _epoch(action.at + _ACTIONS_KEPT)})
 
     def actions(self, instance_id: str, *, limit: int = _SHOWN) -> list[Action]:
-        """What was done to an instance, newest first."""
+        """The actions on an instance, newest first."""
         answer = self._client.query(
             TableName=self._table_name,
             KeyConditionExpression="pk = :pk",
@@ -160,9 +162,9 @@ class PortalTable:
     def take_resume(
         self, organization: str, domain: str, *, transition_id: str, again_after: datetime, now: datetime
     ) -> datetime | None:
-        """Note that a tenant resumes by *transition_id*; None when it may, else from when on it may again.
+        """Record that a tenant resumes by *transition_id*. None if it may, else the time from which it may again.
 
-        The same transition may come twice: a request that crashed is completed by its repetition.
+        The same transition may be recorded twice: a retry completes a request that crashed.
         """
         key = {"pk": f"resumed#{organization}#{domain}", "sk": "resumed"}
         values = {":id": transition_id, ":now": _epoch(now)}
@@ -182,23 +184,23 @@ class PortalTable:
     # replays
 
     def begin_replay(self, replay: Replay) -> bool:
-        """Keep a new replay in place of the webhook's last one; False while that is running."""
+        """Store a new replay in place of the webhook's last one; False while that one runs."""
         last = self.replay(replay.instance_id, replay.webhook_id)
         if last is not None and last.is_running(now=replay.began_at):
             return False
         return self._put_replay(replay, last.id if last else None)
 
     def replay(self, instance_id: str, webhook_id: str) -> Replay | None:
-        """The webhook's last replay; None when there was none."""
+        """The webhook's last replay; None if there was none."""
         item = self._get(_replay_key(instance_id, webhook_id))
         return None if item is None else msgspec.json.decode(item["record"], type=Replay)
 
     def save_replay(self, replay: Replay) -> bool:
-        """Keep how far *replay* is; False when another step was quicker, which goes on with it."""
+        """Store the progress of *replay*; False if another step was stored first. That step continues the replay."""
         return self._put_replay(replace(replay, version=replay.version + 1), replay.id, replay.version)
 
     def _put_replay(self, replay: Replay, was: str | None, version: int | None = None) -> bool:
-        """Write *replay* if the one that is there is *was* (None: there is none), at *version* if that is given."""
+        """Write *replay* if the stored one is *was* (None: there is none), at *version* if that is given."""
         values = {
             "record": _encode(replay),
             "replay": replay.id,

@@ -1,7 +1,7 @@
-"""The account's rate limiter: one bucket in DynamoDB that every call of SES's control plane goes through.
+"""The account's rate limiter: one token bucket in DynamoDB for all calls of SES's control plane.
 
-SES allows about one such call a second and account, and names no time to come back. The bucket is a GCRA: one item
-holds the theoretical arrival time `tat` (epoch, s) of the next call, moved on by a conditional write.
+SES allows about one such call per second and account, and sends no Retry-After. The bucket is a GCRA: one item holds
+the theoretical arrival time `tat` (epoch, s) of the next call. A conditional write advances it.
 """
 
 from datetime import datetime
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 BUCKET = "ses"
-_TRIES = 5  # of the conditional write: as many callers moved the bucket at the same moment
-_CROWDED = 0.2  # s: how long to stay away when they all did
+_TRIES = 5  # of the conditional write, when that many callers advance the bucket at the same moment
+_CROWDED = 0.2  # s: the wait after all of them failed
 
 
 class RateLimiter:
-    """Grants calls one by one, *rate* a second, *burst* at once when nobody called for a while."""
+    """Grants single calls, *rate* a second, and *burst* at once after an idle time."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, *, rate: float = 1.0, burst: int = 1, bucket: str = BUCKET
@@ -30,9 +30,9 @@ class RateLimiter:
         self._key = {"bucket": {"S": bucket}}
 
     def acquire(self, *, now: datetime, priority: bool = False) -> float:
-        """0.0 when a call may go now, else the seconds after which to ask again.
+        """0.0 if a call may be made now, else the seconds after which to ask again.
 
-        A call with *priority* (a pause that protects the account) goes at once, and the others wait for it.
+        A call with *priority* (a pause that protects the account) is granted at once, and the others wait for it.
         """
         moment = now.timestamp()
         for _ in range(_TRIES):

@@ -1,4 +1,4 @@
-"""Interface endpoints and their security groups, each found again by the instance's tag.
+"""Interface endpoints and their security groups, found by the instance's tag.
 
 https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.html
 """
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
         VpcEndpointTypeDef,
     )
 
-PORTS = (465, 587, 2587)  # TLS, and STARTTLS twice; 25 is left out, AWS throttles it elsewhere and nobody needs it here
+PORTS = (
+    465,
+    587,
+    2587,
+)  # TLS, and STARTTLS twice; 25 is left out: AWS throttles it elsewhere and it is not needed here
 _ENDED = frozenset({"deleting", "deleted"})
 _DECLINED = frozenset(
     {
@@ -39,14 +43,14 @@ _GONE = ("InvalidVpcEndpointId.NotFound", "InvalidGroup.NotFound", "InvalidGroup
 
 
 class Endpoints:
-    """Makes and removes the endpoint and the group of an instance, in one VPC."""
+    """Creates and removes the endpoint and the security group of an instance, in one VPC."""
 
     def __init__(self, client: "EC2Client", *, vpc_id: str) -> None:
         self._client = client
         self._vpc_id = vpc_id
 
     def subnets(self, service_name: str, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Of the VPC's subnets (or those *wanted*), one in each zone that offers the service. Raises Declined."""
+        """One subnet of the VPC (or of those *wanted*) in each zone that offers the service. Raises Declined."""
         with throttling():
             services = self._client.describe_vpc_endpoint_services(ServiceNames=[service_name])["ServiceDetails"]
             filters: list[FilterTypeDef] = [{"Name": "vpc-id", "Values": [self._vpc_id]}]
@@ -71,7 +75,7 @@ class Endpoints:
         return tuple(dict.fromkeys([vpc["CidrBlock"], *blocks]))
 
     def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str:
-        """The id of the security group that admits SMTP from *cidrs* alone."""
+        """The id of the security group that admits only SMTP from *cidrs*."""
         with declining(), throttling():
             found = self._groups(tags[INSTANCE_TAG])
             group_id = found[0]["GroupId"] if found else self._make_group(name, tags)
@@ -104,7 +108,7 @@ class Endpoints:
     def ensure_endpoint(
         self, service_name: str, *, subnets: Sequence[str], group_id: str, token: str, tags: Mapping[str, str]
     ) -> str:
-        """The id of the instance's endpoint. *token* makes a repetition that EC2 does not show yet the same one."""
+        """The id of the instance's endpoint. *token* makes a repeated call idempotent before EC2 lists the endpoint."""
         with declining(), throttling():
             if found := self.endpoint(tags[INSTANCE_TAG]):
                 return found.id
@@ -114,19 +118,19 @@ class Endpoints:
                 ServiceName=service_name,
                 SubnetIds=list(subnets),
                 SecurityGroupIds=[group_id],
-                PrivateDnsEnabled=False,  # it would turn the public host's name for everything in the VPC
+                PrivateDnsEnabled=False,  # it would redirect the public host name for everything in the VPC
                 ClientToken=token,
                 TagSpecifications=_tagged("vpc-endpoint", tags),
             )
         return made["VpcEndpoint"]["VpcEndpointId"]
 
     def endpoint(self, instance_id: str) -> Endpoint | None:
-        """The instance's endpoint; None when it has none, or none that lives."""
+        """The instance's endpoint; None if it has none, or only deleted ones."""
         living = [found for found in self._endpoints(instance_id) if found["State"].lower() not in _ENDED]
         return _endpoint(living[0]) if living else None
 
     def remove_endpoint(self, instance_id: str) -> bool:
-        """Delete the instance's endpoints; True once EC2 has none left: their group can go then."""
+        """Delete the instance's endpoints; True once EC2 lists none, so that their group can be deleted."""
         left = [found for found in self._endpoints(instance_id) if found["State"].lower() != "deleted"]
         if doomed := [found["VpcEndpointId"] for found in left if found["State"].lower() != "deleting"]:
             with throttling(), ignoring(*_GONE):
@@ -134,7 +138,7 @@ class Endpoints:
         return not left
 
     def remove_group(self, instance_id: str) -> bool:
-        """Delete the instance's security group; False while something still uses it. Gone is fine."""
+        """Delete the instance's security group; False while something still uses it. True if it does not exist."""
         for group in self._groups(instance_id):
             try:
                 with throttling(), ignoring(*_GONE):
@@ -157,13 +161,13 @@ class Endpoints:
 
 
 class declining:  # noqa: N801  # reads as a verb where it is used
-    """Turn what AWS will say again and again into Declined, with its own words."""
+    """Turn errors that a retry cannot fix into Declined, with AWS's message."""
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Enter the context."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Raise Declined in the error's place, if it is one of those."""
+        """Raise Declined in place of such an error."""
         if isinstance(error, ClientError) and code(error) in _DECLINED:
             raise Declined(f"AWS declined: {error.response['Error'].get('Message', code(error))}") from error
 
@@ -174,7 +178,7 @@ def _endpoint(found: "VpcEndpointTypeDef") -> Endpoint:
     return Endpoint(
         id=found["VpcEndpointId"],
         state=found["State"].lower(),
-        hostname=min(ours, key=len, default=""),  # a zone's name is the regional one with the zone in it
+        hostname=min(ours, key=len, default=""),  # a zonal name is the regional name with the zone in it
         error=found.get("LastError", {}).get("Message", "") or found.get("FailureReason", ""),
     )
 

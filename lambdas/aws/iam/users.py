@@ -1,4 +1,4 @@
-"""IAM users that applications send with: one a binding, under `/cf/` and under the permissions boundary."""
+"""IAM users that applications send with: one per binding, under `/cf/` and under the permissions boundary."""
 
 import json
 import time
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 POLICY = "send"
 _GONE = "NoSuchEntity"
-# what a replica answers that does not know a new user yet: the second where the permission asks for its boundary
+# IAM is eventually consistent: a replica that does not know a new user yet answers the first, or the second where the
+# permission requires the user's boundary
 _UNSETTLED = (_GONE, "AccessDenied", "AccessDeniedException")
 _TRIES, _SETTLING = 4, 0.5  # s between: IAM is eventually consistent, mostly within a second; a bind has five
 T = TypeVar("T")
 
 
 class IamUsers:
-    """Makes and removes sending users."""
+    """Creates and removes sending users."""
 
     def __init__(self, client: "IAMClient", *, boundary_arn: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -36,7 +37,7 @@ class IamUsers:
         return Quota(users=summary["Users"], limit=summary["UsersQuota"])
 
     def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
-        """Make the user, or take up one that an interrupted bind left, and give it *policy*."""
+        """Create the user, or reuse one that an interrupted bind left, and give it *policy*."""
         with ignoring("EntityAlreadyExists"):
             self._client.create_user(
                 UserName=name,
@@ -48,7 +49,7 @@ class IamUsers:
         self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
 
     def replace_key(self, name: str) -> AccessKey:
-        """Make the user's one key; keys of an interrupted bind, whose secret nobody has, go first."""
+        """Replace the user's key. Keys of an interrupted bind are deleted first: their secret was never returned."""
         with ignoring(_GONE):
             self._remove_keys(name)
         key = self._settled(lambda: self._client.create_access_key(UserName=name))["AccessKey"]
@@ -60,7 +61,7 @@ class IamUsers:
             self._client.delete_user_policy(UserName=name, PolicyName=POLICY)
 
     def remove_user(self, name: str) -> None:
-        """Delete the user with all it has; what is gone is fine."""
+        """Delete the user and everything attached to it. Idempotent."""
         with ignoring(_GONE):
             self._remove_keys(name)
         with ignoring(_GONE):
@@ -69,7 +70,7 @@ class IamUsers:
             self._client.delete_user(UserName=name)
 
     def _settled(self, call: Callable[[], T]) -> T:
-        """*call* of a user made a moment ago, which IAM may not know everywhere yet."""
+        """Retry *call* for a new user that IAM may not know everywhere yet."""
         for _ in range(_TRIES):
             try:
                 return call()

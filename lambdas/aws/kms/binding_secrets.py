@@ -31,5 +31,5 @@ class BindingSecretEncryption:
         return encrypt_json(self._client, self._key_arn, encryption_context(binding_id), secret)
 
     def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret:
-        """What was encrypted for this binding. Raises DecryptionFailed for any other ciphertext."""
+        """Decrypt what was encrypted for this binding. Raises DecryptionFailed for any other ciphertext."""
         return decrypt_json(self._client, encryption_context(binding_id), ciphertext, _decoder)

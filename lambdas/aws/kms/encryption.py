@@ -1,7 +1,7 @@
-"""Values as KMS ciphertext, bound to a purpose and to what they belong to by the encryption context.
+"""Encrypts values with KMS. The encryption context binds a ciphertext to its purpose and its owner.
 
-The purpose lets a key policy give a function the secrets of one purpose and no others. A ciphertext that is copied to
-another item cannot be decrypted there. The context is not secret: CloudTrail records it.
+Because of the purpose, a key policy can allow a function the secrets of one purpose only. A ciphertext that is
+copied to another item cannot be decrypted there. The context is not secret: CloudTrail records it.
 """
 
 from collections.abc import Mapping

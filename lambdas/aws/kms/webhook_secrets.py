@@ -18,29 +18,32 @@ if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
 
 PURPOSE = "webhook-secret"
-CACHED_SECRETS = 20_000  # under 1 KB each: an evicted one costs $3 per million deliveries, the memory 20 MB
+CACHED_SECRETS = 20_000  # under 1 KB each: evicting one costs $3 per million deliveries, the memory 20 MB
 _decoder = msgspec.json.Decoder(WebhookSecret)
 
 
 def encryption_context(webhook_id: WebhookId) -> dict[str, str]:
-    """The encryption context of a webhook's secret; not secret itself, it stands in CloudTrail."""
+    """The encryption context of a webhook's secret. It is not secret itself: CloudTrail records it."""
     return {"purpose": PURPOSE, "webhook_id": webhook_id}
 
 
 def encrypt(client: "KMSClient", key_id: str, webhook_id: WebhookId, secret: WebhookSecret) -> bytes:
-    """Encrypt *secret* for the webhook's item. Each call gives another ciphertext. Raises ClientError."""
+    """Encrypt *secret* for the webhook's item. Each call returns a different ciphertext. Raises ClientError."""
     return encrypt_json(client, key_id, encryption_context(webhook_id), secret)
 
 
 def decrypt(client: "KMSClient", webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
-    """Decrypt what `encrypt` made for this webhook. Raises DecryptionFailed; ClientError when KMS cannot answer now."""
+    """Decrypt what `encrypt` returned for this webhook. Raises DecryptionFailed, or ClientError if KMS is
+    unavailable.
+    """
     return decrypt_json(client, encryption_context(webhook_id), ciphertext, _decoder)
 
 
 class SecretDecrypter:
-    """Decrypts secrets, asking KMS once per process and ciphertext.
+    """Decrypts secrets, calling KMS once per process and ciphertext.
 
-    A changed secret has another ciphertext, so nothing ever has to be invalidated; the least recently used go first.
+    A changed secret has another ciphertext, so no cache entry is ever invalid; the least recently used are evicted
+    first.
     """
 
     def __init__(self, client: "KMSClient", *, size: int = CACHED_SECRETS) -> None:

@@ -1,4 +1,4 @@
-"""The operator's Route 53 zone, in which generated domains get their records."""
+"""The operator's Route 53 zone for the records of generated domains."""
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
@@ -16,14 +16,14 @@ _CHUNK = 255  # characters of one string in a TXT record: RFC 1035
 
 
 class HostedZone:
-    """Makes and removes the records of domains below the zone. The client may come with other credentials."""
+    """Creates and removes the records of domains below the zone. The client may use other credentials."""
 
     def __init__(self, client: "Callable[[], Route53Client]", *, zone_id: str) -> None:
         self._client = client
         self._zone_id = zone_id
 
     def upsert(self, records: Iterable[DnsRecord]) -> None:
-        """Make the records, or change them to be so."""
+        """Create or update the records."""
         ordered = sorted(records, key=lambda record: (record.name, record.type))
         changes: list[ChangeTypeDef] = [
             {
@@ -40,7 +40,7 @@ class HostedZone:
         self._change(changes)
 
     def remove(self, domain: str, *, keep: Iterable[DnsRecord] = ()) -> None:
-        """Remove every record of *domain* and below it but those of *keep*'s names and types; none is fine."""
+        """Remove every record of *domain* and below it, except those with the names and types of *keep*. Idempotent."""
         kept = {(record.name, record.type.value) for record in keep}
         changes: list[ChangeTypeDef] = [
             {"Action": "DELETE", "ResourceRecordSet": record}
@@ -51,7 +51,7 @@ class HostedZone:
             self._change(changes)
 
     def _records(self, domain: str) -> "list[ResourceRecordSetOutputTypeDef]":
-        """Route 53 sorts names by their reversed labels, so all that is under a domain stands together behind it."""
+        """Route 53 sorts names by their reversed labels, so all names below a domain directly follow it."""
         found: list[ResourceRecordSetOutputTypeDef] = []
         start = {"StartRecordName": domain}
         while True:

@@ -1,4 +1,4 @@
-"""A Route 53 client for the operator's zone, which may live in another account or partition (in GovCloud always)."""
+"""A Route 53 client for the operator's zone, which may be in another account or partition (in GovCloud always)."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ZoneCredentials(msgspec.Struct, frozen=True):
-    """The secret's content. `region` picks the partition: `us-east-1` for zones of the commercial one."""
+    """The secret's content. `region` selects the partition: `us-east-1` for zones of the commercial one."""
 
     aws_access_key_id: str
     aws_secret_access_key: str
@@ -24,7 +24,7 @@ _decoder = msgspec.json.Decoder(ZoneCredentials)
 
 
 def zone_client(secrets: "SecretsManagerClient", secret_id: str) -> "Route53Client":
-    """The client: our own credentials unless *secret_id* names others."""
+    """The client, with the function's own credentials unless *secret_id* names others."""
     if not secret_id:
         return client("route53")
     found = _decoder.decode(secrets.get_secret_value(SecretId=secret_id)["SecretString"])

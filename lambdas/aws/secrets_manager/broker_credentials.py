@@ -1,4 +1,4 @@
-"""The broker's own Basic auth credentials, from Secrets Manager: the current ones and, in a rotation, the previous."""
+"""The broker's Basic auth credentials, from Secrets Manager: the current ones and, in a rotation, the previous."""
 
 import hmac
 from datetime import datetime, timedelta
@@ -9,9 +9,9 @@ import msgspec
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-KEPT_FOR = timedelta(seconds=30)  # how long an ended password may still be accepted; a read costs $0.05 per 10,000
-MAX_EXTRA_READS = 20  # reads that wrong passwords may cause at once: a new password works also after typing errors
-EXTRA_READ_EVERY = timedelta(seconds=10)  # one more is allowed: guessing all day costs a process 4 cents
+KEPT_FOR = timedelta(seconds=30)  # how long a removed password may still be accepted; a read costs $0.05 per 10,000
+MAX_EXTRA_READS = 20  # reads that wrong passwords may cause at once: a new password works even after typing errors
+EXTRA_READ_EVERY = timedelta(seconds=10)  # one more read is allowed: guessing all day costs 4 cents per process
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ _decoder = msgspec.json.Decoder(Accepted)
 
 
 class Credentials:
-    """Judges user names and passwords in constant time."""
+    """Checks user names and passwords in constant time."""
 
     def __init__(self, client: "SecretsManagerClient", secret_arn: str) -> None:
         self._client = client
@@ -38,7 +38,7 @@ class Credentials:
         self._extra_reads_at: datetime | None = None
 
     def accept(self, username: str, password: str, *, now: datetime) -> bool:
-        """Whether they are the current or the previous ones. A wrong pair may be new: the secret is read again."""
+        """Whether they are the current or the previous ones. A wrong pair may be new, so the secret is read again."""
         known = self._known(now)
         if known is not None and _matches(known, username, password):
             return True
@@ -47,7 +47,7 @@ class Credentials:
         return _matches(self._read(now), username, password)
 
     def _known(self, now: datetime) -> Accepted | None:
-        """What was read within KEPT_FOR."""
+        """The credentials read within KEPT_FOR."""
         return self._accepted if self._read_at is not None and now - self._read_at < KEPT_FOR else None
 
     def _read(self, now: datetime) -> Accepted:
@@ -70,7 +70,7 @@ def _matches(accepted: Accepted, username: str, password: str) -> bool:
     users = (accepted.username, accepted.previous_username or accepted.username)
     passwords = (accepted.password, accepted.previous_password or accepted.password)
     pairs = zip(users, passwords, strict=True)
-    # no short circuit: the time taken says nothing of which part was wrong
+    # no short circuit: the time must not reveal which part was wrong
     return True in [_equal(username, user) & _equal(password, word) for user, word in pairs]
 
 

@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-KEPT_FOR = timedelta(minutes=5)  # how long a removed key may still be taken
+KEPT_FOR = timedelta(minutes=5)  # how long a removed key may still be accepted
 
 
 class _Keys(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
-"""SES's control plane: configuration sets, event destinations and identities. Every call is paced.
+"""SES's control plane: configuration sets, event destinations and identities. Every call passes the rate limiter.
 
-What is made carries the instance's tag; `Throttled` means later, `NotOurs` that somebody else made it.
+Everything created here has the instance's tag. `Throttled` means retry later; `NotOurs` means that the resource
+exists without the instance's tag.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ DEFAULT_DKIM_ZONE = "dkim.amazonses.com"  # only for an endpoint that names none
 
 
 class Ses:
-    """What the broker asks of SES. *pace* is called before each call and may raise Throttled.
+    """The broker's calls to SES. *pace* is called before each call and may raise Throttled.
 
     *suppress*: whether new configuration sets use the account's suppression list, which all tenants share.
     """
@@ -43,10 +44,10 @@ class Ses:
         self._suppressed = SUPPRESSED if suppress else ()
 
     def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
-        """Make the set: TLS required, reputation metrics, addresses suppressed as the operator chose; paused
-        without *sending*.
+        """Create the set: TLS required, reputation metrics, suppression as the operator chose; paused without
+        *sending*.
 
-        One that is there stays as it is.
+        An existing set is not changed.
         """
         self._rate_limit()
         with throttling(), ignoring("AlreadyExistsException"):
@@ -60,7 +61,7 @@ class Ses:
             )
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
-        """Have the set's events published to *topic_arn*."""
+        """Publish the set's events to *topic_arn*."""
         self._rate_limit()
         with throttling(), ignoring("AlreadyExistsException"):
             self._client.create_configuration_set_event_destination(
@@ -74,13 +75,13 @@ class Ses:
             )
 
     def remove_configuration_set(self, name: str) -> None:
-        """Delete the set and with it its event destination; gone is fine."""
+        """Delete the set and with it its event destination. Idempotent."""
         self._rate_limit()
         with throttling(), ignoring("NotFoundException"):
             self._client.delete_configuration_set(ConfigurationSetName=name)
 
     def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
-        """Make the domain's identity with Easy DKIM, *configuration_set* as its default. Raises NotOurs."""
+        """Create the domain's identity with Easy DKIM and *configuration_set* as its default. Raises NotOurs."""
         self._rate_limit()
         try:
             with throttling():
@@ -106,7 +107,7 @@ class Ses:
         return found.dkim
 
     def identity(self, domain: str) -> Identity | None:
-        """The domain's identity; None when there is none."""
+        """The domain's identity; None if it does not exist."""
         self._rate_limit()
         try:
             with throttling():
@@ -127,16 +128,16 @@ class Ses:
         )
 
     def set_mail_from(self, domain: str, mail_from: str) -> None:
-        """Have *mail_from* (a full domain; empty: SES's own) as the envelope sender's domain."""
+        """Set *mail_from* (a full domain; empty: SES's own) as the domain of the envelope sender."""
         self._rate_limit()
-        named: Any = {"MailFromDomain": mail_from} if mail_from else {}  # to leave it out is what removes it
+        named: Any = {"MailFromDomain": mail_from} if mail_from else {}  # omitting the field removes it
         with throttling():
             self._client.put_email_identity_mail_from_attributes(
                 EmailIdentity=domain, BehaviorOnMxFailure="USE_DEFAULT_VALUE", **named
             )
 
     def remove_identity(self, domain: str, owner: str) -> None:
-        """Delete the domain's identity if it is instance *owner*'s; gone is fine, another's stays."""
+        """Delete the domain's identity if it is instance *owner*'s. Idempotent; another instance's identity is kept."""
         found = self.identity(domain)
         if found is None or found.owner != owner:
             return

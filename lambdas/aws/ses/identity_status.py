@@ -1,4 +1,4 @@
-"""What SES says of a domain: read through the account's rate limiter, like every call of SES's control plane."""
+"""SES's status of a domain, read through the account's rate limiter like every call of SES's control plane."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ class IdentityStatuses:
         self._pace = pace
 
     def of(self, domain: str) -> tuple[bool, str, str] | None:
-        """None when SES does not know the domain, or cannot be asked now. An empty MAIL FROM status: SES's own."""
+        """None if SES does not know the domain, or cannot be called now. An empty MAIL FROM status: SES's own."""
         try:
             self._pace()
             with throttling():

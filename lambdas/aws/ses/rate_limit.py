@@ -1,4 +1,4 @@
-"""Waiting for the rate limiter's turn, as long as the caller has the patience."""
+"""Waits for the rate limiter, up to a limit that the caller sets."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ class Grants(Protocol):
 
 
 class RateLimit:
-    """Called before each call of SES's control plane: returns when it may go."""
+    """Called before each call of SES's control plane: returns when the call may be made."""
 
     def __init__(
         self, rate_limiter: Grants, *, max_wait: float, clock: Callable[[], datetime], sleep: Callable[[float], None]
@@ -25,10 +25,10 @@ class RateLimit:
         self._sleep = sleep
 
     def __call__(self) -> None:
-        """Wait for a turn, *patience* seconds at most; Throttled tells when to come back."""
+        """Wait until a call is allowed, *patience* seconds at most; then raise Throttled with the time to wait."""
         left = self._max_wait
         while wait := self._rate_limiter.acquire(now=self._clock()):
             if wait > left:
-                raise Throttled(wait, "the account's pacer has no turn free")
+                raise Throttled(wait, "the account's rate limiter allows no call now")
             self._sleep(wait)
             left -= wait

@@ -1,4 +1,4 @@
-"""SES's own rates of configuration sets, from CloudWatch: what AWS will judge the account by."""
+"""SES's own rates of configuration sets, from CloudWatch: the rates by which AWS evaluates the account."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta

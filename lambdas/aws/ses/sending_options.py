@@ -1,4 +1,4 @@
-"""Whether an instance may send: the sending option of its configuration set, in SES."""
+"""Whether an instance may send: the sending option of its configuration set in SES."""
 
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ _GONE = frozenset({"NotFoundException", "ConfigurationSetDoesNotExistException"}
 
 
 class SendingOptions:
-    """Calls SES's control plane: whoever asks has the rate limiter's leave."""
+    """Calls SES's control plane. Callers acquire the rate limiter first."""
 
     def __init__(self, client: "SESV2Client") -> None:
         self._client = client
 
     def set(self, instance_id: str, *, enabled: bool) -> bool:
-        """Allow or stop the instance's sending; False when its configuration set is gone."""
+        """Allow or stop the instance's sending; False if its configuration set does not exist."""
         try:
             self._client.put_configuration_set_sending_options(
                 ConfigurationSetName=configuration_set(instance_id), SendingEnabled=enabled
@@ -32,7 +32,7 @@ class SendingOptions:
         return True
 
     def enabled(self, instance_id: str) -> bool | None:
-        """Whether SES lets the instance send; None when its configuration set is gone."""
+        """Whether SES lets the instance send; None if its configuration set does not exist."""
         try:
             answer = self._client.get_configuration_set(ConfigurationSetName=configuration_set(instance_id))
         except ClientError as error:

@@ -43,6 +43,6 @@ class Notifier:
 
 
 def _line(subject: str) -> str:
-    """*subject* as SNS takes it: printable ASCII on one line, cut with an ellipsis."""
+    """*subject* in SNS's form: printable ASCII on one line, cut with an ellipsis."""
     plain = "".join(character if " " <= character <= "~" else "?" for character in " ".join(subject.split()))
     return plain if len(plain) <= _MAX_SUBJECT else plain[: _MAX_SUBJECT - 3] + "..."

@@ -1,4 +1,4 @@
-"""SNS topics that tell people by e-mail: an instance's alerts, a binding's digests. Encrypted with the stack's key."""
+"""SNS topics for e-mail notifications: an instance's alerts, a binding's digests. Encrypted with the stack's key."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
 
 PENDING = "PendingConfirmation"
-DELETED = "Deleted"  # how SNS lists a subscription for three days after it was removed
+DELETED = "Deleted"  # SNS lists a subscription so for three days after it was removed
 _GONE = ("NotFound", "NotFoundException")
 
 
@@ -20,7 +20,7 @@ def _always(_: str) -> bool:
 
 
 class Topics:
-    """Makes, subscribes and removes topics. *arn_prefix* is all of a topic's ARN but its name.
+    """Creates, subscribes and removes topics. *arn_prefix* is a topic's ARN without its name.
 
     *may_mail* says whether an address may get another confirmation mail, and counts it.
     """
@@ -34,9 +34,10 @@ class Topics:
         self._arn_prefix = arn_prefix
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
-        """The ARN of topic *name*, made if it is not there.
+        """The ARN of topic *name*, created if it does not exist.
 
-        Looked for first: SNS refuses to make what is there with other tags, and a platform renames organizations.
+        An existing topic is looked up first: SNS refuses to create a topic that exists with other tags, and a
+        platform renames organizations.
         """
         arn = self._arn_prefix + name
         if self._exists(arn):
@@ -49,9 +50,10 @@ class Topics:
         return answer["TopicArn"]
 
     def subscribe(self, topic_arn: str, email: str) -> bool:
-        """Have *email* alone subscribed; False when it had its confirmation mails for today, so that nothing changes.
+        """Subscribe *email* and no other; False if it reached its limit of confirmation mails today: then nothing
+        changes.
 
-        The address confirms by a link; SNS sends a new one each time it is asked.
+        The recipient confirms by a link; SNS sends a new one with each request.
         """
         subscriptions = self._subscriptions(topic_arn)
         wanted = any(endpoint == email and arn != DELETED for endpoint, arn in subscriptions)

@@ -1,4 +1,4 @@
-"""The deliveries queue: batches of deliveries, one webhook a message, the webhook as message group."""
+"""The deliveries queue: batches of deliveries, one webhook per message, with the webhook as message group."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -19,22 +19,22 @@ _decoder = msgspec.json.Decoder(DeliveryBatch)
 
 
 class QueueRefused(Exception):
-    """SQS took only a part of what was sent; sending it all again is safe, ids come from content."""
+    """SQS accepted only a part of the batch. Sending all of it again is safe: ids are derived from the content."""
 
 
 class DeliveryQueue:
-    """Sends delivery batches. A message group per webhook keeps one tenant's flood from delaying the others."""
+    """Sends delivery batches. One message group per webhook keeps one tenant's flood from delaying the others."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
         self._url = url
 
     def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None:
-        """Send *batches*, each hidden for *delay* seconds (0 to 900). Raises QueueRefused when SQS refuses any."""
+        """Send *batches*, each hidden for *delay* seconds (0 to 900). Raises QueueRefused if SQS refuses any."""
         self.send_later((batch, delay) for batch in batches)
 
     def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
-        """Send batches, each hidden for its own delay, s (0 to 900). Raises QueueRefused when SQS refuses any."""
+        """Send batches, each hidden for its own delay, s (0 to 900). Raises QueueRefused if SQS refuses any."""
         for entries in _calls(_entry(batch, delay) for batch, delay in delayed):
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             if failed := answer.get("Failed"):
@@ -47,7 +47,7 @@ def encode(batch: DeliveryBatch) -> str:
 
 
 def decode(body: str | bytes) -> DeliveryBatch:
-    """The batch in a message body; msgspec.DecodeError when it is none."""
+    """The batch in a message body. Raises msgspec.DecodeError if it is malformed."""
     return _decoder.decode(body)
 
 

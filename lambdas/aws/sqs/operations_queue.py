@@ -1,4 +1,4 @@
-"""The operations queue: which instance's operation the worker is to move on."""
+"""The operations queue: the instances whose operation the worker is to continue."""
 
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,14 @@ _decoder = msgspec.json.Decoder(OperationTask)
 
 
 class OperationsQueue:
-    """Sends the worker its turns."""
+    """Sends tasks to the worker."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
         self._url = url
 
     def send(self, message: OperationTask, *, delay: float = 0) -> None:
-        """Send a turn, *delay* seconds from now (up to MAX_DELAY)."""
+        """Send a task, hidden for *delay* seconds (up to MAX_DELAY)."""
         self._client.send_message(
             QueueUrl=self._url,
             MessageBody=msgspec.json.encode(message).decode(),
@@ -32,5 +32,5 @@ class OperationsQueue:
 
 
 def decode(body: str | bytes) -> OperationTask:
-    """The turn in a message body; msgspec.DecodeError when it is none."""
+    """The task in a message body. Raises msgspec.DecodeError if it is malformed."""
     return _decoder.decode(body)

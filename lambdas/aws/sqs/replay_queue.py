@@ -1,4 +1,4 @@
-"""The queue of the portal's replays: one message a step."""
+"""The queue of the portal's replays: one message per step."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Which replay goes on. `replay_id` tells it from a later one of the same webhook."""
+    """The replay to continue. `replay_id` distinguishes it from a later one of the same webhook."""
 
     instance_id: str
     webhook_id: str
@@ -27,7 +27,7 @@ class ReplayQueue:
         self._url = url
 
     def send(self, instance_id: str, webhook_id: str, replay_id: str) -> None:
-        """Have the next step of a replay made."""
+        """Queue the next step of a replay."""
         step = ReplayStep(instance_id=instance_id, webhook_id=webhook_id, replay_id=replay_id)
         self._client.send_message(QueueUrl=self._url, MessageBody=msgspec.json.encode(step).decode())
 

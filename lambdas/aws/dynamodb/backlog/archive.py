@@ -1,6 +1,6 @@
-"""Deliveries that were made, kept for replay beside the backlog's partitions: `sent#<when>#<hash>`, compressed.
+"""The archive: delivered batches, kept for replay in the backlog's partitions: `sent#<when>#<hash>`, compressed.
 
-docs/decisions/0403-replay.md says why a table and not a bucket, with figures.
+docs/decisions/0403-replay.md says why it is a table and not a bucket, with figures.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _SENT = "sent#"
 _END = "~"
 _PAGE = 25  # items that one BatchWriteItem takes
-_ROUNDS = 4  # of BatchWriteItem over items it left unwritten
+_ROUNDS = 4  # of BatchWriteItem for items it left unwritten
 
 
 class Archive:
-    """Keeps delivered batches for KEPT_FOR and finds them again."""
+    """Keeps delivered batches for KEPT_FOR and reads them."""
 
     def __init__(
         self, client: "DynamoDBClient", table_name: str, *, sleep: Callable[[float], None] = time.sleep
@@ -41,10 +41,10 @@ class Archive:
         self._sleep = sleep
 
     def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
-        """Keep delivered *batches*; how many items could not be kept (0: all were).
+        """Keep delivered *batches*; returns how many items could not be kept (0: all were kept).
 
-        Gives up at the first page that the table does not take, throttled or away: the deliveries are made, and
-        others wait for this process.
+        Stops at the first page that the table rejects, because it throttles or is unavailable: the deliveries are
+        already made, and other work waits for this process.
         """
         items = [_item(batch, payload, now) for whole in batches for batch, payload in pieces(whole)]
         for start in range(0, len(items), _PAGE):
@@ -53,7 +53,7 @@ class Archive:
         return 0
 
     def since(self, instance_id: str, webhook_id: WebhookId, moment: datetime) -> Iterator[DeliveryBatch]:
-        """A webhook's batches that were delivered at *moment* or later; what cannot be read is passed over."""
+        """A webhook's batches that were delivered at *moment* or later; unreadable ones are skipped."""
         for shard in range(SHARDS):
             yield from _batches(self._between(instance_id, webhook_id, shard, _SENT + stamp(moment), _SENT + _END))
 
@@ -76,9 +76,9 @@ class Archive:
         after: str,
         limit: int,
     ) -> tuple[list[DeliveryBatch], str]:
-        """Up to *limit* batches of a partition delivered in that time, behind key *after*, oldest first.
+        """Up to *limit* batches of a partition delivered in that time, after key *after*, oldest first.
 
-        And the key to go on after; empty at the partition's end.
+        Also returns the key to continue after; empty at the partition's end.
         """
         first = after + " " if after else _SENT + stamp(since)
         found = self._between(instance_id, webhook_id, shard, first, _SENT + stamp(until), page=limit)

@@ -45,9 +45,9 @@ _SHARD = {"#shard": "shard"}  # a reserved word
 _PARKED, _QUARANTINED = "parked#", "quarantined#"
 _END = "~"  # sorts after every hash
 _MAX_PAYLOAD = 350_000  # bytes: an item may have 400 KB
-_TRIES = 8  # of a transaction that others contend with
+_TRIES = 8  # of a transaction that conflicts with others
 SIDE_BY_SIDE = 16  # items written at a time
-_GRACE = timedelta(days=1)  # DynamoDB removes what release did not count as expired by then
+_GRACE = timedelta(days=1)  # DynamoDB removes items that release had not found expired by then
 _CONTENTION = {"TransactionConflict", "ConditionalCheckFailed"}
 
 
@@ -56,7 +56,7 @@ class BacklogContended(Exception):
 
 
 class Backlog:
-    """Parks deliveries, finds those that are due, and takes them out again."""
+    """Parks deliveries, finds those that are due, and removes them."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Backlog:
     # parking
 
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
-        """Park batches, each until its own time. Twice is once, if the time is the same. Raises BacklogContended."""
+        """Park batches, each until its own time. Idempotent for the same time. Raises BacklogContended."""
         parts = [(piece, due, payload) for batch, due in entries for piece, payload in pieces(batch)]
         self._each(lambda part: self._park(*part, now=now), parts)
 
@@ -99,7 +99,7 @@ class Backlog:
         raise BacklogContended(batch.webhook_id)
 
     def _write(self, parts: "list[TransactWriteItemTypeDef]") -> bool:
-        """Whether the transaction went through; False when others were in its way."""
+        """Whether the transaction succeeded; False if it conflicted with another one."""
         try:
             self._client.transact_write_items(TransactItems=parts)
         except self._client.exceptions.TransactionCanceledException as refusal:
@@ -110,7 +110,7 @@ class Backlog:
         return True
 
     def _earlier_mark(self, pk: str, due: datetime, count: int) -> "TransactWriteItemTypeDef":
-        """Mark a partition that has no mark, or a later one."""
+        """Set the mark of a partition that has none, or a later one."""
         return self._mark(
             pk,
             "SET #shard = :shard, due_at = :due, seq = :seq ADD waiting :count",
@@ -119,7 +119,7 @@ class Backlog:
         )
 
     def _same_mark(self, pk: str, due: datetime, count: int) -> "TransactWriteItemTypeDef":
-        """Tell a partition whose mark is due early enough that something was parked."""
+        """Record in a mark that is due early enough that something was parked."""
         values = {":due": stamp(due), ":count": count}
         return self._mark(pk, "SET seq = :seq ADD waiting :count", "due_at <= :due", values)
 
@@ -140,8 +140,9 @@ class Backlog:
     # finding
 
     def due(self, *, now: datetime) -> Iterator[Partition]:
-        """The partitions with something due, by the index. A moment-old `seq` only means that the partition will not
-        rest."""
+        """The partitions that have something due, from the index. A slightly stale `seq` only keeps `rest` from
+        succeeding.
+        """
         for shard in range(SHARDS):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table_name,
@@ -171,7 +172,9 @@ class Backlog:
     def read(
         self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
     ) -> list[Parked]:
-        """The partition's parked items, soonest due first: those due *until* then (None: all), behind *after*."""
+        """The partition's parked items, soonest due first: those due *until* that time (None: all), after key
+        *after*.
+        """
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :from AND :to",
@@ -187,10 +190,10 @@ class Backlog:
         )
         return [_parked(partition, from_item(item)) for page in pages for item in page["Items"]]
 
-    # taking out
+    # removing
 
     def remove(self, parked: Iterable[Parked]) -> None:
-        """Take items out, except those that were parked again since they were read."""
+        """Remove items, except those that were parked again since they were read."""
         self._each(self._remove, list(parked))
 
     def _remove(self, parked: Parked) -> None:
@@ -207,7 +210,9 @@ class Backlog:
         self._count(parked.partition, -parked.count)
 
     def quarantine(self, parked: Parked) -> None:
-        """Move an item that cannot be read out of its neighbours' way; it stays as it is until it expires."""
+        """Quarantine an unreadable item, so that it does not block the others; it is kept unchanged until it
+        expires.
+        """
         key = to_item({"pk": parked.partition.pk, "sk": parked.sk})
         item = self._client.get_item(TableName=self._table_name, Key=key, ConsistentRead=True).get("Item")
         if item is None:
@@ -222,8 +227,9 @@ class Backlog:
         self._count(parked.partition, -parked.count)
 
     def rest(self, partition: Partition, *, until: datetime | None) -> bool:
-        """Let a partition rest until then (None: until something is parked); False if something was parked
-        meanwhile."""
+        """Clear the mark, or set it to that time (None: clear). Returns False if something was parked since it was
+        read.
+        """
         condition: Any = {
             "TableName": self._table_name,
             "Key": to_item({"pk": partition.pk, "sk": MARK}),
@@ -243,10 +249,9 @@ class Backlog:
         return True
 
     def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
-        """Have release look at all that a webhook has parked, due or not.
+        """Make everything that a webhook has parked visible to release, due or not.
 
-        A release that is at it, with an older view of the webhook, cannot put the partition to rest again: `seq` is
-        new.
+        `seq` is new, so a release that runs with an older view of the webhook cannot clear the mark again.
         """
         for partition in self.partitions(instance_id, webhook_id):
             with suppress(self._client.exceptions.ConditionalCheckFailedException):
@@ -259,7 +264,7 @@ class Backlog:
                 )
 
     def _each(self, work: Callable[[T], None], things: Sequence[T]) -> None:
-        """Do *work* with each of *things*, several at a time."""
+        """Call *work* with each of *things*, several concurrently."""
         threads = min(self._side_by_side, len(things))
         if threads < 2:
             for thing in things:
@@ -269,7 +274,7 @@ class Backlog:
             list(pool.map(work, things))
 
     def _count(self, partition: Partition, change: int) -> None:
-        """Keep the mark's count near the truth; it is made true when the partition is empty and its mark goes."""
+        """Keep the mark's count approximate; it becomes exact when the partition is empty and its mark is removed."""
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.update_item(
                 TableName=self._table_name,
@@ -297,7 +302,7 @@ def pieces(batch: DeliveryBatch) -> Iterator[tuple[DeliveryBatch, bytes]]:
 
 
 def _name(batch: DeliveryBatch) -> str:
-    """From content, so that parking the same batch again writes the same item."""
+    """Derived from the content, so that parking the same batch again writes the same item."""
     ids = "\n".join([str(batch.attempt), *(delivery.id for delivery in batch.deliveries)])
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
 

@@ -6,14 +6,14 @@ import msgspec
 
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 
-_LEVEL = 1  # a fifth dearer in write units than level 6, a third of its time: parking is done in floods
+_LEVEL = 1  # a fifth more write units than level 6, in a third of its time: parking comes in floods
 _MAX_UNPACKED = 4_000_000  # bytes: sixteen times the largest message
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(DeliveryBatch)
 
 
 class Unreadable(Exception):
-    """Bytes that hold no batch."""
+    """Bytes that are not a compressed batch."""
 
 
 def compress(batch: DeliveryBatch) -> bytes:
@@ -22,7 +22,7 @@ def compress(batch: DeliveryBatch) -> bytes:
 
 
 def decompress(payload: bytes) -> DeliveryBatch:
-    """The batch that `compress` packed. Raises Unreadable."""
+    """The batch that `compress` was given. Raises Unreadable."""
     unpacker = zlib.decompressobj()
     try:
         text = unpacker.decompress(payload, _MAX_UNPACKED)

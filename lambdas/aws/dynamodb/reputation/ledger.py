@@ -1,4 +1,4 @@
-"""The ledger in the reputation table: bounces and complaints counted exactly once, deliveries nearly so.
+"""The ledger in the reputation table: bounces and complaints counted exactly once, deliveries approximately.
 
     instance_id | item                          |
     ------------+-------------------------------+-------------------------------------------------------------
@@ -7,9 +7,9 @@
     <instance>  | feedback#2026-11-21T04        | bounces, complaints (numbers)
     <instance>  | deliveries#2026-11-21T04      | deliveries (number)
 
-An entry and its counter are written in one transaction, the entry on condition that it is not there. Whoever dies after
-the commit and runs again finds its entries there and adds nothing. Deliveries are most of the volume and only ever
-lower a rate: a plain addition, in items of their own, that neither contends with transactions nor wakes the judge.
+An entry and its counter are written in one transaction, on condition that the entry does not exist. Idempotent: a
+retry after a crash finds the entries and adds nothing. Deliveries are most of the volume and only lower a rate. So
+they are a plain addition in separate items, which neither conflicts with transactions nor triggers an evaluation.
 """
 
 import random
@@ -33,17 +33,17 @@ FEEDBACK_PREFIX = "feedback#"
 DELIVERIES_PREFIX = "deliveries#"
 
 _ENTRIES = 99  # and one counter: DynamoDB takes 100 actions in a transaction
-_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # s, between tries when others write the same counter
+_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # s, between attempts when others write the same counter
 _THERE = "ConditionalCheckFailed"
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class LedgerContended(Exception):
-    """Others wrote the same counter for longer than we wait; nothing of this transaction was written."""
+    """Others wrote the same counter for longer than the wait allows; this transaction wrote nothing."""
 
 
 class Ledger:
-    """Writes what counts. *pause* waits a number of seconds; *chance* (0 to 1) keeps rivals from meeting again."""
+    """Writes what counts. *pause* sleeps a number of seconds; *chance* (0 to 1) spreads concurrent writers' retries."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class Ledger:
         self._chance = chance
 
     def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
-        """Count each of *entries* unless it was counted before; the keys of those that were new.
+        """Count each of *entries* unless it was counted before; returns the keys of the new ones.
 
-        Raises LedgerContended or botocore's errors; then some of the transactions may have been committed, and adding
-        all entries again completes the rest.
+        Raises LedgerContended or botocore's errors. Some of the transactions may then be committed; adding all
+        entries again completes the rest.
         """
         added: set[str] = set()
         for transaction in _transactions(entries):
@@ -80,7 +80,7 @@ class Ledger:
             )
 
     def _commit(self, instance_id: str, entries: Mapping[str, LedgerEntry]) -> set[str]:
-        """One transaction, without what turns out to be there already."""
+        """Commit one transaction, without the entries that already exist."""
         left = dict(entries)
         for wait in (*_WAITS, None):
             while left:
@@ -99,7 +99,7 @@ class Ledger:
         raise LedgerContended(instance_id)
 
     def _write(self, instance_id: str, entries: Mapping[str, LedgerEntry]) -> list[str] | None:
-        """None when all was written, else why not, an entry (and the counter) each."""
+        """None if all was written, else the reason for each entry (and the counter)."""
         try:
             self._client.transact_write_items(TransactItems=list(self._actions(instance_id, entries)))
         except ClientError as error:
@@ -138,7 +138,7 @@ class Ledger:
 
 
 def _transactions(entries: Sequence[LedgerEntry]) -> Iterator[dict[str, LedgerEntry]]:
-    """The entries of one counter, each once, as many as a transaction takes."""
+    """The entries of each counter, without duplicates, in groups that a transaction takes."""
     by_bucket: dict[str, dict[str, LedgerEntry]] = {}
     for entry in entries:
         by_bucket.setdefault(entry.bucket, {}).setdefault(entry.key, entry)

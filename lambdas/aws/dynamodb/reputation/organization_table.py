@@ -33,13 +33,13 @@ class OrganizationTable:
         self._table_name = table_name
 
     def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
-        """Have the instance be a member from now on; again is fine, and keeps it for longer."""
+        """Record the instance as a member. Idempotent; a repetition extends the membership."""
         expires_at = int((now + COUNTERS_KEPT).timestamp())
         item = {"instance_id": _PREFIX + organization, "item": instance_id, "expires_at": expires_at}
         self._client.put_item(TableName=self._table_name, Item=to_item(item))
 
     def members(self, organization: str, *, now: datetime) -> Iterator[str]:
-        """The instances of *organization* that had feedback of late, deleted ones too."""
+        """The instances of *organization* with recent feedback, deleted ones included."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="instance_id = :organization",

@@ -4,9 +4,8 @@
     ------------+-----------+-----------------------------------------------------------------------------------
     #marks      | <domain>  | transition (JSON of the pause, its evidence), until (ISO 8601), expires_at (epoch, s)
 
-A pause writes its mark in the transaction that claims it (lambdas/aws/dynamodb/reputation/sending_status_table.py), so
-that no crash can part
-them. The broker's worker makes it last from the instance's deletion on, before it gives the domain back.
+The transaction that claims a pause also writes its mark (sending_status_table.py), so that a crash cannot separate
+them. When the instance is deleted, the broker's worker restarts the mark's time before it releases the domain.
 """
 
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ _decode = msgspec.json.Decoder(Transition).decode
 
 
 class PauseMarks:
-    """Reads and writes marks; reads are consistent and leave out those that are over."""
+    """Reads and writes marks. Reads are consistent and leave out expired marks."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
@@ -40,16 +39,16 @@ class PauseMarks:
         return _valid(answer["Item"], now) if "Item" in answer else None
 
     def over(self, domain: str, *, now: datetime) -> Mark | None:
-        """The mark on *domain*, or on the nearest domain above it that has one."""
+        """The mark on *domain*, or on its nearest parent that has one."""
         marks = (self.on(name, now=now) for name in (domain, *parents(domain)))
         return next((mark for mark in marks if mark is not None), None)
 
     def keep(self, mark: Mark) -> None:
-        """Write *mark*; an earlier one on its domain is replaced."""
+        """Write *mark*; it replaces an earlier one on its domain."""
         self._client.put_item(TableName=self._table_name, Item=mark_item(mark))
 
     def lift(self, domain: str) -> None:
-        """Remove the mark on *domain*; none is fine."""
+        """Remove the mark on *domain*, if there is one."""
         self._client.delete_item(TableName=self._table_name, Key=mark_key(domain))
 
     def every_mark(self, *, now: datetime) -> Iterator[Mark]:
@@ -79,7 +78,7 @@ def mark_item(mark: Mark) -> Any:
 
 
 def _valid(item: Any, now: datetime) -> Mark | None:
-    """DynamoDB removes what has expired within days, not at once."""
+    """Whether the mark has not expired: DynamoDB removes expired items within days, not at once."""
     plain = from_item(item)
     until = datetime.fromisoformat(plain["until"])
     return Mark(domain=plain["item"], transition=_decode(plain["transition"]), until=until) if now < until else None

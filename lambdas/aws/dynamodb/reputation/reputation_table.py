@@ -1,4 +1,4 @@
-"""What the ledger wrote, read: counters newest first, and the latest entries as evidence."""
+"""Reads what the ledger wrote: counters newest first, and the latest entries as evidence."""
 
 import heapq
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class ReputationTable:
         self._table_name = table_name
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """The counters from bucket *since* on, newest first; read as far as they are taken, as of now."""
+        """The counters from bucket *since* on, newest first. Pages are read on demand, consistently."""
         feedback = self._counters(instance_id, FEEDBACK_PREFIX, since)
         deliveries = self._counters(instance_id, DELIVERIES_PREFIX, since)
         merged = heapq.merge(feedback, deliveries, key=_bucket, reverse=True)
@@ -43,7 +43,7 @@ class ReputationTable:
     def page(self, instance_id: str, *, after: str, limit: int) -> tuple[list[LedgerEntry], str]:
         """Up to *limit* entries older than key *after* (empty: the newest), newest first.
 
-        And the key that the next page goes on after; empty at the end.
+        Also returns the key that the next page continues after; empty at the end.
         """
         items = self._items(instance_id, LEDGER_PREFIX, before=after, limit=limit + 1)
         entries = [_entry(item) for item in islice(items, limit + 1)]
@@ -54,7 +54,7 @@ class ReputationTable:
         return map(_entry, self._items(instance_id, LEDGER_PREFIX, limit=1_000))
 
     def older(self, instance_id: str, *, after: str) -> Iterator[LedgerEntry]:
-        """The entries older than key *after* (empty: all), newest first, read as far as they are taken."""
+        """The entries older than key *after* (empty: all), newest first. Pages are read on demand."""
         return map(_entry, self._items(instance_id, LEDGER_PREFIX, before=after, limit=1_000))
 
     def _counters(self, instance_id: str, prefix: str, since: str) -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 HISTORY_PREFIX = "history#"
 WATCH = "#watch"  # no instance's id holds a hash sign
-_HISTORY_KEPT = timedelta(days=400)  # a year of audits, and some
+_HISTORY_KEPT = timedelta(days=400)  # a year of audits, and a margin
 _CONDITION = "ConditionalCheckFailedException"
 _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 _encode = msgspec.json.Encoder().encode
@@ -50,14 +50,14 @@ _decode = msgspec.json.Decoder(Transition).decode
 
 
 class SendingStatusTable:
-    """Reads and moves standings."""
+    """Reads and changes sending statuses."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def load(self, instance_id: str) -> SendingStatus:
-        """How the instance stands; healthy when nobody ever said otherwise."""
+        """The instance's sending status. Defaults to healthy if none was ever recorded."""
         answer = self._client.get_item(
             TableName=self._table_name, Key=_key(instance_id, STATUS_ITEM), ConsistentRead=True
         )
@@ -66,10 +66,10 @@ class SendingStatusTable:
     def claim(
         self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
     ) -> bool:
-        """Move *standing* by *transition*, to be acted on by *claimer*; False when another moved it first.
+        """Change *status* by *transition*, to be enforced by *claimer*; False if another transition was claimed first.
 
-        *baseline* is the one to keep from now on. A transition that was still pending is superseded. HANDED_OVER as
-        *claimer* leaves it to the reputation function to act.
+        *baseline* is the one to store. A transition that was still pending is superseded. With HANDED_OVER as
+        *claimer* the reputation function enforces it.
         """
         watched = {"instance_id": WATCH, "item": status.instance_id, "moved_by": transition.id}
         try:
@@ -88,7 +88,7 @@ class SendingStatusTable:
         return True
 
     def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
-        """Have *claimer* act on what another claimed; False when a third was quicker or it is done."""
+        """Let *claimer* enforce another's claim; False if a third claimer was first or it is done."""
         return self._update(
             pending,
             "SET claimed_by = :claimer, claimed_until = :until",
@@ -97,15 +97,17 @@ class SendingStatusTable:
         )
 
     def step_done(self, pending: Pending, step: TransitionStep) -> bool:
-        """Note that *step* need not be redone; False when the transition was superseded."""
+        """Record that *step* is done; False if the transition was superseded."""
         return self._update(pending, "SET done = list_append(done, :step)", {":step": [step.value]})
 
     def release(self, pending: Pending, *, now: datetime) -> None:
-        """Let anyone act on it at once: the claimer met a fault."""
+        """Release the claim after a failure, so that others can take it over at once."""
         self._update(pending, "SET claimed_until = :now", {":now": _epoch(now)})
 
     def finish(self, pending: Pending) -> None:
-        """Everything is done. A healthy instance is no longer watched. Nothing, when it was superseded."""
+        """Record that every step is done. A healthy instance is no longer watched. Does nothing if it was
+        superseded.
+        """
         done: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table_name,
@@ -126,7 +128,7 @@ class SendingStatusTable:
                 raise
 
     def watch(self, instance_id: str) -> None:
-        """Have the sweep judge the instance: its rates are bad, its volume is too low to say so."""
+        """Have reconciliation evaluate the instance: its rates are bad, but its volume is too low for a decision."""
         with ignoring(_CONDITION):
             self._client.put_item(
                 TableName=self._table_name,
@@ -135,7 +137,7 @@ class SendingStatusTable:
             )
 
     def unwatch(self, instance_id: str) -> None:
-        """Leave an instance alone that was only undecided; one that was moved meanwhile stays watched."""
+        """Stop watching an instance that was only undecided; one with a transition meanwhile stays watched."""
         with ignoring(_CONDITION):
             self._client.delete_item(
                 TableName=self._table_name,
@@ -144,15 +146,15 @@ class SendingStatusTable:
             )
 
     def watched(self) -> list[str]:
-        """The instances that are not healthy, undecided, or have something pending."""
+        """The instances that are not healthy, are undecided, or have a pending transition."""
         return [item["item"] for item in self._query(WATCH, "")]
 
     def history(self, instance_id: str) -> list[Transition]:
-        """What moved the instance, newest first."""
+        """The instance's transitions, newest first."""
         return [_decode(item["transition"]) for item in self._query(instance_id, HISTORY_PREFIX)]
 
     def forget(self, instance_id: str) -> None:
-        """The instance is gone: neither judge nor watch it. Its history stays."""
+        """Stop evaluating and watching a deleted instance. Its history is kept."""
         self._client.delete_item(TableName=self._table_name, Key=_key(instance_id, STATUS_ITEM))
         self._client.delete_item(TableName=self._table_name, Key=_key(WATCH, instance_id))
 
@@ -192,7 +194,7 @@ class SendingStatusTable:
         }
 
     def _mark(self, transition: Transition) -> "Iterator[TransactWriteItemTypeDef]":
-        """In the same transaction, so that there is never a pause without its mark, whoever crashes."""
+        """Part of the same transaction, so that no crash leaves a pause without its mark."""
         if transition.marks:
             yield self._put(mark_item(mark_of(transition, since=transition.at)))
         if transition.lifts_mark:

@@ -1,9 +1,10 @@
-"""Audiences of a whole batch in one call, as they are now.
+"""Current audiences of a whole batch in one call.
 
-An instance's item holds a `generation`, a new one after each change the broker makes to it or to its webhooks. It is
-read for all instances of a batch at once, consistently; only of an instance whose generation is another than the one
-known are the webhooks read again. So a webhook that was bound before an event misses nothing, and a busy instance costs
-a call in a hundred. A bind is not answered before the generation is new; whoever dies in between says it again.
+An instance's item holds a `generation`, a new one after each change the broker makes to it or to its webhooks. One
+consistent call reads the generations of all instances of a batch. An instance's webhooks are read again only if its
+generation differs from the known one. So a webhook that was bound before an event misses nothing, and a busy
+instance costs one call in a hundred. A bind is answered only after the generation is new; a retry after a crash
+writes a new generation again.
 """
 
 from collections import OrderedDict
@@ -26,11 +27,11 @@ _TRIES = 5  # of keys that DynamoDB left unread, as it may when it is busy
 
 
 class Unread(Exception):
-    """DynamoDB left keys unread each time; the batch comes again."""
+    """DynamoDB left keys unread at each attempt. SQS redelivers the batch."""
 
 
 class Audiences:
-    """Reads the audiences of batches, and keeps webhooks as long as their generation."""
+    """Reads the audiences of batches, and caches webhooks until their generation changes."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
@@ -39,7 +40,7 @@ class Audiences:
         self._kept: OrderedDict[str, tuple[str, tuple[Webhook, ...]]] = OrderedDict()
 
     def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
-        """Who is told of the events of each of *instance_ids*; None for one that is not there. Raises Unread."""
+        """The audience of each of *instance_ids*; None for an instance that does not exist. Raises Unread."""
         instances = self._instances(instance_ids)
 
         def audience(instance_id: str) -> Audience | None:
@@ -57,7 +58,9 @@ class Audiences:
         )
 
     def _webhooks(self, instance_id: str, generation: str) -> tuple[Webhook, ...]:
-        """They are read after the generation: never older than it, and if newer, read once more next time."""
+        """Webhooks are read after the generation, so they are never older than it. If they are newer, they are read
+        once more.
+        """
         kept = self._kept.pop(instance_id, None)
         if kept is None or kept[0] != generation:
             audience = self._table.audience(instance_id)

@@ -1,4 +1,4 @@
-"""An instance's baseline: feedback on mail sent before it no longer counts. Set by `ops resume` alone."""
+"""An instance's baseline: feedback on mail sent before it does not count. Only `ops resume` sets it."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ class Baselines:
         self._table_name = table_name
 
     def set(self, instance_id: str, baseline: datetime) -> bool:
-        """Count only feedback on mail sent since *baseline*; False when there is no such instance."""
+        """Count only feedback on mail sent since *baseline*; False if the instance does not exist."""
         try:
             self._client.update_item(
                 TableName=self._table_name,

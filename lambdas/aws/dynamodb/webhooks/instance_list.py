@@ -1,4 +1,4 @@
-"""All instances, in slices: the webhooks table, scanned a segment at a time."""
+"""All instances, in slices: scans the webhooks table one segment at a time."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InstanceList:
-    """Lists instances. A slice reads its share of the table alone; all slices together read it once."""
+    """Lists instances. A slice reads only its share of the table; all slices together read it once."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
@@ -31,7 +31,7 @@ class InstanceList:
         return (item["instance_id"]["S"] for page in pages for item in page["Items"])
 
     def notifications(self, instance_id: str | None = None) -> Mapping[str, bool]:
-        """Whether events are fanned out, by instance: of all instances, or of one. For operators: reads the table."""
+        """Whether events are fanned out, by instance: of all instances, or of one. For operators: scans the table."""
         if instance_id is not None:
             answer = self._client.get_item(TableName=self._table_name, Key=to_item(instance_key(instance_id)))
             items = [answer["Item"]] if "Item" in answer else []

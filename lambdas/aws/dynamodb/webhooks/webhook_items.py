@@ -1,4 +1,4 @@
-"""The broker's side of the webhooks table (see webhook_table): it makes, changes and removes the pipeline's items."""
+"""The broker's side of the webhooks table (see webhook_table): creates, changes and removes items."""
 
 import secrets
 from datetime import datetime
@@ -22,7 +22,7 @@ _TRIES = 5  # of a read and a conditional write, when bindings join and leave at
 
 
 class WebhookContended(Exception):
-    """Others changed the webhook each time we tried."""
+    """Others changed the webhook at each attempt."""
 
 
 class WebhookItems:
@@ -33,9 +33,10 @@ class WebhookItems:
         self._table = table
 
     def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
-        """Say whether the instance's events are fanned out, and what it is; makes its item, or revives a deleted one.
+        """Set whether the instance's events are fanned out, and its attributes; creates its item, or revives a deleted
+        one.
 
-        What others wrote there stays.
+        Attributes that others wrote are kept.
         """
         self._client.update_item(
             TableName=self._table,
@@ -63,26 +64,28 @@ class WebhookItems:
             ExpressionAttributeValues=to_item({":instance": instance_id, ":webhook": WEBHOOK_PREFIX}),
             ExpressionAttributeNames={"#item": "item"},
             ProjectionExpression="instance_id, #item",
-            ConsistentRead=True,  # a webhook that was written a moment ago would stay for good
+            ConsistentRead=True,  # otherwise a webhook written a moment ago would remain forever
         )
         for page in pages:
             for key in page["Items"]:
                 self._client.delete_item(TableName=self._table, Key=key)
 
     def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None:
-        """The webhook; None when there is none."""
+        """The webhook; None if it does not exist."""
         item = self._item(instance_id, webhook_id)
         return None if item is None else _kept(item)
 
     def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None:
-        """Make the webhook, for one binding. An interrupted bind's is replaced: nobody knows its secret."""
+        """Create the webhook for one binding. Replaces one that an interrupted bind left: its secret was never
+        returned.
+        """
         key = webhook_key(instance_id, WebhookId(webhook_id))
         item = {**key, **_fields(settings), "bindings": [binding_id], "senders": [binding_id], "version": 1}
         self._client.put_item(TableName=self._table, Item=to_item(item))
         self._next_generation(instance_id)
 
     def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
-        """Have the binding share the webhook; False when it is gone. Twice is once."""
+        """Add the binding to the webhook; False if the webhook does not exist. Idempotent."""
         there = self._join(instance_id, webhook_id, binding_id)
         self._next_generation(instance_id)
         return there
@@ -105,7 +108,9 @@ class WebhookItems:
     def replace_secret(
         self, instance_id: str, webhook_id: str, *, before: bytes, after: bytes, until: datetime, now: datetime
     ) -> bool:
-        """Have *after* sign, and *before* too *until* then. False if it changed, or an earlier one signs beside it."""
+        """Sign with *after*, and with *before* too until *until*. False if it changed, or an earlier secret still
+        signs.
+        """
         try:
             self._client.update_item(
                 TableName=self._table,
@@ -126,7 +131,9 @@ class WebhookItems:
         return True
 
     def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
-        """Take the binding off the webhook, which goes with its last one; True when it is gone. Twice is once."""
+        """Remove the binding from the webhook, and the webhook with its last binding; True if it is removed.
+        Idempotent.
+        """
         gone = self._try_to_leave(instance_id, webhook_id, binding_id)
         self._next_generation(instance_id)
         return gone
@@ -167,9 +174,9 @@ class WebhookItems:
         return True
 
     def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
-        """Have the webhook be so; one that is gone stays gone.
+        """Change the webhook's settings; a deleted webhook stays deleted.
 
-        Its version moves on, as delivery's view of it is stale, and so is what its last test said.
+        Its version increases, because delivery's copy and the result of its last test are out of date.
         """
         fields = _fields(settings)
         names = {f"#{name}": name for name in fields}
@@ -188,8 +195,7 @@ class WebhookItems:
         self._next_generation(instance_id)
 
     def _next_generation(self, instance_id: str) -> None:
-        """Have the feedback functions read the instance's webhooks again; see
-        lambdas/aws/dynamodb/webhooks/audiences.py."""
+        """Have the feedback functions read the instance's webhooks again; see webhooks/audiences.py."""
         with ignoring(_CONDITION):
             self._client.update_item(
                 TableName=self._table,
@@ -225,7 +231,7 @@ def _instance(domain: str, organization: str, *, notifications: bool) -> dict[st
 
 
 def _new_generation() -> str:
-    """Never one that was there before, not even of an instance that had this id and is gone."""
+    """A generation that never existed, not even for an earlier, deleted instance with the same id."""
     return secrets.token_hex(8)
 
 

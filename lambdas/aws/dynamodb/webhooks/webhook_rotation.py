@@ -1,4 +1,4 @@
-"""A webhook's new signing secret, which signs beside the old one until that ends."""
+"""Replaces a webhook's signing secret. The old secret signs too until it expires."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -19,11 +19,11 @@ _AT_ONCE = "SET ciphertext = :new REMOVE previous_ciphertext, previous_expires_a
 
 
 class WebhookChanged(Exception):
-    """The webhook was changed at the same moment: read it again and decide anew."""
+    """The webhook was changed at the same moment: read it again and decide again."""
 
 
 class WebhookRotation:
-    """Replaces webhooks' secrets. The old secret never leaves here."""
+    """Replaces webhooks' secrets. The old secret is never returned."""
 
     def __init__(self, dynamodb: "DynamoDBClient", kms: "KMSClient", *, table: str, key_arn: str) -> None:
         self._client = dynamodb
@@ -36,7 +36,7 @@ class WebhookRotation:
         return decrypt(self._kms, target.webhook_id, target.ciphertext)
 
     def replace(self, target: Target, *, until: datetime | None) -> WebhookSecret:
-        """Have a new secret sign, beside the old one *until* then (None: at once alone). Raises WebhookChanged."""
+        """Sign with a new secret, and with the old one too *until* then (None: not at all). Raises WebhookChanged."""
         fresh = replace(self.current(target), secret=new_secret())
         values: dict[str, object] = {
             ":new": encrypt(self._kms, self._key_arn, target.webhook_id, fresh),

@@ -1,6 +1,6 @@
-"""What delivery reads and writes of the webhooks table: a webhook with its health, and how its last test went.
+"""Delivery's side of the webhooks table: a webhook with its health, and the result of its last test.
 
-`health` is one map, changed as a whole and only if nobody changed it since it was read (its number `record`).
+`health` is one map. It is written as a whole, on condition that its number `record` is unchanged since it was read.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 Key = tuple[str, WebhookId]  # instance id, webhook id
 
-KEPT_FOR = timedelta(seconds=2)  # how stale a webhook may be: until others know that it hangs, it holds them up
+KEPT_FOR = timedelta(seconds=2)  # how stale a webhook may be: until other processes learn that it hangs, it delays them
 _PAGE = 100  # keys that one BatchGetItem takes
-_MAX_ROUNDS = 5  # of BatchGetItem over keys it left unread
-_MAX_CHANGES = 5  # tries to change a health that others change too
+_MAX_ROUNDS = 5  # of BatchGetItem for keys it left unread
+_MAX_CHANGES = 5  # attempts to change a health that others change too
 _UNCHANGED = "attribute_exists(instance_id) AND (attribute_not_exists(health.#record) OR health.#record = :record)"
 
 
 class WebhookUnread(Exception):
-    """DynamoDB did not give the webhooks now: try the messages again."""
+    """DynamoDB did not return the webhooks: retry the messages."""
 
 
 class HealthContended(Exception):
-    """Others changed a webhook's health each time we tried."""
+    """Others changed a webhook's health at each attempt."""
 
 
 class WebhookStates:
-    """Reads webhooks with their health, keeping each for KEPT_FOR, and changes their health."""
+    """Reads webhooks with their health, caching each for KEPT_FOR, and changes their health."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self._client = client
@@ -46,10 +46,10 @@ class WebhookStates:
         self._kept: dict[Key, tuple[datetime, Target]] = {}
 
     def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
-        """The webhooks of *keys*, as they were KEPT_FOR ago at most, or *fresh*; one that is gone is missing.
+        """The webhooks of *keys*, at most KEPT_FOR old, or *fresh*; deleted ones are missing.
 
-        That one is gone is asked twice, the second time consistently, and not kept: a message may be here a moment
-        after its webhook was made. Raises WebhookUnread.
+        A missing webhook is read a second time, consistently, and its absence is not cached: a message may arrive a
+        moment after its webhook was created. Raises WebhookUnread.
         """
         self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < KEPT_FOR and not fresh}
         wanted = list(dict.fromkeys(keys))
@@ -61,7 +61,7 @@ class WebhookStates:
         return {key: self._kept[key][1] for key in wanted if key in self._kept}
 
     def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
-        """All webhooks, or an instance's, each with its whole item. Reads the table through: for operators only."""
+        """All webhooks, or an instance's, each with its whole item. Scans the table: for operators only."""
         if instance_id is None:
             pages: Any = self._client.get_paginator("scan").paginate(TableName=self._table_name)
         else:
@@ -78,7 +78,7 @@ class WebhookStates:
     def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
         """Change a webhook's health by *change*, which may be called several times.
 
-        Returns the health before and after, equal if there was nothing to write; None when the webhook is gone.
+        Returns the health before and after, equal if there was nothing to write; None if the webhook is deleted.
         Raises HealthContended.
         """
         for _ in range(_MAX_CHANGES):
@@ -98,9 +98,9 @@ class WebhookStates:
         raise HealthContended(target.webhook_id)
 
     def note_test(self, target: Target, *, status: str, now: datetime, delivery: str = "", answer: str = "") -> None:
-        """Write how the webhook's last test went, unless the webhook is gone.
+        """Record the result of the webhook's last test, unless the webhook is deleted.
 
-        *delivery* is the test's webhook-id, *answer* what the receiver said when it refused (`attempt.excerpt`).
+        *delivery* is the test's webhook-id, *answer* the receiver's answer when it refused (`attempt.excerpt`).
         """
         result = {"status": status, "at": now.isoformat(), "delivery": delivery, "answer": answer}
         try:
@@ -117,7 +117,7 @@ class WebhookStates:
             return
 
     def _write(self, target: Target, health: Health) -> Target | None:
-        """None if *health* was written, else the webhook as it is now; without a url if it is gone."""
+        """None if *health* was written, else the webhook as it is now; without a url if it is deleted."""
         try:
             self._client.update_item(
                 TableName=self._table_name,
@@ -151,7 +151,9 @@ class WebhookStates:
 
 
 def _health_map(health: Health) -> dict[str, Any]:
-    """Health as plain values; what equals its default is left out, so that a healthy webhook's map stays small."""
+    """Health as plain values. Values that equal their default are left out, so that a healthy webhook's map stays
+    small.
+    """
     written = msgspec.to_builtins(health, builtin_types=())
     blank = msgspec.to_builtins(Health())
     return {name: value for name, value in written.items() if value != blank[name]}
