@@ -28,7 +28,7 @@ PORTS = (
     465,
     587,
     2587,
-)  # TLS, and STARTTLS twice; 25 is left out: AWS throttles it elsewhere and it is not needed here
+)  # TLS, and STARTTLS twice; 25 is left out: AWS throttles it elsewhere, nobody needs it
 _ENDED = frozenset({"deleting", "deleted"})
 _DECLINED = frozenset(
     {
