@@ -24,7 +24,7 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceGone:
-    """The instance does not exist (any more): there is nothing to count and no webhook."""
+    """The instance was deleted or never existed. There is nothing to count and no webhook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ Runner = Callable[[Callable[[str], RecordingOutcome], Iterable[str]], Iterable[R
 def process(
     messages: Sequence[QueueMessage], recorder: Recorder, observer: Observer, *, now: datetime, run: Runner = map
 ) -> list[str]:
-    """Process *messages*; the ids of those that must come again. *run* maps over instances, in order."""
+    """Process *messages*; returns the ids that SQS must redeliver. *run* maps over instances, in order."""
     senders: dict[str, list[str]] = {}
     events: dict[str, list[FeedbackEvent]] = {}
     for message in messages:
@@ -97,7 +97,7 @@ def _recorded(
 def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: Recorder) -> Mapping[str, RecordingOutcome]:
     """Send all instances' deliveries in as few calls as they fit; if that fails, one instance after the other.
 
-    The smallest go first, so that nobody waits for a neighbour's flood.
+    The smallest go first, so that no instance waits for a much larger one.
     """
     recorded_events = {
         instance_id: outcome for instance_id, outcome in recorded.items() if isinstance(outcome, Recorded)

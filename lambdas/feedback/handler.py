@@ -1,4 +1,4 @@
-"""SQS batch of SES events -> ledger, counters and deliveries. Answers with the messages that must come again."""
+"""SQS batch of SES events -> ledger, counters and deliveries. Returns the messages that SQS must redeliver."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ _side_by_side = ThreadPoolExecutor(
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Feed a batch of the events queue; see `lambdas.feedback.batch`."""
+    """Record a batch of the events queue; see `lambdas.feedback.batch`."""
     messages = list(_messages(event))
     metrics.add_metric(name="MessagesRead", unit=MetricUnit.Count, value=len(messages))
     failed = process(

@@ -1,7 +1,7 @@
-"""JSON as it comes: lenient access to what may be missing, null or of another type than documented.
+"""Lenient access to JSON values that may be missing, null or of another type than documented.
 
-SES's documentation promises little and real events keep less: a null where a list was, a boolean as a string, an
-object where nobody expected one. A field that does not fit reads as missing; it never costs the event.
+Real SES events differ from the documentation: a null instead of a list, a boolean as a string, an unexpected object.
+A field of another type reads as missing. The rest of the event is still used.
 """
 
 import json
@@ -25,7 +25,7 @@ class NotJSON(Exception):
 
 
 def parsed(text: str) -> tuple[str, Any]:
-    """*text*, repaired if it must be, and the value in it; NotJSON when there is none.
+    """The text, repaired if necessary, and its value. Raises NotJSON if it is not JSON.
 
     No string in the value holds a character that SQS would refuse in a delivery.
     """
@@ -38,7 +38,8 @@ def parsed(text: str) -> tuple[str, Any]:
 
 
 def _repaired(text: str) -> tuple[str, Any]:
-    """A control character in a subject, or half a surrogate pair where a diagnostic was cut, costs no bounce."""
+    """Accepts control characters in strings and halves of surrogate pairs, which SES leaves where it cuts a
+    diagnostic."""
     try:
         whole = json.dumps(_replaced(json.loads(text)), ensure_ascii=False)
         return whole, _decode(whole)

@@ -28,21 +28,27 @@ class Observability:
         self._metrics = metrics
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
-        """Acknowledged: SNS and SES talk to topics too, and rubbish does not get better by waiting."""
+        """Log a message that is no event.
+
+        It is acknowledged: SNS and SES send control messages, and a retry changes nothing.
+        """
         facts = {"queue_message": message_id, "kind": reading.kind.value, "reason": reading.reason, **reading.facts}
         level = self._logger.info if reading.kind is NotAnEventKind.CONTROL else self._logger.warning
         level("message was no event", extra=facts)
         self._count(_METRICS[reading.kind])
 
     def unattributed(self, event: FeedbackEvent) -> None:
-        """Acknowledged: a configuration set that is missing or not ours is nobody's reputation here."""
+        """Log an event that belongs to no instance.
+
+        It is acknowledged: its configuration set is missing or not ours.
+        """
         reason = "a foreign configuration set" if event.configuration_set else "no configuration set"
         facts = {"event": event.id, "type": event.type.value, "message_id": event.mail.message_id, "reason": reason}
         self._logger.warning("event has no instance", extra=facts)
         self._count("EventsUnattributed")
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
-        """One line for the instance's events; when they were recorded, one for each of them too."""
+        """Log the outcome of an instance's events; if they were recorded, one line for each event."""
         facts = {"instance_id": instance_id, "events": len(events)}
         match outcome:
             case InstanceGone():

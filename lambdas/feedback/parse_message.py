@@ -1,6 +1,6 @@
-"""A message body of the events queue -> what it tells of: feedback events, or a named reason why it is none.
+"""A message body of the events queue -> its feedback events, or the reason why it holds none.
 
-Total: any text has a reading, nothing raises. Comes raw, in an SNS envelope, as a Lambda function's SNS event, or from
+Accepts any text and never raises. Messages come raw, in an SNS envelope, as a Lambda function's SNS event, or from
 EventBridge; in the format of event publishing (`eventType`) or of the older notifications (`notificationType`).
 """
 
@@ -29,7 +29,7 @@ class NotAnEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAnEvent:
-    """A message that tells of no mail. `reason` and `facts` are safe to log."""
+    """A message that is not about a mail. `reason` and `facts` are safe to log."""
 
     kind: NotAnEventKind
     reason: str
@@ -40,7 +40,7 @@ ParsedMessage = FeedbackEvent | NotAnEvent
 
 
 def parse_message(body: str) -> tuple[ParsedMessage, ...]:
-    """What *body* tells of, in order: one reading, more only when it is a Lambda event of several records."""
+    """Parse *body*: one result, or several in order if it is a Lambda event of several records."""
     return tuple(_read_text(body, _DEPTH))
 
 
@@ -94,7 +94,7 @@ def _read_eventbridge(event: dict[str, object], depth: int) -> Iterator[ParsedMe
 
 
 def _tenant_control(event: dict[str, object], detail: dict[str, object]) -> NotAnEvent:
-    """SES's word on a tenant: a recommendation, or its sending status (of which `record.status` is the truth)."""
+    """SES's message about a tenant: a recommendation, or its sending status (`record.status` is authoritative)."""
     data, metadata = lenient_json.section(detail, "data"), lenient_json.section(detail, "metadata")
     facts = {
         "tenant": next(map(_tenant, lenient_json.texts(event, "resources")), None),
@@ -132,5 +132,5 @@ def _invalid(reason: str) -> NotAnEvent:
 
 
 def _safe(text: str) -> str:
-    """*text* fit for a log: short, no address, nothing that could be taken for markup."""
+    """The text as it may be logged: short, without addresses and without markup."""
     return _UNSAFE.sub("?", text)[:80]

@@ -20,14 +20,14 @@ from lambdas.domain.webhooks.webhook import Webhook
 
 
 class Audiences(Protocol):
-    """Who is told of instances' events."""
+    """Reads the webhooks of instances."""
 
     def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
-        """The audience of each of them, None when there is no such instance."""
+        """The audience of each instance; None if the instance does not exist."""
 
 
 class Ledger(Protocol):
-    """Where what counts is kept."""
+    """Stores what counts in the rates."""
 
     def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
         """Count each entry unless it was counted before; the keys of the new ones."""
@@ -37,7 +37,7 @@ class Ledger(Protocol):
 
 
 class DeliverySender(Protocol):
-    """Where deliveries leave from."""
+    """The deliveries queue."""
 
     def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
         """Send them all, each hidden for its delay, s, or raise."""
@@ -75,7 +75,10 @@ class FanOut:
         return [delivery_id(webhook.id, event.id) for webhook in self.webhooks if _wants(webhook, event)]
 
     def _messages(self, webhook: Webhook) -> Iterator[tuple[Delivery, ...]]:
-        """What goes into one queue message each: of a webhook that wants batches, what one POST carries."""
+        """The deliveries of one queue message each.
+
+        For a webhook with batches, a message holds what one POST carries.
+        """
         deliveries = self._deliveries(webhook)
         return in_batches(deliveries, webhook.batch) if webhook.batch > 1 else batched(deliveries)
 
@@ -87,7 +90,7 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of an instance's events.
+    """The outcome of recording an instance's events.
 
     `new` are the entries that were not known before, `delivered` the recipients of deliveries that count; `fan_out` is
     what has to be sent.
@@ -101,7 +104,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
-    """Feeds an instance's events to the ledger and the webhooks. *topic_arn* is what the `sns` format names."""
+    """Records an instance's events and prepares their fan-out. *topic_arn* is what the `sns` format names."""
 
     audiences: Audiences
     ledger: Ledger

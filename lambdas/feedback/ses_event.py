@@ -78,7 +78,7 @@ def feedback_event(event_type: EventType, event: Mapping[str, Any], source: str)
 
 
 def moment(written: str | None) -> datetime | None:
-    """The moment in an ISO 8601 text, in UTC; None when there is none. Without an offset it is UTC, as SES means it."""
+    """The time in an ISO 8601 text, in UTC; None if it is not one. A time without an offset is UTC, as in SES."""
     if written is None:
         return None
     try:
@@ -191,7 +191,7 @@ def _event_id(
     recipients: Sequence[Recipient],
     source: str,
 ) -> str:
-    """The same event, told twice or in another wrapper, has the same id.
+    """An id from the content: the same event has the same id when SES publishes it twice or in another wrapper.
 
     SES names feedback uniquely by feedbackId; the rest is told apart by mail, moment and recipients. What carries none
     of these is told apart by its text.

@@ -1,4 +1,4 @@
-"""What the feedback function must be told."""
+"""Settings of the feedback function."""
 
 from dataclasses import dataclass
 

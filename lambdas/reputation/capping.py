@@ -16,21 +16,21 @@ from lambdas.domain.webhooks.audience import Audience
 
 
 class Counters(Protocol):
-    """What the ledger counted."""
+    """Reads the counters."""
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
         """Newest first."""
 
 
 class Standings(Protocol):
-    """How instances stand."""
+    """Reads sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
-        """Healthy when nothing was ever recorded."""
+        """Defaults to healthy if no status was ever recorded."""
 
 
 class Moving(Protocol):
-    """Claims a transition and acts on it."""
+    """Claims a transition and enforces it."""
 
     def move(
         self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
@@ -49,7 +49,10 @@ class DailyCap:
     audience: Callable[[str], Audience | None]
 
     def enforce(self, instance_id: str, *, claimer: str, now: datetime) -> bool:
-        """Whether the instance was paused. Raises what a step raises: the sweep finishes what was claimed."""
+        """Returns whether the instance was paused.
+
+        Raises what a step raises; reconciliation completes a claimed transition.
+        """
         today = self._today(instance_id, now)
         if today.outcomes < self.cap:
             return False
@@ -69,7 +72,7 @@ class DailyCap:
         return self.evaluator.move(status, capped, claimer=claimer, baseline=status.baseline, now=now)
 
     def _today(self, instance_id: str, now: datetime) -> Reputation:
-        """Whatever the baseline: a resume does not begin the day anew."""
+        """Counts since midnight UTC, regardless of the baseline: a resumption does not restart the day."""
         hours = list(self.counters.hours(instance_id, since=bucket_of(_midnight(now))))
         return Reputation(
             bounces=sum(hour.bounces for hour in hours),
@@ -81,7 +84,7 @@ class DailyCap:
 
 
 def _was_allowed_more(status: SendingStatus, now: datetime) -> bool:
-    """An operator resumed it today, and meant it."""
+    """Whether an operator resumed the instance today: then the cap does not pause it again."""
     since = status.since
     return status.cause is Cause.OPERATOR and since is not None and since >= _midnight(now)
 

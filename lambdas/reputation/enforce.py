@@ -1,4 +1,4 @@
-"""Acting on a claimed transition: what protects first, then who is told. Each step may be repeated, none is skipped."""
+"""Enforces a claimed transition: first the protection, then the notifications. A step may repeat; none is skipped."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from lambdas.reputation.messages import EVIDENCE, Message, to_admin, to_operator
 
 
 class Sending(Protocol):
-    """The switch in SES."""
+    """Sending options of configuration sets in SES."""
 
     def set(self, instance_id: str, *, enabled: bool) -> bool:
-        """False when there is nothing to switch any more."""
+        """Returns False if the configuration set no longer exists."""
 
 
 class RateLimiter(Protocol):
-    """Leave to call SES's control plane."""
+    """Limits calls to SES's control plane."""
 
     def acquire(self, *, now: datetime, priority: bool = False) -> float:
-        """0.0 when a call may go now, else the seconds after which to ask again."""
+        """Returns 0.0 if a call may start now, else the seconds to wait before asking again."""
 
 
 class Notifier(Protocol):
@@ -38,21 +38,21 @@ class Notifier(Protocol):
 
 
 class DeliverySender(Protocol):
-    """Where deliveries leave from."""
+    """The deliveries queue."""
 
     def send(self, batches: Iterable[DeliveryBatch]) -> None:
         """Send them all, or raise."""
 
 
 class Evidence(Protocol):
-    """The ledger, to read."""
+    """Reads the ledger."""
 
     def latest(self, instance_id: str, *, limit: int) -> Sequence[LedgerEntry]:
         """The latest entries, newest first."""
 
 
 class SendingStatuses(Protocol):
-    """Where it is noted what is done."""
+    """Records which steps are done."""
 
     def step_done(self, pending: Pending, step: TransitionStep) -> bool:
         """False when the transition was superseded."""
@@ -61,12 +61,12 @@ class SendingStatuses(Protocol):
         """Everything is done."""
 
     def release(self, pending: Pending, *, now: datetime) -> None:
-        """Let anyone take it over at once."""
+        """Allow another invocation to take it over at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcer:
-    """Does what a transition asks for. *topic_arn_of* names the topic of an instance's admin_email."""
+    """Performs the steps of a transition."""
 
     sending: Sending
     rate_limiter: RateLimiter
@@ -82,7 +82,7 @@ class Enforcer:
     portal_url: str = ""  # where the portal is, for the messages; empty: there is none
 
     def enforce(self, pending: Pending, *, now: datetime) -> None:
-        """Do the steps that are left, noting each. On a fault the claim is released and the fault raised."""
+        """Perform the remaining steps and record each. If one fails, release the claim and raise."""
         try:
             for step in pending.left:
                 self._do(step, pending.transition, now)
@@ -126,7 +126,7 @@ class Enforcer:
 
 
 def paused_notice(transition: Transition) -> Notice:
-    """A `reputation.paused`: the application's mail is refused from now on. Its id is the transition's."""
+    """A `reputation.paused` notice: SES refuses the application's mail from now on. Its id is the transition's."""
     counts = transition.reputation
     data: dict[str, Any] = {
         "instance_id": transition.instance_id,

@@ -38,32 +38,32 @@ _TRIES = 4  # of judging anew, when others moved the instance at the same moment
 
 
 class Contended(Exception):
-    """Others moved the instance each time; it is to be judged again later."""
+    """Other invocations changed the status at each attempt. Evaluate the instance again later."""
 
 
 class Counters(Protocol):
-    """What the ledger counted."""
+    """Reads the counters."""
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
         """Newest first."""
 
 
 class SendingStatuses(Protocol):
-    """How instances stand."""
+    """Reads and claims sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
-        """Healthy when nobody ever said otherwise."""
+        """Defaults to healthy if no status was ever recorded."""
 
     def claim(
         self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
     ) -> bool:
-        """False when another moved it first."""
+        """Returns False if another invocation changed the status first."""
 
     def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
-        """False when another was quicker."""
+        """Returns False if another invocation took it over first."""
 
     def watch(self, instance_id: str) -> None:
-        """Have the sweep judge it, too."""
+        """Have reconciliation evaluate the instance too."""
 
 
 class Marks(Protocol):
@@ -77,21 +77,21 @@ class Organizations(Protocol):
     """Rates of organizations."""
 
     def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
-        """Have the instance count for it."""
+        """Count the instance in its organization."""
 
     def rates(self, organization: str, *, now: datetime) -> OrganizationRates:
-        """What the rates of its instances together ask for."""
+        """The decision that follows from the summed rates of its instances."""
 
 
 class Enforcing(Protocol):
-    """Does what a transition asks for."""
+    """Enforces transitions."""
 
     def enforce(self, pending: Pending, *, now: datetime) -> None:
         """Raise when a step failed; the rest is left to be done."""
 
 
 class EvaluationKind(StrEnum):
-    """What came of judging."""
+    """The kind of an evaluation's outcome."""
 
     UNCHANGED = "unchanged"
     MOVED = "moved"
@@ -102,7 +102,7 @@ class EvaluationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The outcome for one instance. `transition` is the one that was acted on."""
+    """The outcome for one instance. `transition` is the one that was enforced."""
 
     kind: EvaluationKind
     status: SendingStatus
@@ -112,7 +112,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """Judges instances by *rules*. *audience* says what an instance is; None when it is gone."""
+    """Evaluates instances by *rules*. *audience* returns None for a deleted instance."""
 
     counters: Counters
     statuses: SendingStatuses
@@ -132,9 +132,9 @@ class Evaluator:
         return measure_windows(self.counters.hours(status.instance_id, since=since), self.rules)
 
     def evaluate(self, instance_id: str, *, claimers: frozenset[str], now: datetime) -> Evaluation:
-        """Judge the instance and act. *claimers* are names of this attempt and of those it repeats.
+        """Evaluate the instance and enforce the decision. *claimers* name this attempt and those that it repeats.
 
-        Raises what a step of the action raises, and Contended; judging again completes the work.
+        Raises what a step raises, and Contended. Another evaluation completes the work.
         """
         audience = self.audience(instance_id)
         for _ in range(_TRIES):
@@ -156,7 +156,8 @@ class Evaluator:
     ) -> Transition | None:
         """The transition that is due, if any: what pauses first, and what pauses for longest before the rest.
 
-        A pause that ends by itself keeps no other one off. Of a deleted instance only a pause matters: it is marked.
+        A pause that ends by itself does not prevent another one. For a deleted instance only a pause matters: it is
+        marked.
         """
         state = SendingState.HEALTHY if status.until else status.state
         decision = evaluate(windows[0], self._rules_of(status, now), state, wider=windows[1:])
@@ -175,7 +176,7 @@ class Evaluator:
     def _by_others(
         self, status: SendingStatus, audience: Audience, reputation: Reputation, now: datetime
     ) -> Transition | None:
-        """A pause that its organization, or an earlier instance of its domain, brings upon it."""
+        """A pause caused by its organization or by an earlier instance of its domain."""
         mark = self.marks.on(audience.domain, now=now) if audience.domain and not audience.deleted else None
         if mark is not None and _is_anothers(mark, status):
             earlier = mark.transition
@@ -210,7 +211,7 @@ class Evaluator:
     def move(
         self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
     ) -> bool:
-        """Claim *transition* and act on it; False when another moved the instance first."""
+        """Claim *transition* and enforce it. Returns False if another invocation changed the status first."""
         if not self.statuses.claim(status, transition, claimer=claimer, baseline=baseline, now=now):
             return False
         until = now + LEASE
@@ -240,7 +241,7 @@ class Evaluator:
 def by_rates(
     status: SendingStatus, decision: Decision, reputation: Reputation, *, now: datetime, domain: str = ""
 ) -> Transition:
-    """The transition that our own rates ask for, with the window that shows why."""
+    """The transition that the instance's own rates require, with the window that shows why."""
     evidence = decision.evidence or reputation
     transition = transition_of(status, decision.state, evidence, cause=Cause.RATES, now=now, domain=domain)
     return replace(transition, reasons=decision.reasons)

@@ -1,4 +1,4 @@
-"""What people are told of a transition: what happened, on what evidence, and what to do."""
+"""Texts of the notifications about a transition: what happened, the evidence, and what to do."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ class Observability:
         self._count("EnforcementFailures")
 
     def healed(self, instance_id: str, what: str) -> None:
-        """Log a sending state that was put right, and notify the operator: somebody else changed it."""
+        """Log a sending state that was corrected, and notify the operator that somebody else changed it."""
         self._logger.warning("sending state differs from SES", extra={"instance_id": instance_id, "what": what})
         self._count("StatesReconciled")
         self._notify_operator(f"Sending state differed: {instance_id}", f"Instance {instance_id}: {what}.\n")
@@ -61,7 +61,7 @@ class Observability:
         self._notify_operator(f"SES reports a worse reputation: {instance_id}", text)
 
     def reconciled(self, reconciled: Reconciled) -> None:
-        """One line a run. OverdueActions is alarmed."""
+        """Log one line per run. OverdueTransitions has an alarm."""
         facts = {
             "watched": reconciled.watched,
             "overdue": reconciled.overdue,

@@ -27,35 +27,35 @@ _KEPT_AT_MOST = 1_000  # organizations and memberships in a process
 
 
 class Members(Protocol):
-    """Who belongs to an organization."""
+    """Reads which instances belong to an organization."""
 
     def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
-        """Again is fine."""
+        """Idempotent."""
 
     def members(self, organization: str, *, now: datetime) -> Iterator[str]:
-        """Instances that had feedback of late, deleted ones too."""
+        """Instances with recent feedback, including deleted ones."""
 
 
 class Counters(Protocol):
-    """What the ledger counted."""
+    """Reads the counters."""
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
         """Newest first."""
 
 
 class Standings(Protocol):
-    """How instances stand."""
+    """Reads sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
-        """Healthy when nothing was ever recorded."""
+        """Defaults to healthy if no status was ever recorded."""
 
     def watch(self, instance_id: str) -> None:
-        """Have the sweep evaluate it, too."""
+        """Have reconciliation evaluate the instance too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationRates:
-    """What an organization's rates asked for at a moment.
+    """The decisions that follow from an organization's rates at one time.
 
     `everyone` is over all its instances, paused and deleted ones too: the low floors follow from it. `sending` is over
     those that are not paused: what a paused instance did is no reason to pause another one that is only warned.
@@ -86,10 +86,10 @@ class Organizations:
             self.joined[key] = None
 
     def rates(self, organization: str, *, now: datetime) -> "OrganizationRates":
-        """What the rates of its instances together ask for; up to KEPT_FOR old.
+        """The decisions that follow from the summed rates; cached for KEPT_FOR.
 
-        Once an organization is over a pause threshold, all its instances are watched: the sweep evaluates those that
-        have no further event.
+        Once an organization is over a pause threshold, all its instances are watched: reconciliation evaluates those
+        without further events.
         """
         known = self.sums.get(organization)
         if known is not None and now - known.at < KEPT_FOR:
@@ -111,7 +111,8 @@ class Organizations:
         return evaluate(reputation, self.rules, SendingState.HEALTHY, wider=wider)
 
     def _hours(self, member: SendingStatus, now: datetime) -> Iterator[HourCounts]:
-        """Since the last resume of each: what an operator has forgiven does not weigh on the others either."""
+        """Counts since the last resumption of each instance: forgiven feedback does not count against the others
+        either."""
         return self.counters.hours(
             member.instance_id, since=window_begin(self.rules, baseline=member.baseline, now=now)
         )

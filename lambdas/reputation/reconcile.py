@@ -1,7 +1,8 @@
-"""The sweep: finish what was claimed and not done, and, an instance once a day, compare with what SES itself says.
+"""Reconciliation: completes pending transitions, and compares each instance with SES once a day.
 
-Of all instances a run looks at its slice: SLOTS runs a day, so that SES's control plane (one call a second, shared with
-the broker) is asked evenly. What a run cannot check before its deadline is checked the next day, and counted.
+Each run checks one slice of all instances; there are SLOTS runs a day, so that calls to SES's control plane (one a
+second, shared with the broker) are spread evenly. What a run cannot check before its deadline is counted and checked
+the next day.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,56 +30,56 @@ CLAIMER = "sweep"
 
 
 class SendingStatuses(Protocol):
-    """How instances stand."""
+    """Reads and releases sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
-        """Healthy when nobody ever said otherwise."""
+        """Defaults to healthy if no status was ever recorded."""
 
     def watched(self) -> Sequence[str]:
         """The instances that are not healthy, undecided, or have something pending."""
 
     def unwatch(self, instance_id: str) -> None:
-        """Nothing is to be expected of it any more."""
+        """Stop watching the instance."""
 
     def forget(self, instance_id: str) -> None:
-        """The instance is gone."""
+        """Remove the status of a deleted instance."""
 
 
 class Sending(Protocol):
-    """The switch in SES."""
+    """Sending options of configuration sets in SES."""
 
     def set(self, instance_id: str, *, enabled: bool) -> bool:
-        """False when there is nothing to switch any more."""
+        """Returns False if the configuration set no longer exists."""
 
     def enabled(self, instance_id: str) -> bool | None:
-        """None when its configuration set is gone."""
+        """Returns None if the configuration set no longer exists."""
 
 
 class Rates(Protocol):
     """SES's own rates."""
 
     def latest(self, instance_ids: Iterable[str], *, now: datetime) -> Mapping[str, SesRates]:
-        """By instance."""
+        """The latest rates by instance."""
 
 
 class Instances(Protocol):
-    """All instances."""
+    """Lists all instances."""
 
     def part(self, number: int, *, of: int) -> Iterator[str]:
-        """A slice of them."""
+        """The ids of one slice."""
 
 
 class Observer(Protocol):
-    """Who is told: log, metrics, the operator."""
+    """Logs, counts and notifies the operator."""
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """An instance was judged."""
+        """An instance was evaluated."""
 
     def failed(self, instance_id: str, error: Exception) -> None:
-        """Something broke; it is tried again."""
+        """An evaluation failed; it is repeated."""
 
     def healed(self, instance_id: str, what: str) -> None:
-        """SES's state differed from ours and was put right."""
+        """SES's state differed from ours and was corrected."""
 
     def differs(self, instance_id: str, ours: Reputation, theirs: SesRates) -> None:
         """SES's rates are above ours, without the volume for a pause: the operator should look."""
@@ -86,7 +87,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What a run did. `overdue` transitions still wait to be acted on after OVERDUE."""
+    """The outcome of a run. `overdue` transitions are still not enforced after OVERDUE."""
 
     watched: int
     overdue: int
@@ -96,7 +97,10 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """Runs sweeps. *leave* waits for the rate limiter's leave; False when that would take longer than there is time."""
+    """Reconciles.
+
+    *may_call_ses* waits for the rate limiter; it returns False if the wait is longer than the time left.
+    """
 
     evaluator: Evaluator
     statuses: SendingStatuses
@@ -108,7 +112,7 @@ class Reconciler:
     may_call_ses: Callable[[], bool]
 
     def reconcile(self, *, now: datetime) -> Reconciled:
-        """Finish what is undone, then check today's slice."""
+        """Complete pending transitions, then check this run's slice."""
         watched = self.statuses.watched()
         overdue = sum(self._reevaluate(instance_id, now) for instance_id in watched)
         checked, unchecked = self.check(self.instances.part(slot_of(now), of=SLOTS), now=now)
@@ -127,7 +131,7 @@ class Reconciler:
         return checked, len(active) - checked
 
     def _reevaluate(self, instance_id: str, now: datetime) -> bool:
-        """Judge a watched instance; True when it has waited too long for its action and still does."""
+        """Evaluate a watched instance. Returns True if its transition is overdue and still not enforced."""
         self._guarded(instance_id, lambda name: self._evaluate(name, now))
         pending = self.statuses.load(instance_id).pending
         return pending is not None and now - pending.transition.at >= OVERDUE
@@ -163,7 +167,8 @@ class Reconciler:
                 self._compare_rates(status, theirs, now)
 
     def _heal(self, status: SendingStatus, now: datetime) -> None:
-        """Towards safety: what we paused is paused again; what somebody else paused is kept so, and told."""
+        """Correct the state towards safety: pause again what we paused; keep paused what somebody else paused, and
+        notify."""
         if status.state is SendingState.PAUSED:
             self.sending.set(status.instance_id, enabled=False)
             self.observer.healed(status.instance_id, "sending was enabled although it is paused, and was paused again")
@@ -207,7 +212,7 @@ def slot_of(now: datetime) -> int:
 
 
 def _above(ours: Reputation, theirs: SesRates, rules: ReputationRules) -> Iterator[Reason]:
-    """Where SES's rate asks for a pause, and ours says less."""
+    """Whether SES's rate is over a pause threshold and ours is not."""
     if theirs.bounce_rate is not None and theirs.bounce_rate >= max(rules.bounce_pause, ours.bounce_rate):
         yield Reason.BOUNCES
     if theirs.complaint_rate is not None and theirs.complaint_rate >= max(rules.complaint_pause, ours.complaint_rate):
@@ -215,7 +220,7 @@ def _above(ours: Reputation, theirs: SesRates, rules: ReputationRules) -> Iterat
 
 
 def _was_resumed(status: SendingStatus, rules: ReputationRules, now: datetime) -> bool:
-    """SES knows no baseline: for a window's length its rates still hold what an operator has forgiven."""
+    """Whether the instance was resumed recently. SES knows no baseline: its rates still include forgiven feedback."""
     return status.baseline is not None and now - status.baseline < timedelta(days=rules.window_days)
 
 

@@ -1,4 +1,4 @@
-"""The rules of the verdict, from the settings."""
+"""The evaluation rules, from the settings."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""What the reputation functions must be told."""
+"""Settings of the reputation functions."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from lambdas.domain.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReputationSettings(Settings):
-    """Names of what the reputation functions read, write and tell, and the rules of the verdict.
+    """Names of what the reputation functions use, and the evaluation rules.
 
     Rates are shares of one: 0.04 is 4 %. Infra lets the context set every number; the defaults are those that
     docs/decisions gives the figures of.

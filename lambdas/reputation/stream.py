@@ -1,4 +1,4 @@
-"""A batch of the table's stream -> the instances to judge, and the records that must come again."""
+"""A batch of the table's stream -> the instances to evaluate, and the records that Lambda must retry."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A changed counter. `event_id` names the record, the same when it comes again; `sequence` its place."""
+    """A changed counter. `event_id` identifies the record and is stable over retries; `sequence` is its position."""
 
     event_id: str
     sequence: str
@@ -18,9 +18,9 @@ def evaluate_all(
     evaluate: Callable[[str, frozenset[str]], None],
     failed: Callable[[str, Exception], None],
 ) -> list[str]:
-    """Judge each instance once, under the names of all its records; the sequence numbers that must come again.
+    """Evaluate each instance once, under the ids of all its records. Returns the sequence numbers to retry.
 
-    An instance that fails keeps none of the others from being judged. Lambda takes the stream up again at the lowest
+    An instance that fails does not prevent the others from being evaluated. Lambda resumes the stream at the lowest
     number and halves the batch, so a record that never succeeds ends in the failure queue alone.
     """
     by_instance: dict[str, list[Change]] = {}
