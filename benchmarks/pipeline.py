@@ -57,9 +57,10 @@ class Fed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What delivery did with messages: different deliveries that arrived, and the receivers' CPU a second."""
+    """What delivery did with messages: requests and different ones that arrived, and the receivers' CPU a second."""
 
     stage: Stage
+    posts: int
     delivered: int
     receiver_busy: float
 
@@ -123,7 +124,12 @@ def deliver(
     settings = delivery_settings(world).to_environment()
     stage = stage_of(world, DELIVERY, DELIVERIES, batch, settings, seconds)
     received = world.received()
-    return Posted(stage=stage, delivered=received["distinct"], receiver_busy=received["cpu_s"] / stage.wall_s)
+    return Posted(
+        stage=stage,
+        posts=received["received"],
+        delivered=received["distinct"],
+        receiver_busy=received["cpu_s"] / stage.wall_s,
+    )
 
 
 def stage_of(

@@ -156,8 +156,11 @@ class Finder:
                 parked = self.backlog.read(partition, limit=MAX_WAITING)
                 cut = cut or len(parked) == MAX_WAITING
                 for one in parked:
-                    for delivery in one.batch.deliveries if one.batch else ():
-                        last = failed.get(delivery.id) or failed.get(batch_id(one.batch.deliveries))
+                    if one.batch is None:
+                        continue
+                    together = failed.get(batch_id(one.batch.deliveries)) if one.batch.fixed else None
+                    for delivery in one.batch.deliveries:
+                        last = failed.get(delivery.id) or together
                         outcome = _waits(one.due, one.batch.attempt, last.reason if last else "")
                         if match := matching(delivery, wanted, outcome=outcome, host=host):
                             found.append(match)

@@ -87,6 +87,15 @@ def test_a_webhook_test_is_a_batch_of_one(world: World) -> None:
     assert world.tests == [("w1", "204")]
 
 
+def test_a_pause_comes_as_a_batch_too(world: World) -> None:
+    """Our own notices are in the same form as events."""
+    paused = replace(batch(), deliveries=(delivery("msg_p", "reputation.paused"),))
+
+    world.deliver(paused)
+
+    assert events(world) == [["msg_p"]]
+
+
 def test_messages_that_come_together_are_stored_as_one_before_it_is_posted(world: World) -> None:
     """Nothing is posted before the queue has the membership; then it is posted as it is."""
     world.deliver(batch("w1", "msg_1"), batch("w1", "msg_2"), batch("w1", "msg_3"))

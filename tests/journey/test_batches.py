@@ -28,7 +28,7 @@ def size(request: Received) -> int:
 def test_events_come_several_in_a_signed_request_are_halved_if_refused_and_can_be_replayed(
     stack: Stack, ops: Ops, receiver: Receiver
 ) -> None:
-    """Each event with its own id, whichever batch carries it."""
+    """Each event with its own id, whichever batch carries it; without batches again after an update."""
     tenant = stack.tenant(receiver.url(), bind={"notification_batch": 10, "notification_batch_seconds": 4})
     [test] = receiver.wait_for(kind="batch")
     assert [event["type"] for event in test.event["data"]] == ["webhook.test"]
@@ -56,3 +56,9 @@ def test_events_come_several_in_a_signed_request_are_halved_if_refused_and_can_b
     assert max(size(request) for request in requests if request.status == 204) > 1
     assert max(map(size, requests)) <= 10
     assert all(request.type == "batch" and request.is_signed_with(tenant.secret) for request in requests)
+
+    stack.broker.update(tenant.instance_id, {"bindings": {tenant.binding_id: {"notification_batch": 1}}})
+    receiver.wait_for(kind="webhook.test")  # comes once delivery no longer knows the webhook as it was
+    tenant.mailbox.send("success@shop.example", subject="Alone")
+    [alone] = receiver.wait_for(kind="email.delivered")
+    assert alone.event["data"]["mail"]["subject"] == "Alone"

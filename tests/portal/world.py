@@ -135,6 +135,7 @@ class World:
             format=NotificationFormat.STANDARD_WEBHOOKS,
             scope=Scope.INSTANCE,
             ciphertext=encrypt(kms, self.kms_key, WebhookId(webhook_id), secret),
+            batch=changes.pop("batch", 1),
         )
         self.webhook_items.put(instance_id, webhook_id, settings, binding_id=f"{webhook_id}-binding")
         if health := changes.pop("health", None):
