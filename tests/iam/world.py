@@ -120,6 +120,9 @@ class World:
                 return ZONE_SECRET
             case "secret" if name == "broker":
                 return str(self.resolve(self.synthesis.output("BrokerCredentialsSecretArn")))
+            case "secret":
+                secrets = self.synthesis.resources("AWS::SecretsManager::Secret")
+                return self.arn(next(logical for logical in secrets if logical.startswith(name.capitalize())))
             case "key" | "boundary":
                 return self.arn(self._only(kind))
         return self._written(_TENANTS[kind] + _example(name))

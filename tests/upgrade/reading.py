@@ -38,7 +38,7 @@ def read_all(client: "DynamoDBClient", tables: dict[str, str]) -> dict[str, Any]
         **_webhooks(client, tables),
         **_reputation(client, tables),
     }
-    written: dict[str, Any] = json.loads(msgspec.json.encode(found))
+    written: dict[str, Any] = json.loads(msgspec.json.encode(found, order="deterministic"))  # sets sorted
     return written
 
 
