@@ -14,6 +14,7 @@ from docs.generate.bodies import EVENT_TYPES, schemas
 from docs.generate.catalogue import catalogue
 from docs.generate.errors import error_reference
 from docs.generate.openapi import openapi
+from docs.generate.parameters import parameter_schemas
 from docs.generate.typescript import typescript
 from lambdas.domain.webhooks import webhook_body
 
@@ -23,7 +24,7 @@ DOCS = Path(__file__).parents[1]
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
     bodies = schemas()
-    documents = {**bodies, "webhooks.openapi.json": openapi(bodies)}
+    documents = {**bodies, **parameter_schemas(), "webhooks.openapi.json": openapi(bodies)}
     found = {DOCS / "schemas" / name: json.dumps(content, indent=2) + "\n" for name, content in documents.items()}
     found[DOCS / "schemas" / "webhooks.d.ts"] = typescript(bodies, EVENT_TYPES)
     found[DOCS / "schemas" / "webhook_body.py"] = inspect.getsource(webhook_body)
