@@ -11,7 +11,7 @@ from lambdas.domain.tenants.aws_names import alert_topic
 from lambdas.domain.webhooks.health import Health, HealthState
 from lambdas.domain.webhooks.target import Target
 
-# that telling may take: whoever made an older, untold transition died over it
+# how long a notification may take: if it is still unsent after that, an earlier invocation crashed before sending it
 NOTIFICATION_LEASE = timedelta(minutes=2)
 
 

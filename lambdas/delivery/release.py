@@ -67,7 +67,7 @@ class Releaser:
         due: dict[Key, list[Partition]] = {}
         for partition in self.partitions.due(now=now):
             due.setdefault((partition.instance_id, partition.webhook_id), []).append(partition)
-        # after the partitions: whoever wakes one changed health first
+        # after the partitions: health changes before a partition is woken
         targets = self.states.load(due, now=now, fresh=True)
         for key, partitions in due.items():
             if self.clock() >= deadline:
@@ -115,7 +115,7 @@ class Releaser:
             self.partitions.rest(partition, until=expires_at(left[0].batch) if left and left[0].batch else None)
 
     def _probe(self, partitions: Sequence[Partition], now: datetime) -> None:
-        """Send one parked message to a failing webhook: whoever delivers it claims the probe and tries the first.
+        """Send one parked message to a failing webhook. The delivering invocation claims the probe.
 
         Each probe begins with another partition, so that a delivery that alone is refused does not keep the webhook
         failing.

@@ -33,7 +33,7 @@ class PortalSettings(Settings):
     partition: str
     region: str
     account: str
-    operator_name: str  # how the pages call whoever runs the service
+    operator_name: str  # how the pages name the operator of the service
     support_url: str
 
     # whether and when tenants may resume by themselves

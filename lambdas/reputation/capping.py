@@ -22,7 +22,7 @@ class Counters(Protocol):
         """Newest first."""
 
 
-class Standings(Protocol):
+class SendingStatuses(Protocol):
     """Reads sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
@@ -44,7 +44,7 @@ class DailyCap:
 
     cap: int
     counters: Counters
-    statuses: Standings
+    statuses: SendingStatuses
     evaluator: Moving
     audience: Callable[[str], Audience | None]
 

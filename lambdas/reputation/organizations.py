@@ -43,7 +43,7 @@ class Counters(Protocol):
         """Newest first."""
 
 
-class Standings(Protocol):
+class SendingStatuses(Protocol):
     """Reads sending statuses."""
 
     def load(self, instance_id: str) -> SendingStatus:
@@ -72,7 +72,7 @@ class Organizations:
 
     table: Members
     counters: Counters
-    statuses: Standings
+    statuses: SendingStatuses
     rules: ReputationRules
     sums: dict[str, OrganizationRates] = field(default_factory=dict)
     joined: dict[tuple[str, str, str], None] = field(default_factory=dict)

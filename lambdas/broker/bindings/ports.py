@@ -24,7 +24,7 @@ class Maker(Protocol):
         """Raise QuotaExceeded if nothing more can be made."""
 
     def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
-        """Make all of it, what an earlier try left included; the binding comes back with what is sealed now."""
+        """Make all of it, including what an interrupted bind left. Returns the binding with its encrypted secrets."""
 
     def remove(self, binding: Binding, *, now: datetime) -> None:
         """Remove all of it; what is gone is fine."""

@@ -35,7 +35,7 @@ class Marks(Protocol):
     def keep(self, mark: Mark) -> None: ...
 
 
-class Standings(Protocol):
+class SendingStatuses(Protocol):
     """How instances stand; the promises are those of lambdas.aws.dynamodb.reputation.sending_status_table."""
 
     def load(self, instance_id: str) -> SendingStatus: ...
@@ -56,7 +56,7 @@ class EarlierPauses:
     """The two steps. Each can be repeated."""
 
     marks: Marks
-    sending_statuses: Standings
+    sending_statuses: SendingStatuses
     clock: Callable[[], datetime]
 
     def begin(self, instance: Instance) -> StepOutcome:

@@ -140,7 +140,7 @@ class SesSteps:
         return StepDone()
 
     def _ensure_destination(self, instance: Instance) -> StepOutcome:
-        """Always there, whoever is told: without it nothing could be protected. It goes with its configuration set."""
+        """Always exists, even without webhooks: reputation depends on it. It is deleted with its configuration set."""
         self.ses.ensure_event_destination(aws_names.configuration_set(instance.id), self.event_topic_arn)
         return StepDone()
 

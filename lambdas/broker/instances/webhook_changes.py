@@ -1,4 +1,4 @@
-"""What an update's `bindings` come to: each webhook as it was and as it is to be, sealed already."""
+"""The webhook changes of an update's `bindings`: each webhook before and after, with its secret encrypted."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ class Webhooks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookChanges:
-    """What an update's `bindings` come to: settings before and after, sealed already."""
+    """The webhook changes of an update's `bindings`: settings before and after, with secrets encrypted."""
 
     store: Remembered
     webhooks: Webhooks

@@ -118,7 +118,7 @@ class Engine:
     log_step: LogStep
 
     def run_step(self, message: OperationTask, *, owner: str) -> None:
-        """Move the operation on for TURN at most. An operation that has ended, or was replaced, is let be."""
+        """Move the operation on for TURN at most. An operation that has ended or was replaced is not touched."""
         instance = self.instances.instance(message.instance_id)
         if instance is None or not _current(instance, message):
             return

@@ -50,7 +50,7 @@ class Operations:
         return Operation(id=f"{kind}-{self.new_id()}", kind=kind, started_at=now, touched_at=now, description="Queued")
 
     def enqueue(self, instance: Instance) -> None:
-        """Ask for a turn. Too many do no harm: the lease lets one work, and ended operations are let be."""
+        """Request a step run. Extra requests are harmless: one worker gets the lease; ended operations are skipped."""
         self.tasks.send(OperationTask(instance_id=instance.id, operation_id=instance.operation.id))
 
 

@@ -129,7 +129,7 @@ def no_grants(_: Tokens) -> dict[str, Grant]:
 
 
 def operators_with(claim: str, value: str) -> Grants:
-    """Whoever's *claim* is *value*, or a list that holds it, is an operator; nobody else gets in."""
+    """Only a person whose *claim* is *value*, or a list that holds it, is an operator. All others are refused."""
 
     def grants(tokens: Tokens) -> dict[str, Grant]:
         found = tokens.claims.get(claim)

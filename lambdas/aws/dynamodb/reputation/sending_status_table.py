@@ -1,4 +1,4 @@
-"""Standings in the reputation table: the state, what is pending, who is watched, and what happened before.
+"""Sending statuses in the reputation table: the state, what is pending, who is watched, and what happened before.
 
     instance_id | item             |
     ------------+------------------+--------------------------------------------------------------------------

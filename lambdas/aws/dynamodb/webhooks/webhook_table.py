@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
-_READ = (  # not the sealed secrets
+_READ = (  # not the encrypted secrets
     "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders, "
     "#batch, batch_seconds"
 )
