@@ -16,6 +16,7 @@ from ops.errors import errors
 from ops.limits import limits
 from ops.portal import portal
 from ops.replay import replay
+from ops.rights import rights
 from ops.trace import trace
 from ops.version import version
 
@@ -74,6 +75,7 @@ app.command(epilog=examples("limits", "limits --json"))(limits)
 app.command(epilog=examples("cost", "cost --csv"))(cost)
 app.command(epilog=examples("accept", "accept --domain mail.agency.gov --json"))(accept)
 app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
+app.command(epilog=examples("rights trace webhooks", "rights 'webhooks list' --policy > support.json"))(rights)
 app.command(epilog=examples("completion bash"))(completion)
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ Parameters = Mapping[str, Any]
 Asked = tuple[str, str, dict[str, str]]  # action, resource as in requests.txt, condition keys
 _PREFIXES = {"sesv2": "ses"}
 _TAGGED = {f"aws:ResourceTag/{INSTANCE_TAG}": "{id}"}
-_WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 
 
 class Unmapped(Exception):
@@ -47,8 +47,7 @@ class CallMapping:
         if service not in of_service:
             raise Unmapped(f"{service}:{operation}")
         for action, resource, context in of_service[service](operation, parameters):
-            prefix, _, name = action.partition(":")
-            if not get_action_data(prefix, name).get(prefix):
+            if not known(action):
                 raise Unmapped(f"{service}:{operation} was taken for {action}, which AWS does not know")
             yield action, resource, context
 
@@ -59,7 +58,7 @@ class CallMapping:
                 wanted = [(operation, name, "") for name in parameters["RequestItems"]]
             case "TransactWriteItems":
                 items = [entry for item in parameters["TransactItems"] for entry in item.items()]
-                wanted = [(_WRITES[kind], item["TableName"], "") for kind, item in items]
+                wanted = [(WRITES[kind], item["TableName"], "") for kind, item in items]
             case _:
                 wanted = [(operation, parameters["TableName"], parameters.get("IndexName", ""))]
         for action, table, index in wanted:
@@ -161,6 +160,13 @@ class CallMapping:
         if name not in self._names:
             raise Unmapped(f"{name} is nothing of the stack's")
         return self._names[name]
+
+
+def known(action: str) -> bool:
+    """Whether AWS has an action of that name, such as `sqs:SendMessage`."""
+    service, _, name = action.partition(":")
+    entries = get_action_data(service, name)
+    return bool(entries and entries.get(service))
 
 
 def _encrypted_by(service: str) -> Iterator[Asked]:

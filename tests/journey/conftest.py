@@ -46,6 +46,7 @@ from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant, new_tenant
 from ops.__main__ import app
 from ops.osb import Broker
+from tests.iam.operators import recording
 
 PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s
@@ -159,7 +160,8 @@ def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
     clients.CLIENTS.forget()
 
     def run(*words: str, status: int = 0) -> Any:
-        done = CliRunner().invoke(app, [*words, "--json"])
+        clients.CLIENTS.forget()  # each command's calls are recorded under its name
+        done = CliRunner(env=recording(stack.facts.get("calls", ""), words)).invoke(app, [*words, "--json"])
         assert done.exit_code == status, done.output
         return json.loads(done.stdout) if done.stdout else None
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from local.tenant.receiver import Receiver
 from ops.osb import instance_name
 from tests.docs.blocks import ROOT, Block, blocks
+from tests.iam.operators import recording
 from tests.journey.conftest import Ops, Stack
 from tests.journey.test_operators import environment, ops_secret
 from tests.journey.test_operators import folder as folder
@@ -54,7 +56,14 @@ def test_the_commands_of_a_page_do_what_it_says(
     }
     for block in (block for block in blocks() if block.page == page and not block.marker):
         for command in block.commands:
-            run(block, filled(command, values, tenant.instance_id), shell)
+            typed = filled(command, values, tenant.instance_id)
+            run(block, typed, {**shell, **recorded_by(stack, typed)})
+
+
+def recorded_by(stack: Stack, command: str) -> dict[str, str]:
+    """What an operators' command needs in its environment to record its calls."""
+    words = shlex.split(command.partition("-m ops ")[2].partition("|")[0])
+    return recording(stack.facts.get("calls", ""), words) if words else {}
 
 
 def filled(command: str, values: dict[str, str], instance_id: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from local.tenant.receiver import Receiver
 from ops.osb import instance_name
+from tests.iam.operators import recording
 from tests.infra.test_alarm_advice import advice
 from tests.journey.conftest import Ops, Stack
 
@@ -37,7 +38,13 @@ def typed(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
     """`python -m ops WORDS | cat`, in a process of its own."""
     command = [sys.executable, "-m", "ops", *words]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=environment(stack), check=False, timeout=120
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**environment(stack), **recording(stack.facts.get("calls", ""), words)},
+        check=False,
+        timeout=120,
     )
 
 

@@ -40,6 +40,18 @@ def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops
     receiver.wait_for(kind="email.delivered")
 
 
+def test_the_mark_of_a_paused_tenant_that_left_is_shown_and_lifted(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """Its domain keeps the pause until an operator says otherwise."""
+    tenant = stack.tenant(receiver.url())
+    domain = tenant.credentials["domain"]
+    ops("pause", tenant.instance_id, "--reason", "phishing")
+    tenant.leave_if_there()
+    [mark] = [row for row in ops("marks") if row["domain"] == domain]
+    assert mark["instance"] == tenant.instance_id
+    ops("lift", domain, "--reason", "another team has it now")
+    assert domain not in {row["domain"] for row in ops("marks")}
+
+
 def test_the_sweep_runs_and_heals_what_somebody_else_switched(stack: Stack, ops: Ops, receiver: Receiver) -> None:
     """The function as deployed; and its check of one instance, with SES, the rate limiter and CloudWatch as they
     answer."""

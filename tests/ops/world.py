@@ -1,14 +1,16 @@
 """A stack in moto with one instance, one binding and one webhook, and its operator."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from lambdas.aws import clients
@@ -32,6 +34,7 @@ from ops.__main__ import app
 from ops.dead_letters import HOME
 from ops.stack import Stack, StackMissing
 from tests.aws.tables import create_backlog, dynamodb_with
+from tests.iam.operators import recording
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -48,16 +51,23 @@ class Ops:
     dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
     queues: dict[str, str]
+    calls: Path | None = None  # where the AWS calls of commands are recorded
+
+    def typed(self, words: Sequence[str]) -> Result:
+        """What came of a command."""
+        clients.CLIENTS.forget()
+        environment = recording(str(self.calls), words) if self.calls else {}
+        return CliRunner(env=environment).invoke(app, list(words))
 
     def run(self, *words: str, ok: bool = True) -> Any:
         """What a command says, as JSON; its error if it is not to succeed."""
-        done = CliRunner().invoke(app, [*words, "--json"])
+        done = self.typed([*words, "--json"])
         assert (done.exit_code == 0) is ok, done.output
         return json.loads(done.stdout) if ok else done.stderr
 
     def say(self, *words: str, status: int = 0) -> str:
         """What a command writes for people, to a pipe; with another *status*, what it writes to standard error."""
-        done = CliRunner().invoke(app, list(words))
+        done = self.typed(words)
         assert done.exit_code == status, done.output
         return done.stdout if status == 0 else done.stderr
 
