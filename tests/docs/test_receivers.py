@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.webhooks.batch import render_batch
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.examples
 
 SECRET = new_secret()
 VCAP_SERVICES = json.dumps({"aws-ses": [{"name": "my-mail", "credentials": {"webhook_secret": SECRET}}]})
+GUIDE = Path(__file__).parents[2] / "docs" / "tenants.md"
 
 
 def event(raw: dict[str, object], format_: NotificationFormat = NotificationFormat.STANDARD_WEBHOOKS) -> Delivery:
@@ -39,6 +42,26 @@ def signed(message_id: str, body: str, secret: str = SECRET) -> dict[str, str]:
     return {"content-type": "application/json", **headers}
 
 
+def mounted(credentials: dict[str, str], node: Path) -> dict[str, str]:
+    """The environment of a pod as the tenants' guide has it; the secret as a kubelet mounts it below *node*.
+
+    Each key is a link through `..data`, which a kubelet replaces at once when the secret changes.
+    """
+    [pod] = re.findall(r"```yaml\n(spec:.*?)```", GUIDE.read_text(), re.DOTALL)
+    spec = yaml.safe_load(pod)["spec"]
+    [container], [volume] = spec["containers"], spec["volumes"]
+    [mount], [root] = container["volumeMounts"], container["env"]
+    assert (mount["name"], "secretName" in volume["secret"]) == (volume["name"], True)
+    folder = node / mount["mountPath"].lstrip("/")
+    version = folder / "..2026_11_21_10_00_00.123456789"
+    version.mkdir(parents=True)
+    (folder / "..data").symlink_to(version.name)
+    for key, value in credentials.items():
+        (version / key).write_text(value)
+        (folder / key).symlink_to(f"..data/{key}")
+    return {root["name"]: str(node) + root["value"]}
+
+
 @pytest.fixture(scope="module", params=RECEIVERS, ids=lambda example: example.name)
 def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, Path]:
     """A built receiver."""
@@ -49,11 +72,10 @@ def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_receiver_handles_each_event_once_and_refuses_what_is_not_signed(receiver: tuple[Example, Path]) -> None:
-    """Also after a restart, and whether an event comes alone or in a batch."""
+    """Also after a restart, on Cloud Foundry and on Kubernetes, and whether an event comes alone or in a batch."""
     example, folder = receiver
     first, second = event(bounce()), event(complaint(recipients=("ann@shop.example",)))
-    environment = {"VCAP_SERVICES": VCAP_SERVICES}
-    with running(example, folder, environment) as app:
+    with running(example, folder, {"VCAP_SERVICES": VCAP_SERVICES}) as app:
         assert app.post(first.body, signed(first.id, first.body)) == 204
         assert app.post(first.body, signed(first.id, first.body)) == 204
         assert app.post(first.body, {"content-type": "application/json"}) == 401
@@ -61,7 +83,8 @@ def test_a_receiver_handles_each_event_once_and_refuses_what_is_not_signed(recei
         assert app.post(first.body.replace("joe", "ann"), signed(first.id, first.body)) == 401
         together = render_batch([first, second])
         assert app.post(together.body, signed(together.id, together.body)) == 204
-    with running(example, folder, environment) as app:
+    pod = mounted({"webhook_secret": SECRET, "smtp_server": "email-smtp.us-east-1.amazonaws.com"}, folder / "node")
+    with running(example, folder, pod) as app:
         assert app.post(second.body, signed(second.id, second.body)) == 204
     log = app.log.read_text()
     counts = [line.partition("events: ")[2].strip() for line in log.splitlines() if "events: " in line]
