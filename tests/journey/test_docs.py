@@ -62,7 +62,7 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 def recorded_by(stack: Stack, command: str) -> dict[str, str]:
     """What an operators' command needs in its environment to record its calls."""
-    words = shlex.split(command.partition("-m ops ")[2].partition("|")[0])
+    words = shlex.split(command.partition("-m ops ")[2].partition("|")[0], comments=True)
     return recording(stack.facts.get("calls", ""), words) if words else {}
 
 
