@@ -25,7 +25,7 @@ def logged_by_powertools() -> set[str]:
     stream = io.StringIO()
     logger = Logger(service="test", stream=stream)
     try:
-        raise ValueError
+        int("no number")
     except ValueError:
         logger.exception("failed")
     return set(json.loads(stream.getvalue()))
