@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lambdas.aws import clients
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
