@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from lambdas.aws.dynamodb.backlog.compressed_batch import compress, decompress
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
-from ops.trail import Kind, is_about
+from ops.troubleshooting.trail import Kind, is_about
 
 MILLION = 1_000_000
 PRICES = json.loads(Path(__file__).with_name("prices.json").read_text())

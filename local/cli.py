@@ -26,7 +26,7 @@ from local.process import NotStarted
 from local.showing import deploying
 from local.stack import FOLDER, LocalStack, NotRunning
 from local.tenant.sender import NoSender, send_for
-from ops.osb import Broker, BrokerRefused, OperationFailed
+from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode="rich")
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())

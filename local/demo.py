@@ -20,7 +20,7 @@ from local.showing import deploying, outcome_of
 from local.stack import LocalStack
 from local.tenant.receiver import Received, Receiver
 from local.tenant.tenant import Tenant, new_tenant
-from ops.osb import Broker
+from ops.deployment.osb import Broker
 
 PATIENCE = 60.0  # s until every webhook must have come
 COUNTED = {"deliveries": 4, "bounces": 2, "complaints": 2}

@@ -5,20 +5,25 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
-from ops import addresses, broker, dead_letters, domain, instances, reputation, webhooks
 from ops.accept.command import accept
-from ops.completion import COMPLETE_VARIABLE, PROGRAM, completion
-from ops.console import examples
-from ops.cost import cost
+from ops.command_line.completion import COMPLETE_VARIABLE, PROGRAM, completion
+from ops.command_line.console import examples
+from ops.command_line.version import version
+from ops.deployment import broker
+from ops.deployment.limits import limits
+from ops.deployment.rights import rights
 from ops.doctor.command import doctor
-from ops.drill import drill
-from ops.errors import errors
-from ops.limits import limits
-from ops.portal import portal
-from ops.replay import replay
-from ops.rights import rights
-from ops.trace import trace
-from ops.version import version
+from ops.reputation import addresses
+from ops.reputation import command as reputation
+from ops.reputation.drill import drill
+from ops.tenants import domain, instances
+from ops.tenants.cost import cost
+from ops.tenants.portal import portal
+from ops.troubleshooting import dead_letters
+from ops.troubleshooting.errors import errors
+from ops.troubleshooting.trace import trace
+from ops.webhooks import command as webhooks
+from ops.webhooks.replay import replay
 
 STATUSES = "Exit status: 0 done, 1 not done (standard error says why), 2 wrongly typed."
 

@@ -6,7 +6,7 @@ from typing import Any
 from lambdas.domain.tenants.aws_names import configuration_set
 from local.clients import Clients
 from local.tenant.tenant import Mailbox
-from ops.osb import Broker
+from ops.deployment.osb import Broker
 
 
 class NoSender(Exception):

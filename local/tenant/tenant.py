@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from local.clients import Clients
-from ops.osb import Broker, BrokerRefused
+from ops.deployment.osb import Broker, BrokerRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

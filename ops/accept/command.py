@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 from ops.accept import receiver as receivers
 from ops.accept.journey import Journey, StepFailed
 from ops.accept.mail import SmtpServer
-from ops.console import STACK, Json, StackName, fail, told
+from ops.command_line.console import STACK, Json, StackName, fail, told
+from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
+from ops.deployment.stack import Stack, find
 from ops.doctor.account import Account
-from ops.osb import Broker, BrokerRefused, OperationFailed
-from ops.sending_status import operator_of
-from ops.stack import Stack, find
+from ops.reputation.sending_status import operator_of
 
 OPERATION_TIMEOUT = 1200.0  # s: a generated domain waits until SES has verified it
 REMEMBERED = Path.home() / ".ses-feedback" / "accept.json"  # instances that are not removed yet

@@ -20,11 +20,11 @@ from botocore.exceptions import ClientError
 from lambdas.domain.tenants.aws_names import configuration_set
 from ops.accept.mail import SmtpServer, by_api, by_smtp
 from ops.accept.receiver import Arrived, Receiver
+from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
+from ops.deployment.tools import Tools
 from ops.doctor.account import Account
-from ops.osb import Broker, BrokerRefused, OperationFailed
-from ops.replay import send_again
-from ops.sending_status import ActionRefused, Operator
-from ops.tools import Tools
+from ops.reputation.sending_status import ActionRefused, Operator
+from ops.webhooks.replay import send_again
 
 T = TypeVar("T")
 SIMULATOR = "simulator.amazonses.com"

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.console import STACK, Json, StackName, told
+from ops.command_line.console import STACK, Json, StackName, told
+from ops.deployment.stack import find
 from ops.doctor import deployment, instances, quotas, sending, signals, zone
 from ops.doctor.account import Account
 from ops.doctor.findings import Check, Finding, Level, run
-from ops.stack import find
 
 BEFORE: tuple[Check, ...] = (
     deployment.credentials,

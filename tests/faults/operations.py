@@ -23,7 +23,7 @@ from local.clients import Clients
 from local.counters import counters
 from local.stack import LocalStack
 from local.tenant.receiver import Receiver
-from ops.osb import Broker
+from ops.deployment.osb import Broker
 from tests.faults.pipeline import PERIODS, VISIBILITY
 from tests.faults.scenes import FAULTS, Scene, silently
 

@@ -38,7 +38,7 @@ from local.emulator.publishing import as_new, told_of
 from local.showing import deploying
 from local.stack import LocalStack
 from local.tenant.receiver import Received, Receiver
-from ops.osb import Broker
+from ops.deployment.osb import Broker
 from tests.faults.throttle import Throttle
 
 TENANTS, WEBHOOKS_EACH = 4, 5

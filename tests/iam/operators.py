@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local.recorder import recorded_calls
-from ops.rights import ADMINISTRATORS, written
+from ops.deployment.rights import ADMINISTRATORS, written
 from tests.iam.mapping import WRITES, Unmapped, known
 from tests.ops.typing_in import ROOT
 
@@ -55,7 +55,7 @@ def recorded(calls: Path) -> dict[str, set[str]]:
 
 
 def unlisted(calls: Path) -> dict[str, list[str]]:
-    """What commands of a recording needed and ops/rights.json does not list. Add it there."""
+    """What commands of a recording needed and ops/deployment/rights.json does not list. Add it there."""
     listed = written()
     found = recorded(calls) if calls.exists() else {}
     missing = {command: sorted(actions - set(listed.get(command, []))) for command, actions in found.items()}

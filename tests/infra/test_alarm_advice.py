@@ -4,7 +4,7 @@ import re
 import shlex
 from typing import Any
 
-from ops.dead_letters import HOME
+from ops.troubleshooting.dead_letters import HOME
 from tests.infra.synthesis import Synthesis, synthesise
 from tests.ops.typing_in import parsed
 

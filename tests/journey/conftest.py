@@ -45,7 +45,7 @@ from local.stack import LocalStack
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant, new_tenant
 from ops.__main__ import app
-from ops.osb import Broker
+from ops.deployment.osb import Broker
 from tests.iam.operators import recording
 
 PATIENCE = 60.0  # s until what is awaited must have come

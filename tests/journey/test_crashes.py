@@ -19,9 +19,9 @@ from lambdas.reputation.composition import compose
 from local.recorder import recorded_calls
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant
-from ops.osb import BrokerRefused
-from ops.sending_status import reputation_composition
-from ops.stack import find
+from ops.deployment.osb import BrokerRefused
+from ops.deployment.stack import find
+from ops.reputation.sending_status import reputation_composition
 from tests.journey.conftest import Ops, Stack
 from tests.journey.looking import observer_of, publish_history, topics, users
 

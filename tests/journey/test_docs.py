@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.tenant.receiver import Receiver
-from ops.osb import instance_name
+from ops.deployment.osb import instance_name
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.iam.operators import recording
 from tests.journey.conftest import Ops, Stack

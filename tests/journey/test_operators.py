@@ -14,7 +14,7 @@ from termios import TIOCSWINSZ
 import pytest
 
 from local.tenant.receiver import Receiver
-from ops.osb import instance_name
+from ops.deployment.osb import instance_name
 from tests.iam.operators import recording
 from tests.infra.test_alarm_advice import advice
 from tests.journey.conftest import Ops, Stack

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.tenant.receiver import Receiver
-from ops.sending_status import reputation_composition
-from ops.stack import find
+from ops.deployment.stack import find
+from ops.reputation.sending_status import reputation_composition
 from tests.journey.conftest import Ops, Stack
 from tests.journey.looking import observer_of, publish_history
 

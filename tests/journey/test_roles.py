@@ -1,5 +1,5 @@
 """After all other journeys: what the functions asked AWS for is what tests/iam/requests.txt says they ask for, and what
-operators' commands asked for is what ops/rights.json says.
+operators' commands asked for is what ops/deployment/rights.json says.
 
 tests/iam holds that list against the roles of every way to deploy the stack, quickly and without the embedded AWS.
 """
@@ -38,7 +38,7 @@ def test_the_list_holds_no_call_that_no_journey_makes(asked: set[Asked], request
 
 
 def test_every_right_that_an_operators_command_needs_stands_in_its_list(stack: Stack) -> None:
-    """A new one: add it to ops/rights.json. tests/ops look at the paths that no journey takes."""
+    """A new one: add it to ops/deployment/rights.json. tests/ops look at the paths that no journey takes."""
     if not stack.facts.get("calls"):
         pytest.skip("this stack was not brought up by this run, so its calls are not recorded")
     assert operators.unlisted(Path(stack.facts["calls"])) == {}

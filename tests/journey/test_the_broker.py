@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.tenant.receiver import Receiver
-from ops.osb import Broker, BrokerRefused, OperationFailed
+from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 from tests.journey.conftest import Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]

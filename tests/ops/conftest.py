@@ -13,7 +13,7 @@ from tests.ops.world import Ops, stack_in_moto
 def ops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ops]:
     """A stack with one healthy webhook of one binding of instance i1, `my-mail`, of mail.agency.gov.
 
-    A call to AWS that a command makes and ops/rights.json does not list fails the test.
+    A call to AWS that a command makes and ops/deployment/rights.json does not list fails the test.
     """
     with stack_in_moto(monkeypatch) as stack:
         stack.calls = tmp_path / "calls.jsonl"

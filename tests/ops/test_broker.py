@@ -12,9 +12,9 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, Credentials
-from ops import broker
-from ops.broker import app
-from ops.stack import Stack
+from ops.deployment import broker
+from ops.deployment.broker import app
+from ops.deployment.stack import Stack
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STEP = timedelta(seconds=1)
@@ -51,15 +51,15 @@ def judge(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Credentials
         arn = secrets.create_secret(Name="c", SecretString='{"username": "broker", "password": "first"}')["ARN"]
         outputs = {"BrokerUrl": "https://broker.example", "BrokerCredentialsSecretArn": arn}
         stack = Stack(name="ses-feedback", region="us-east-1", outputs=outputs, tables={}, queues={}, functions={})
-        monkeypatch.setattr("ops.broker.find", lambda _: stack)
-        monkeypatch.setattr("ops.broker._client", lambda: secrets)
+        monkeypatch.setattr("ops.deployment.broker.find", lambda _: stack)
+        monkeypatch.setattr("ops.deployment.broker._client", lambda: secrets)
         credentials = Credentials(secrets, arn)
 
         def get(url: str, *, auth: tuple[str, str], headers: dict[str, str], timeout: float) -> httpx.Response:
             assert (url, headers["X-Broker-API-Version"]) == ("https://broker.example/v2/catalog", "2.17")
             return httpx.Response(200 if credentials.accept(*auth, now=clock.now) else 401)
 
-        monkeypatch.setattr("ops.broker.httpx.get", get)
+        monkeypatch.setattr("ops.deployment.broker.httpx.get", get)
         yield credentials
 
 
@@ -135,17 +135,17 @@ def test_a_leaked_password_is_replaced_at_once_also_during_a_rotation(judge: Cre
 @pytest.mark.usefixtures("judge")
 def test_nothing_is_claimed_that_the_broker_does_not_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers 401, not at all, or only to the platform's networks; then the command says that it did not ask."""
-    monkeypatch.setattr("ops.broker.httpx.get", lambda *_, **__: httpx.Response(401))
+    monkeypatch.setattr("ops.deployment.broker.httpx.get", lambda *_, **__: httpx.Response(401))
     assert "rejects a password that must be valid" in refused("rotate")
 
     def unreachable(*_: object, **__: object) -> None:
         raise httpx.ConnectError("no route")
 
-    monkeypatch.setattr("ops.broker.httpx.get", unreachable)
+    monkeypatch.setattr("ops.deployment.broker.httpx.get", unreachable)
     said = CliRunner().invoke(app, ["retire"], catch_exceptions=False)
     assert said.exit_code == 0
     assert "could not be asked from here to confirm it: no route" in said.stdout
-    monkeypatch.setattr("ops.broker.httpx.get", lambda *_, **__: httpx.Response(403))
+    monkeypatch.setattr("ops.deployment.broker.httpx.get", lambda *_, **__: httpx.Response(403))
     assert run("rotate") == {"rotating": True, "checked": False}
 
 

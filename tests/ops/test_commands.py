@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.__main__ import app
-from ops.version import version
+from ops.command_line.version import version
 from tests.ops.typing_in import commands, parsed
 from tests.ops.world import Ops
 

@@ -10,8 +10,8 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.webhooks.webhook import EventKind
-from ops.cost import month_of
 from ops.doctor.account import Account
+from ops.tenants.cost import month_of
 from tests.ops.world import Ops
 
 if TYPE_CHECKING:

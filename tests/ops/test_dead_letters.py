@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lambdas.aws.sqs.delivery_queue import encode
-from ops import dead_letters
+from ops.troubleshooting import dead_letters
 from tests.events import bounce, text
 from tests.ops.world import Ops, batch
 

@@ -31,10 +31,10 @@ def logged(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> Ops:
     texts = [line if isinstance(line, str) else json.dumps(line) for line in LINES]
     events = [{"timestamp": now - 3000 + number, "message": one} for number, one in enumerate(texts)]
     logs.put_log_events(logGroupName="/logs/delivery", logStreamName="s", logEvents=events)  # type: ignore[arg-type]
-    monkeypatch.setattr("ops.function_logs.FunctionLogs._group", "/logs/delivery")
+    monkeypatch.setattr("ops.troubleshooting.function_logs.FunctionLogs._group", "/logs/delivery")
     stack = stack_of("ses-feedback", ops.queues)
     object.__setattr__(stack, "functions", {"delivery": "d"})
-    monkeypatch.setattr("ops.tools.find", lambda _: stack)
+    monkeypatch.setattr("ops.deployment.tools.find", lambda _: stack)
     return ops
 
 

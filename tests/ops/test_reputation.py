@@ -11,8 +11,8 @@ import pytest
 from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
 from lambdas.domain.reputation.risk import risk
 from lambdas.domain.reputation.sending_status import LEASE, Cause, Mark, SendingStatus, mark_of
-from ops.reputation import Rate, bars
-from ops.sending_status import ActionRefused, Operator
+from ops.reputation.command import Rate, bars
+from ops.reputation.sending_status import ActionRefused, Operator
 from tests.reputation.fakes import RULES, World
 
 NOW = datetime(2026, 11, 21, 5, 30, 0, 123, tzinfo=UTC)

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-
-from ops.rights import ADMINISTRATORS, document, written
 from ops.stack import Stack
+
+from ops.deployment.rights import ADMINISTRATORS, document, written
 from tests.iam.mapping import known
 from tests.iam.reference import findings
 from tests.ops.typing_in import commands
@@ -67,7 +67,7 @@ def test_what_is_no_command_for_a_role_is_said(ops: Ops, name: str, said: str) -
 
 def test_the_policy_is_written_for_the_deployed_stack(monkeypatch: pytest.MonkeyPatch, ops: Ops) -> None:
     """As JSON, to be attached as it is."""
-    monkeypatch.setattr("ops.rights.find", lambda _: stack())
+    monkeypatch.setattr("ops.deployment.rights.find", lambda _: stack())
     policy = json.loads(ops.say("rights", "webhooks list", "--policy"))
     [tables] = [one for one in policy["Statement"] if "dynamodb:Scan" in one["Action"]]
     assert ACCOUNT.format("dynamodb") + "table/Webhooks-1" in tables["Resource"]

@@ -10,8 +10,8 @@ import typer
 from botocore.exceptions import ClientError
 
 from lambdas.aws import clients
-from ops.console import told
-from ops.stack import StackMissing, find
+from ops.command_line.console import told
+from ops.deployment.stack import StackMissing, find
 
 
 class Formation:
@@ -39,7 +39,7 @@ OUTPUTS = {
 def formation(monkeypatch: pytest.MonkeyPatch, *, region: str = "us-gov-west-1", **outputs: str) -> None:
     """Have the session lead to it."""
     session: Any = Mock(get_config_variable=lambda _: region or None, create_client=lambda _: Formation(**outputs))
-    monkeypatch.setattr("ops.stack.session", lambda: session)
+    monkeypatch.setattr("ops.deployment.stack.session", lambda: session)
 
 
 def test_everything_has_its_logical_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.tables import Shown, facts, table
+from ops.command_line.tables import Shown, facts, table
 
 ID = "0b6f3c52-8d3e-4a51-9a44-2f7d1c9e5b10"
 MAIL = "0100019aa0000000-11111111-2222-3333-4444-555555555555-000000"  # as long as SES's message ids are

@@ -13,8 +13,8 @@ from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.reputation.ledger import Ledger
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 from lambdas.domain.webhooks.delivery import DeliveryBatch
-from ops.trail import Kind as Asked
-from ops.trail import is_about, kind_of, sent_at, window
+from ops.troubleshooting.trail import Kind as Asked
+from ops.troubleshooting.trail import is_about, kind_of, sent_at, window
 from tests.ops.world import NOW, Ops, batch, stack_of
 
 DELIVERED = f"0100{int(NOW.timestamp() * 1000) - 60_000:012x}-11111111-2222-3333-4444-555555555555-000000"
@@ -49,8 +49,10 @@ def traced(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> Ops:
     Ledger(ops.dynamodb, "reputation").add("i1", [entry])
     stack = stack_of("ses-feedback", ops.queues)
     tables, functions = {**stack.tables, "reputation": "reputation"}, {"feedback": "f", "delivery": "d"}
-    monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, tables=tables, functions=functions))
-    monkeypatch.setattr("ops.function_logs.FunctionLogs._group", property(lambda logs: f"/{logs.function}"))
+    monkeypatch.setattr("ops.deployment.tools.find", lambda _: replace(stack, tables=tables, functions=functions))
+    monkeypatch.setattr(
+        "ops.troubleshooting.function_logs.FunctionLogs._group", property(lambda logs: f"/{logs.function}")
+    )
     for function, lines in LOGGED.items():
         log(function, lines)
     return ops
@@ -147,7 +149,7 @@ def test_people_read_a_row_a_step_with_the_instances_name(traced: Ops) -> None:
 
 def test_without_logs_the_tables_still_know(traced: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     """When their retention is over, say."""
-    monkeypatch.setattr("ops.function_logs.FunctionLogs.lines", lambda *_, **__: iter(()))
+    monkeypatch.setattr("ops.troubleshooting.function_logs.FunctionLogs.lines", lambda *_, **__: iter(()))
     assert whats(traced, DELIVERED) == ["delivered, can be replayed"]
     assert sorted(whats(traced, "jane@x.example")) == ["bounce counted", "waits for attempt 3"]
 

@@ -208,7 +208,7 @@ def test_dead_letters_are_counted_and_moved_back(ops: Ops) -> None:
 def test_an_address_comes_off_the_suppression_list(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is not on it is told."""
     ses = boto3.client("sesv2", region_name="us-east-1")
-    monkeypatch.setattr("ops.addresses.client", lambda _: ses)
+    monkeypatch.setattr("ops.reputation.addresses.client", lambda _: ses)
     with Stubber(ses) as stub:
         stub.add_response("delete_suppressed_destination", {}, {"EmailAddress": "joe@x.example"})
         stub.add_client_error("delete_suppressed_destination", "NotFoundException")
@@ -242,7 +242,7 @@ def test_a_new_secret_signs_beside_the_old_one_and_the_binding_shows_it(
     kms = clients.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     stack = stack_of("ses-feedback", ops.queues)
-    monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
+    monkeypatch.setattr("ops.deployment.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
     old, secret_encryption = new_secret(), BindingSecretEncryption(kms, key)
     broker = BrokerTable(ops.dynamodb, "broker")
     ciphertext = encrypt(kms, key, WEBHOOK, WebhookSecret(secret=old, userinfo="joe:pw"))
@@ -287,7 +287,7 @@ def test_a_rotation_that_was_interrupted_is_completed(ops: Ops, monkeypatch: pyt
     kms = clients.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     stack = stack_of("ses-feedback", ops.queues)
-    monkeypatch.setattr("ops.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
+    monkeypatch.setattr("ops.deployment.tools.find", lambda _: replace(stack, outputs={**stack.outputs, "KeyArn": key}))
     old, new, secret_encryption = new_secret(), new_secret(), BindingSecretEncryption(kms, key)
     ciphertext = [encrypt(kms, key, WEBHOOK, WebhookSecret(secret=secret, userinfo=None)) for secret in (new, old)]
     until = datetime.now(UTC) + timedelta(hours=1)

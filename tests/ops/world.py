@@ -30,8 +30,8 @@ from lambdas.domain.tenants.instance import (
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from ops.__main__ import app
-from ops.dead_letters import HOME
-from ops.stack import Stack, StackMissing
+from ops.deployment.stack import Stack, StackMissing
+from ops.troubleshooting.dead_letters import HOME
 from tests.aws.tables import create_backlog, dynamodb_with
 from tests.iam.operators import recording
 
@@ -136,7 +136,7 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
             for name in {*HOME, "events", "deliveries", "operations", "replays"}
         }
         for module in ("tools", "limits"):
-            monkeypatch.setattr(f"ops.{module}.find", lambda name: stack_of(name, queues))
+            monkeypatch.setattr(f"ops.deployment.{module}.find", lambda name: stack_of(name, queues))
         stack = Ops(dynamodb, sqs, queues)
         stack.put_instance("i1", name="my-mail", domain="mail.agency.gov")
         stack.put_webhook()

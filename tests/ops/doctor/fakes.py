@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.deployment.stack import Stack
 from ops.doctor.account import Account
-from ops.stack import Stack
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STACK = Stack(

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.console import STACK, Json, StackName, fail, show, told
-from ops.function_logs import AT, FunctionLogs, Line
-from ops.moments import moment
-from ops.tools import tools
+from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.command_line.moments import moment
+from ops.deployment.tools import tools
+from ops.troubleshooting.function_logs import AT, FunctionLogs, Line
 
 _SIGNS = ("ERROR", "CRITICAL", "Task timed out", '"status":"timeout"')  # of our loggers, and of Lambda itself
 _LONGEST = timedelta(days=90)

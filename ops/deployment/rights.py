@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.console import STACK, Json, StackName, fail, show, told
-from ops.stack import Stack, find
+from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.deployment.stack import Stack, find
 
 FILE = Path(__file__).with_name("rights.json")
 ADMINISTRATORS = {

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from lambdas.aws.clients import client
-from ops.stack import Stack
+from ops.deployment.stack import Stack
 
 Line = dict[str, Any]
 AT = "at"  # the key under which a line carries the moment at which it was logged

@@ -9,7 +9,7 @@ from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.reputation.sending_status import Cause, Mark, SendingStatus, Transition, transition_of
 from lambdas.reputation.composition import Composition, compose
 from lambdas.reputation.settings import ReputationSettings
-from ops.stack import Stack
+from ops.deployment.stack import Stack
 
 _CLAIMER = "ops"
 

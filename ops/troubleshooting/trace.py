@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.domain.webhooks.delivery import KEPT_FOR
-from ops.console import STACK, Json, StackName, fail, show, show_one, told
-from ops.moments import moment
-from ops.tools import tools
-from ops.trail import EARLY, Kind, Question, Step, Trail, kind_of, sent_at
+from ops.command_line.console import STACK, Json, StackName, fail, show, show_one, told
+from ops.command_line.moments import moment
+from ops.deployment.tools import tools
+from ops.troubleshooting.trail import EARLY, Kind, Question, Step, Trail, kind_of, sent_at
 
 _LONGEST = timedelta(days=90)  # logs are kept as long, unless log_retention_days says otherwise
 

@@ -8,8 +8,8 @@ import typer
 from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.domain.portal import LONGEST, OPERATOR, Link, Right
-from ops.console import STACK, Json, StackName, fail, say, show_one, told
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, fail, say, show_one, told
+from ops.deployment.tools import Tools, tools
 
 _HOURS = int(LONGEST.total_seconds() // 3600)
 

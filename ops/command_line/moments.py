@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from lambdas.domain.webhooks.delivery import KEPT_FOR
-from ops.console import fail
+from ops.command_line.console import fail
 
 _AGO = re.compile(r"([1-9][0-9]{0,6})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from lambdas.aws.clients import client
-from ops.tools import Tools
+from ops.deployment.tools import Tools
 
 _BATCH = 25  # instances in a call: each takes some 20 ms, and an API call has to answer within a minute
 _COUNTER = "feedback#"  # the kind of item whose change the function listens to

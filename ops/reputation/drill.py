@@ -24,9 +24,9 @@ from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants import aws_names
 from lambdas.reputation.composition import Composition
 from lambdas.reputation.settings import ReputationSettings
-from ops.console import STACK, Json, Shown, StackName, fail, show, told
-from ops.sending_status import Operator, operator_of, reputation_composition
-from ops.stack import Stack, find
+from ops.command_line.console import STACK, Json, Shown, StackName, fail, show, told
+from ops.deployment.stack import Stack, find
+from ops.reputation.sending_status import Operator, operator_of, reputation_composition
 
 PATIENCE = 60.0  # s: what the protection promises, from the event that crosses
 _POLL = 0.2  # s

@@ -13,8 +13,8 @@ from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.target import Target
-from ops.console import STACK, Json, StackName, fail, say, told, when
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, fail, say, told, when
+from ops.deployment.tools import Tools, tools
 
 OVERLAP = timedelta(hours=24)  # in which both secrets sign
 

@@ -17,8 +17,8 @@ from lambdas.aws.kept_deliveries import KeptDeliveries, KeptDelivery
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.webhook import WebhookId
-from ops.function_logs import AT, FunctionLogs, Line
-from ops.tools import Tools
+from ops.deployment.tools import Tools
+from ops.troubleshooting.function_logs import AT, FunctionLogs, Line
 
 LATE = timedelta(days=4)  # retries of three days, and the time an event may take
 EARLY = timedelta(minutes=5)  # clocks differ

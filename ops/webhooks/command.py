@@ -12,10 +12,10 @@ from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthState, current, disabled_by_operator, enabled
 from lambdas.domain.webhooks.payload import render_notice, test_notice
 from lambdas.domain.webhooks.target import Target
-from ops.console import STACK, Json, Shown, StackName, examples, fail, say, show, show_one, told
-from ops.directory import Named
-from ops.rotation import rotate
-from ops.tools import Tools, as_webhook, tools
+from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, say, show, show_one, told
+from ops.deployment.tools import Tools, as_webhook, tools
+from ops.tenants.directory import Named
+from ops.webhooks.rotation import rotate
 
 NOTIFICATIONS_OFF = "notifications off"  # the health of a webhook that gets nothing, because its instance says so
 

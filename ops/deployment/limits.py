@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ops.console import STACK, Json, StackName, show, told
+from ops.command_line.console import STACK, Json, StackName, show, told
+from ops.deployment.stack import find
 from ops.doctor.account import Account
 from ops.doctor.quotas import Usage, finding, usages
-from ops.stack import find
 
 
 def limits(stack: StackName = STACK, as_json: Json = False) -> None:

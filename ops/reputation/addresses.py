@@ -6,9 +6,9 @@ import typer
 
 from lambdas.aws.clients import client
 from lambdas.domain.tenants import aws_names
-from ops.console import STACK, Json, StackName, examples, fail, say, told
-from ops.directory import UnknownInstance
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, examples, fail, say, told
+from ops.deployment.tools import Tools, tools
+from ops.tenants.directory import UnknownInstance
 
 suppression = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The account's suppression list: remove.")
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ops.console import fail
+from ops.command_line.console import fail
 
 PROGRAM = "python -m ops"
 COMPLETE_VARIABLE = "_SES_FEEDBACK_COMPLETE"
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _BASH = """\
 ses-feedback() {{ PYTHONPATH={root} {python} -m ops "$@"; }}
 _ses_feedback() {{

@@ -17,8 +17,8 @@ from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.webhooks.webhook import EventKind
-from ops.console import STACK, Json, StackName, fail, show, told
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.deployment.tools import Tools, tools
 
 INTAKE = 0.90  # $ per million events: SNS's publish, the events queue, feedback's time, counters, logs
 DELIVERY = 0.76  # $ per million deliveries: the deliveries queue, delivery's time, KMS, copies for replay, data out

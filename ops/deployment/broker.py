@@ -10,8 +10,8 @@ import typer
 
 from lambdas.aws.clients import client
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR
-from ops.console import STACK, Json, StackName, examples, fail, say, show_one, told
-from ops.stack import Stack, find
+from ops.command_line.console import STACK, Json, StackName, examples, fail, say, show_one, told
+from ops.deployment.stack import Stack, find
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient

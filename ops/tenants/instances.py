@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance
-from ops.console import STACK, Json, StackName, examples, show, show_one, told
-from ops.directory import Named
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, examples, show, show_one, told
+from ops.deployment.tools import Tools, tools
+from ops.tenants.directory import Named
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Service instances: list, show.")
 

@@ -11,8 +11,8 @@ from lambdas.aws.sqs.operations_queue import OperationsQueue
 from lambdas.broker.instances.domain_takeover import begin_release
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.errors import BrokerError
-from ops.console import STACK, Json, StackName, examples, fail, say, told
-from ops.tools import tools
+from ops.command_line.console import STACK, Json, StackName, examples, fail, say, told
+from ops.deployment.tools import tools
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Domains: release an unverified claim.")
 

@@ -15,9 +15,9 @@ from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook
-from ops.console import fail
-from ops.directory import Directory, Named, UnknownInstance
-from ops.stack import Stack, find
+from ops.command_line.console import fail
+from ops.deployment.stack import Stack, find
+from ops.tenants.directory import Directory, Named, UnknownInstance
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.risk import risk
 from lambdas.domain.reputation.sending_status import Mark, SendingStatus, Transition
 from lambdas.reputation.composition import Composition
-from ops.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
-from ops.directory import Directory
-from ops.sending_status import ActionRefused, operator_of, reputation_composition
-from ops.tools import tools
+from ops.command_line.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
+from ops.deployment.tools import tools
+from ops.reputation.sending_status import ActionRefused, operator_of, reputation_composition
+from ops.tenants.directory import Directory
 
 
 class Rate(float):

@@ -10,9 +10,9 @@ import typer
 from lambdas.domain.webhooks.backlog import Parked
 from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
 from lambdas.domain.webhooks.webhook import WebhookId
-from ops.console import STACK, Json, StackName, fail, say, told
-from ops.moments import moment
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, StackName, fail, say, told
+from ops.command_line.moments import moment
+from ops.deployment.tools import Tools, tools
 
 MAX_ITEMS = 10_000  # of a partition, up to 50 deliveries each, that are looked at
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.aws.clients import client
-from ops.console import STACK, Json, Shown, StackName, examples, fail, say, show, told
-from ops.contents import contents
-from ops.reevaluation import reevaluate
-from ops.tools import Tools, tools
+from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, say, show, told
+from ops.deployment.tools import Tools, tools
+from ops.reputation.reevaluation import reevaluate
+from ops.troubleshooting.contents import contents
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Dead-letter queues: list, redrive.")
 

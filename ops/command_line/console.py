@@ -12,8 +12,8 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from ops.stack import DEFAULT_NAME, NO_REGION, StackMissing
-from ops.tables import Row, Shown, facts, table, when
+from ops.command_line.tables import Row, Shown, facts, table, when
+from ops.deployment.stack import DEFAULT_NAME, NO_REGION, StackMissing
 
 __all__ = ["STACK", "Json", "Row", "Shown", "StackName", "examples", "fail", "say", "show", "show_one", "told", "when"]
 
