@@ -29,7 +29,7 @@ from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.aws.sqs.operations_queue import OperationsQueue
 from lambdas.broker.bindings.binding import Binder, BindingQueries
-from lambdas.broker.bindings.ports import Maker
+from lambdas.broker.bindings.maker import Maker
 from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.ses_bindings import SesBindings
 from lambdas.broker.bindings.unbinding import Unbinding
@@ -49,12 +49,13 @@ from lambdas.broker.instances.updating import Updating
 from lambdas.broker.instances.webhook_changes import WebhookChanges
 from lambdas.broker.limits import Limits
 from lambdas.broker.operations.cleanup import Cleanup, LogCleanup
-from lambdas.broker.operations.engine import Engine, LogStep, OperationStep
+from lambdas.broker.operations.engine import Engine, OperationStep
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.api import Api, LogAnswer
 from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog
 from lambdas.broker.osb.parameters import WebhookRules
 from lambdas.broker.osb.rendering import Renderer
+from lambdas.broker.ports import LogStep
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.address_rules import AddressRules

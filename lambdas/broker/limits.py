@@ -2,31 +2,25 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from lambdas.broker.osb.errors import QuotaExceeded
+from lambdas.broker.ports import BindingReader
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance
 
 ROTATING = 2  # times the limit, while each binding may have a successor
 
 
-class Bindings(Protocol):
-    """Where bindings are found."""
-
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Checks what a bind would add. The instance's version makes two binds at once take turns."""
 
-    bindings: Bindings
+    bindings: BindingReader
     per_instance: int
     webhooks: int
 
     @classmethod
-    def of(cls, settings: BrokerSettings, bindings: Bindings) -> "Limits":
+    def of(cls, settings: BrokerSettings, bindings: BindingReader) -> "Limits":
         """From the settings."""
         return cls(
             bindings=bindings, per_instance=settings.bindings_per_instance, webhooks=settings.webhooks_per_instance

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
-from lambdas.delivery.ports import Count, WebhookHealthStore
+from lambdas.delivery.ports import BindingTopics, Count, WebhookHealthStore
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.health import Health
 from lambdas.domain.webhooks.target import Target
@@ -23,23 +22,11 @@ SHOWN_IN_FULL = 100  # events that a digest spells out; the rest it counts
 MAX_TEXT = 200_000  # bytes; SNS takes 256 KB
 
 
-class Topics(Protocol):
-    """The bindings' SNS topics."""
-
-    def notify(self, topic: str, *, subject: str, text: str) -> bool:
-        """Publish to a topic; False when it is gone."""
-        ...
-
-    def has_confirmed_subscription(self, topic_arn: str) -> bool:
-        """Whether anyone confirmed a subscription."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
     """Sends digests. `probe_at` of the webhook's health is when the next one may go."""
 
-    topics: Topics
+    topics: BindingTopics
     states: WebhookHealthStore
     logger: Logger
     count: Count

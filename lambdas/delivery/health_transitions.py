@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools import Logger
 
 from lambdas.delivery.health_message import message
-from lambdas.delivery.ports import Backlog, Count, Notifier, WebhookHealthStore
+from lambdas.delivery.ports import Backlog, Count, WebhookHealthStore
+from lambdas.domain.ports import Notifier
 from lambdas.domain.tenants.aws_names import alert_topic
 from lambdas.domain.webhooks.health import Health, HealthState
 from lambdas.domain.webhooks.target import Target

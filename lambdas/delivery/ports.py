@@ -1,10 +1,12 @@
-"""What delivery needs of the world: its queue, its tables, a way to tell people, and a clock."""
+"""What the delivery function needs from outside; `composition.py` connects the adapters."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from lambdas.domain.ports import DelayedSender, Notifier
+from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthRules
 from lambdas.domain.webhooks.retry_schedule import RetrySchedule
@@ -19,20 +21,12 @@ Count = Callable[[str, int], None]  # a metric's name, and by how much
 Decrypt = Callable[[WebhookId, bytes], WebhookSecret]
 
 
-class Queue(Protocol):
-    """The deliveries queue."""
-
-    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
-        """Send batches, each after its delay, s."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
     """The deliveries queue, and that of webhooks that answer slowly or must prove themselves."""
 
-    prompt: Queue
-    slow: Queue
+    prompt: DelayedSender
+    slow: DelayedSender
 
 
 class WebhookHealthStore(Protocol):
@@ -79,11 +73,37 @@ class Archive(Protocol):
         ...
 
 
-class Notifier(Protocol):
-    """Publishes to SNS topics."""
+class ParkedDeliveries(Protocol):
+    """The backlog, from the side that empties it."""
 
-    def notify(self, topic: str, *, subject: str, text: str) -> bool:
-        """Publish to a topic, a name or an ARN; False when there is no such topic."""
+    def due(self, *, now: datetime) -> Iterator[Partition]:
+        """The partitions with something due."""
+        ...
+
+    def read(
+        self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
+    ) -> list[Parked]:
+        """A partition's parked items, soonest due first."""
+        ...
+
+    def remove(self, parked: Iterable[Parked]) -> None:
+        """Take items out that were not parked again since."""
+        ...
+
+    def quarantine(self, parked: Parked) -> None:
+        """Move an unreadable item out of the way."""
+        ...
+
+    def rest(self, partition: Partition, *, until: datetime | None) -> bool:
+        """Clear or move the partition's mark unless something was parked since."""
+        ...
+
+
+class BindingTopics(Notifier, Protocol):
+    """The bindings' SNS topics."""
+
+    def has_confirmed_subscription(self, topic_arn: str) -> bool:
+        """Whether anyone confirmed a subscription."""
         ...
 
 

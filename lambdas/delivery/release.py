@@ -8,44 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
 from lambdas.delivery.digests import Digests
 from lambdas.delivery.health_transitions import HealthTransitions
-from lambdas.delivery.ports import Clock, Count, Key, Queue, Queues, WebhookHealthStore
+from lambdas.delivery.ports import Clock, Count, Key, ParkedDeliveries, Queues, WebhookHealthStore
+from lambdas.domain.ports import DelayedSender
 from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import expires_at
 from lambdas.domain.webhooks.health import MAX_DRAIN, Health, HealthState, current, next_drain
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat
-
-
-class ParkedDeliveries(Protocol):
-    """The backlog, from the side that empties it."""
-
-    def due(self, *, now: datetime) -> Iterator[Partition]:
-        """The partitions with something due."""
-        ...
-
-    def read(
-        self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
-    ) -> list[Parked]:
-        """A partition's parked items, soonest due first."""
-        ...
-
-    def remove(self, parked: Iterable[Parked]) -> None:
-        """Take items out that were not parked again since."""
-        ...
-
-    def quarantine(self, parked: Parked) -> None:
-        """Move an unreadable item out of the way."""
-        ...
-
-    def rest(self, partition: Partition, *, until: datetime | None) -> bool:
-        """Clear or move the partition's mark unless something was parked since."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +122,7 @@ class Releaser:
             yield from (one for one in self._live(page, now) if one.parked_at <= moment or one.due <= now)
             after = page[-1].sk
 
-    def _send_due(self, partitions: Sequence[Partition], budget: int, now: datetime, queue: Queue) -> None:
+    def _send_due(self, partitions: Sequence[Partition], budget: int, now: datetime, queue: DelayedSender) -> None:
         """A healthy webhook's deliveries that are due."""
         for partition in partitions:
             page = self.partitions.read(partition, until=now, limit=budget + 1)
@@ -189,10 +163,10 @@ class Releaser:
                 live.append(parked)
         return live
 
-    def _queue_of(self, health: Health, now: datetime) -> Queue:
+    def _queue_of(self, health: Health, now: datetime) -> DelayedSender:
         return self.queues.slow if health.is_in_doubt(now=now) else self.queues.prompt
 
-    def _send(self, items: Sequence[Parked], queue: Queue) -> None:
+    def _send(self, items: Sequence[Parked], queue: DelayedSender) -> None:
         if not items:
             return
         queue.send_later([(parked.batch, 0) for parked in items if parked.batch])

@@ -5,42 +5,19 @@ on bounces whose deliveries are not counted yet. Then bounces and complaints are
 last and is never skipped for a duplicate, because the first run may have crashed before it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.ports import DelayedSender
 from lambdas.domain.reputation.ledger import LedgerEntry, deliveries_by_bucket, ledger_entry
 from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.batch import gathering_delay, in_batches
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched, delivery_id
 from lambdas.domain.webhooks.payload import NOTIFIED, render_event
 from lambdas.domain.webhooks.webhook import Webhook
-
-
-class Audiences(Protocol):
-    """Reads the webhooks of instances."""
-
-    def of(self, instance_ids: Sequence[str]) -> Callable[[str], Audience | None]:
-        """The audience of each instance; None if the instance does not exist."""
-
-
-class Ledger(Protocol):
-    """Stores what counts in the rates."""
-
-    def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
-        """Count each entry unless it was counted before; the keys of the new ones."""
-
-    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
-        """Add to the deliveries of each bucket."""
-
-
-class DeliverySender(Protocol):
-    """The deliveries queue."""
-
-    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
-        """Send them all, each hidden for its delay, s, or raise."""
+from lambdas.feedback.ports import Audiences, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +85,7 @@ class Recorder:
 
     audiences: Audiences
     ledger: Ledger
-    delivery_queue: DeliverySender
+    delivery_queue: DelayedSender
     topic_arn: str
 
     def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:

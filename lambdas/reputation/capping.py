@@ -4,38 +4,16 @@ Counted are the outcomes that the ledger counts anyway (deliveries and bounces, 
 midnight UTC. A mail whose outcome is not known yet is not counted yet.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from lambdas.domain.reputation.evaluation import HourCounts, Reputation, SendingState
+from lambdas.domain.ports import HourlyCounters, SendingStatusReader
+from lambdas.domain.reputation.evaluation import Reputation, SendingState
 from lambdas.domain.reputation.ledger import bucket_of
-from lambdas.domain.reputation.sending_status import Cause, SendingStatus, Transition, midnight_after, transition_of
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus, midnight_after, transition_of
 from lambdas.domain.webhooks.audience import Audience
-
-
-class Counters(Protocol):
-    """Reads the counters."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-
-class SendingStatuses(Protocol):
-    """Reads sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy if no status was ever recorded."""
-
-
-class Moving(Protocol):
-    """Claims a transition and enforces it."""
-
-    def move(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """False when another moved the instance first."""
+from lambdas.reputation.evaluate import Evaluator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +21,9 @@ class DailyCap:
     """Pauses instances that reached *cap* outcomes today, until midnight UTC."""
 
     cap: int
-    counters: Counters
-    statuses: SendingStatuses
-    evaluator: Moving
+    counters: HourlyCounters
+    statuses: SendingStatusReader
+    evaluator: Evaluator
     audience: Callable[[str], Audience | None]
 
     def enforce(self, instance_id: str, *, claimer: str, now: datetime) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from lambdas.domain.ports import DeliverySender, Notifier, RateLimiter
 from lambdas.domain.reputation.evaluation import ReputationRules
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.sending_status import Pending, Transition, TransitionStep
@@ -14,66 +15,19 @@ from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.event_data import iso
 from lambdas.domain.webhooks.payload import Notice, render_notice
 from lambdas.reputation.messages import EVIDENCE, Message, to_admin, to_operator
-
-
-class Sending(Protocol):
-    """Sending options of configuration sets in SES."""
-
-    def set(self, instance_id: str, *, enabled: bool) -> bool:
-        """Returns False if the configuration set no longer exists."""
-
-
-class RateLimiter(Protocol):
-    """Limits calls to SES's control plane."""
-
-    def acquire(self, *, now: datetime, priority: bool = False) -> float:
-        """Returns 0.0 if a call may start now, else the seconds to wait before asking again."""
-
-
-class Notifier(Protocol):
-    """Notifications through SNS e-mail."""
-
-    def notify(self, topic: str, *, subject: str, text: str) -> bool:
-        """Returns False if the topic does not exist."""
-
-
-class DeliverySender(Protocol):
-    """The deliveries queue."""
-
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Send them all, or raise."""
-
-
-class Evidence(Protocol):
-    """Reads the ledger."""
-
-    def latest(self, instance_id: str, *, limit: int) -> Sequence[LedgerEntry]:
-        """The latest entries, newest first."""
-
-
-class SendingStatuses(Protocol):
-    """Records which steps are done."""
-
-    def step_done(self, pending: Pending, step: TransitionStep) -> bool:
-        """False when the transition was superseded."""
-
-    def finish(self, pending: Pending) -> None:
-        """Everything is done."""
-
-    def release(self, pending: Pending, *, now: datetime) -> None:
-        """Allow another invocation to take it over at once."""
+from lambdas.reputation.ports import Evidence, SendingOptions, TransitionProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcer:
     """Performs the steps of a transition."""
 
-    sending: Sending
+    sending: SendingOptions
     rate_limiter: RateLimiter
     notifier: Notifier
     delivery_queue: DeliverySender
     evidence: Evidence
-    statuses: SendingStatuses
+    statuses: TransitionProgress
     audience: Callable[[str], Audience | None]
     rules: ReputationRules
     alert_topic_prefix: str  # arn:<partition>:sns:<region>:<account>:

@@ -4,15 +4,14 @@ A claim is conditional on the sending status that the decision was based on, so 
 and the others evaluate again. If the claimer crashes, the redelivered stream record or reconciliation enforces it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
+from lambdas.domain.ports import HourlyCounters
 from lambdas.domain.reputation.evaluation import (
     Decision,
-    HourCounts,
     Reputation,
     ReputationRules,
     SendingState,
@@ -32,62 +31,15 @@ from lambdas.domain.reputation.sending_status import (
     transition_of,
 )
 from lambdas.domain.webhooks.audience import Audience
-from lambdas.reputation.organizations import OrganizationRates
+from lambdas.reputation.enforce import Enforcer
+from lambdas.reputation.organizations import Organizations
+from lambdas.reputation.ports import PauseMarks, SendingStatuses
 
 _TRIES = 4  # of judging anew, when others moved the instance at the same moment
 
 
 class Contended(Exception):
     """Other invocations changed the status at each attempt. Evaluate the instance again later."""
-
-
-class Counters(Protocol):
-    """Reads the counters."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-
-class SendingStatuses(Protocol):
-    """Reads and claims sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy if no status was ever recorded."""
-
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """Returns False if another invocation changed the status first."""
-
-    def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
-        """Returns False if another invocation took it over first."""
-
-    def watch(self, instance_id: str) -> None:
-        """Have reconciliation evaluate the instance too."""
-
-
-class Marks(Protocol):
-    """Pauses that outlive their instances."""
-
-    def on(self, domain: str, *, now: datetime) -> Mark | None:
-        """The mark on the domain itself."""
-
-
-class Organizations(Protocol):
-    """Rates of organizations."""
-
-    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
-        """Count the instance in its organization."""
-
-    def rates(self, organization: str, *, now: datetime) -> OrganizationRates:
-        """The decision that follows from the summed rates of its instances."""
-
-
-class Enforcing(Protocol):
-    """Enforces transitions."""
-
-    def enforce(self, pending: Pending, *, now: datetime) -> None:
-        """Raise when a step failed; the rest is left to be done."""
 
 
 class EvaluationKind(StrEnum):
@@ -114,11 +66,11 @@ class Evaluation:
 class Evaluator:
     """Evaluates instances by *rules*. *audience* returns None for a deleted instance."""
 
-    counters: Counters
+    counters: HourlyCounters
     statuses: SendingStatuses
-    marks: Marks
+    marks: PauseMarks
     organizations: Organizations
-    enforcer: Enforcing
+    enforcer: Enforcer
     rules: ReputationRules
     audience: Callable[[str], Audience | None]
 

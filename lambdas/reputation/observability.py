@@ -3,10 +3,10 @@
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from lambdas.domain.ports import Notifier
 from lambdas.domain.reputation.evaluation import Reputation
 from lambdas.domain.reputation.sending_status import Transition
 from lambdas.domain.reputation.ses_rates import SesRates
-from lambdas.reputation.enforce import Notifier
 from lambdas.reputation.evaluate import Evaluation, EvaluationKind
 from lambdas.reputation.reconcile import Reconciled
 

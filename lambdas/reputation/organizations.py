@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import groupby
-from typing import Protocol
 
+from lambdas.domain.ports import HourlyCounters
 from lambdas.domain.reputation.evaluation import (
     Decision,
     HourCounts,
@@ -21,36 +21,10 @@ from lambdas.domain.reputation.evaluation import (
     window_begin,
 )
 from lambdas.domain.reputation.sending_status import SendingStatus
+from lambdas.reputation.ports import OrganizationMembers, SendingStatuses
 
 KEPT_FOR = timedelta(seconds=15)  # a sum; of what a pause may be late by, a minute, a quarter
 _KEPT_AT_MOST = 1_000  # organizations and memberships in a process
-
-
-class Members(Protocol):
-    """Reads which instances belong to an organization."""
-
-    def join(self, organization: str, instance_id: str, *, now: datetime) -> None:
-        """Idempotent."""
-
-    def members(self, organization: str, *, now: datetime) -> Iterator[str]:
-        """Instances with recent feedback, including deleted ones."""
-
-
-class Counters(Protocol):
-    """Reads the counters."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-
-class SendingStatuses(Protocol):
-    """Reads sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy if no status was ever recorded."""
-
-    def watch(self, instance_id: str) -> None:
-        """Have reconciliation evaluate the instance too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +44,8 @@ class OrganizationRates:
 class Organizations:
     """Sums organizations' counters by *rules*."""
 
-    table: Members
-    counters: Counters
+    table: OrganizationMembers
+    counters: HourlyCounters
     statuses: SendingStatuses
     rules: ReputationRules
     sums: dict[str, OrganizationRates] = field(default_factory=dict)

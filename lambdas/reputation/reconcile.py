@@ -5,11 +5,12 @@ second, shared with the broker) are spread evenly. What a run cannot check befor
 the next day.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from lambdas.domain.ports import HourlyCounters
 from lambdas.domain.reputation.evaluation import (
     Reason,
     Reputation,
@@ -21,52 +22,13 @@ from lambdas.domain.reputation.evaluation import (
 from lambdas.domain.reputation.ledger import bucket_of
 from lambdas.domain.reputation.sending_status import Cause, SendingStatus, transition_of
 from lambdas.domain.reputation.ses_rates import SesRates
-from lambdas.reputation.evaluate import Counters, Evaluation, EvaluationKind, Evaluator
+from lambdas.reputation.evaluate import Evaluation, EvaluationKind, Evaluator
+from lambdas.reputation.ports import InstanceList, SendingOptions, SendingStatuses, SesRateMetrics
 
 SLOTS = 96  # a day: one each 15 minutes
 OVERDUE = timedelta(minutes=15)  # after which a transition that is not acted on is alarmed
 _ACTIVE = timedelta(days=1)  # instances that sent nothing for longer are left alone
 CLAIMER = "sweep"
-
-
-class SendingStatuses(Protocol):
-    """Reads and releases sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy if no status was ever recorded."""
-
-    def watched(self) -> Sequence[str]:
-        """The instances that are not healthy, undecided, or have something pending."""
-
-    def unwatch(self, instance_id: str) -> None:
-        """Stop watching the instance."""
-
-    def forget(self, instance_id: str) -> None:
-        """Remove the status of a deleted instance."""
-
-
-class Sending(Protocol):
-    """Sending options of configuration sets in SES."""
-
-    def set(self, instance_id: str, *, enabled: bool) -> bool:
-        """Returns False if the configuration set no longer exists."""
-
-    def enabled(self, instance_id: str) -> bool | None:
-        """Returns None if the configuration set no longer exists."""
-
-
-class Rates(Protocol):
-    """SES's own rates."""
-
-    def latest(self, instance_ids: Iterable[str], *, now: datetime) -> Mapping[str, SesRates]:
-        """The latest rates by instance."""
-
-
-class Instances(Protocol):
-    """Lists all instances."""
-
-    def part(self, number: int, *, of: int) -> Iterator[str]:
-        """The ids of one slice."""
 
 
 class Observer(Protocol):
@@ -104,10 +66,10 @@ class Reconciler:
 
     evaluator: Evaluator
     statuses: SendingStatuses
-    counters: Counters
-    sending: Sending
-    rates: Rates
-    instances: Instances
+    counters: HourlyCounters
+    sending: SendingOptions
+    rates: SesRateMetrics
+    instances: InstanceList
     observer: Observer
     may_call_ses: Callable[[], bool]
 

@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from lambdas.broker.bindings.ports import WORKING
+from lambdas.broker.bindings.maker import WORKING
 from lambdas.broker.bindings.predecessor import FromPredecessor
 from lambdas.broker.osb.api import Call
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE

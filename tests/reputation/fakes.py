@@ -264,7 +264,7 @@ class World:
         self.fate.strike()
         return True
 
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
+    def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None:
         """Deliveries."""
         self._try("sqs")
         self.batches += batches

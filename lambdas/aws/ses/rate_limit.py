@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from lambdas.domain.errors import Throttled
-
-
-class Grants(Protocol):
-    """See lambdas.aws.dynamodb.rate_limiter."""
-
-    def acquire(self, *, now: datetime, priority: bool = False) -> float: ...
+from lambdas.domain.ports import RateLimiter
 
 
 class RateLimit:
     """Called before each call of SES's control plane: returns when the call may be made."""
 
     def __init__(
-        self, rate_limiter: Grants, *, max_wait: float, clock: Callable[[], datetime], sleep: Callable[[float], None]
+        self,
+        rate_limiter: RateLimiter,
+        *,
+        max_wait: float,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
     ) -> None:
         self._rate_limiter = rate_limiter
         self._max_wait = max_wait
@@ -25,7 +24,7 @@ class RateLimit:
         self._sleep = sleep
 
     def __call__(self) -> None:
-        """Wait until a call is allowed, *patience* seconds at most; then raise Throttled with the time to wait."""
+        """Wait until a call is allowed, *max_wait* seconds at most; then raise Throttled with the time to wait."""
         left = self._max_wait
         while wait := self._rate_limiter.acquire(now=self._clock()):
             if wait > left:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
+from lambdas.broker.bindings.maker import WORKING, Maker, link_of
 from lambdas.broker.bindings.predecessor import FromPredecessor, take_over
 from lambdas.broker.bindings.unbinding import Unbinding, without
 from lambdas.broker.limits import Limits
@@ -18,32 +18,19 @@ from lambdas.broker.osb.catalog import SES_SERVICE, plans
 from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
 from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses, check_needed
 from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag, is_id
+from lambdas.broker.ports import BindingStore, SecretEncryption, WebhookReader
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
-from lambdas.domain.webhooks.stored_webhook import StoredWebhook
-
-
-class SecretEncryption(Protocol):
-    """Seals and opens secrets; see lambdas.aws.kms.binding_secrets."""
-
-    def encrypt(self, binding_id: str, secret: BindingSecret) -> bytes: ...
-    def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret: ...
-
-
-class Webhooks(Protocol):
-    """Where a predecessor's webhook is found."""
-
-    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binder:
     """Answers binds."""
 
-    store: Store
+    store: BindingStore
     secret_encryption: SecretEncryption
-    webhooks: Webhooks
+    webhooks: WebhookReader
     makers: Mapping[str, Maker]  # by service id
     unbinding: Unbinding
     settings: BrokerSettings
@@ -234,7 +221,7 @@ class Binder:
 class BindingQueries:
     """Answers fetches and polls."""
 
-    store: Store
+    store: BindingStore
     makers: Mapping[str, Maker]
 
     def fetch(self, instance_id: str, binding_id: str) -> Response:

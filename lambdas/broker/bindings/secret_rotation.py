@@ -3,30 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from lambdas.broker.osb.errors import BadParameter
+from lambdas.broker.ports import WebhookSecretStore
 from lambdas.domain.tenants.instance import Binding
 from lambdas.domain.webhooks.signature import WebhookSecret
-from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 OVERLAP = timedelta(hours=24)  # in which both secrets sign: the application takes up the new one when it is restaged
-
-
-class Webhooks(Protocol):
-    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
-
-    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
-    def replace_secret(
-        self, instance_id: str, webhook_id: str, *, before: bytes, after: bytes, until: datetime, now: datetime
-    ) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRotation:
     """Replaces a webhook's secret once for a binding, however often the bind is tried."""
 
-    webhooks: Webhooks
+    webhooks: WebhookSecretStore
     decrypt: Callable[[str, bytes], WebhookSecret]
     encrypt: Callable[[str, str, str | None], bytes]
 

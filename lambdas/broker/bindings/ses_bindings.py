@@ -1,76 +1,28 @@
 """What a binding of `aws-ses` consists of: an IAM user with one key, a webhook, a topic for digests."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.broker.bindings.secret_rotation import SecretRotation
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
 from lambdas.broker.osb.rendering import UNKNOWN, Connected, IdentityStatus, Renderer, binding_parameters
+from lambdas.broker.ports import BindingWebhooks, EncryptWebhookSecret, Identities, SecretEncryption, Topics, Users
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
-from lambdas.domain.tenants.iam_user import AccessKey, Quota, fits_iam, sending_policy
-from lambdas.domain.tenants.identity import Identity
+from lambdas.domain.tenants.iam_user import fits_iam, sending_policy
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingSecret,
     Instance,
     WebhookSettings,
 )
-from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
 
 EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # deliveries would drown them: SNS mails ten a second at most
 BINDING_TAG = "ses-feedback:binding-id"
-
-
-class Users(Protocol):
-    """IAM users; the promises are those of lambdas.aws.iam.users."""
-
-    def quota(self) -> Quota: ...
-    def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None: ...
-    def replace_key(self, name: str) -> AccessKey: ...
-    def remove_user(self, name: str) -> None: ...
-
-
-class Webhooks(Protocol):
-    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
-
-    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
-    def put(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, binding_id: str) -> None: ...
-    def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
-    def leave(self, instance_id: str, webhook_id: str, binding_id: str) -> bool: ...
-
-
-class Topics(Protocol):
-    """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
-
-    def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
-    def subscribe(self, topic_arn: str, email: str) -> bool: ...
-    def confirmed(self, topic_arn: str, email: str) -> bool: ...
-    def remove(self, topic_arn: str) -> None: ...
-
-
-class SecretEncryption(Protocol):
-    """Seals bindings' secrets; see lambdas.aws.kms.binding_secrets."""
-
-    def encrypt(self, binding_id: str, secret: BindingSecret) -> bytes: ...
-    def decrypt(self, binding_id: str, ciphertext: bytes) -> BindingSecret: ...
-
-
-class EncryptWebhookSecret(Protocol):
-    """Seals what delivery may open: a webhook's secret and userinfo."""
-
-    def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes: ...
-
-
-class Identities(Protocol):
-    """SES's identities, asked without waiting."""
-
-    def identity(self, domain: str) -> Identity | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +30,7 @@ class SesBindings:
     """Makes, shows and removes bindings of `aws-ses`."""
 
     users: Users
-    webhooks: Webhooks
+    webhooks: BindingWebhooks
     topics: Topics
     secret_encryption: SecretEncryption
     encrypt_webhook_secret: EncryptWebhookSecret

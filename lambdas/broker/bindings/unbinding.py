@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lambdas.broker.bindings.ports import WORKING, Maker, Store, link_of
+from lambdas.broker.bindings.maker import WORKING, Maker, link_of
 from lambdas.broker.operations.requests import retry_on_conflict
 from lambdas.broker.osb.catalog import plans
 from lambdas.broker.osb.errors import BadRequest, ConcurrencyError, Gone
 from lambdas.broker.osb.requests import Response, checked_id, flag, offer, required_query
+from lambdas.broker.ports import BindingStore
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingState
@@ -20,7 +21,7 @@ STALE = timedelta(minutes=10)  # after which the sweep removes an intent: platfo
 class Unbinding:
     """Answers unbinds."""
 
-    store: Store
+    store: BindingStore
     makers: Mapping[str, Maker]  # by service id
     settings: BrokerSettings
 

@@ -1,10 +1,9 @@
 """What the broker has delivered to a webhook: its test."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from lambdas.domain.ports import DeliverySender
 from lambdas.domain.tenants.instance import WebhookSettings
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.payload import render_notice, test_notice
@@ -19,17 +18,11 @@ class Bound:
     binding_id: str
 
 
-class Deliveries(Protocol):
-    """The deliveries queue."""
-
-    def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendTest:
     """Queues a `webhook.test`. *topic_arn* is what the sns format names as its topic."""
 
-    deliveries: Deliveries
+    deliveries: DeliverySender
     topic_arn: str
 
     def __call__(

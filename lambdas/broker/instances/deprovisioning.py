@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lambdas.broker.operations.engine import past_operations
-from lambdas.broker.operations.requests import Operations, Store, accepted, check_async, retry_on_conflict
+from lambdas.broker.operations.requests import Operations, accepted, check_async, retry_on_conflict
 from lambdas.broker.osb.catalog import plans
 from lambdas.broker.osb.errors import BadRequest, ConcurrencyError, Gone, InUse
 from lambdas.broker.osb.requests import Offer, Response, checked_id, flag, offer, required_query
+from lambdas.broker.ports import InstanceStore
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState
 
@@ -17,7 +18,7 @@ from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKi
 class Deprovisioning:
     """Answers deprovisions."""
 
-    store: Store
+    store: InstanceStore
     operations: Operations
     settings: BrokerSettings
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from lambdas.broker.ports import ClaimStore, Identities
 from lambdas.domain.tenants.domain_claim import Claim
-from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance
 
 if TYPE_CHECKING:
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
 LOOKS = 5  # at SES for one check: its calls come about one a second
 CHECKED_FOR = timedelta(hours=1)  # an unverified claim is not looked at again
-
-
-class Claims(Protocol):
-    """Who holds which domain; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
-
-    def claims_related(self, domain: str) -> tuple[Claim, ...]: ...
-    def note_claim(self, claim: Claim, *, verified: bool, at: datetime) -> None: ...
-
-
-class Identities(Protocol):
-    """SES's identities."""
-
-    def identity(self, domain: str) -> Identity | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +33,7 @@ class Related:
 class DomainClaims:
     """Checks a domain's claims. Reads of `identities` may raise Throttled."""
 
-    claims: Claims
+    claims: ClaimStore
     identities: Identities
 
     def held(self, instance: Instance, *, now: datetime) -> Claim | None:

@@ -5,7 +5,6 @@ Each can be repeated. The claim is given up last, with the operation's end: unti
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from lambdas.broker.operations.engine import (
     AFTER_RELEASE,
@@ -15,45 +14,21 @@ from lambdas.broker.operations.engine import (
     StepRefused,
     StepWaiting,
 )
+from lambdas.broker.ports import BindingReader, ControlPlane, Users
+from lambdas.domain.ports import Notifier
 from lambdas.domain.tenants import aws_names
-from lambdas.domain.tenants.identity import Identity
-from lambdas.domain.tenants.instance import Binding, BindingState, Instance
+from lambdas.domain.tenants.instance import BindingState, Instance
 
 BINDING_WAIT = 15.0  # s until another look at a bind under way: an interrupted one is removed by the cleanup
-
-
-class Ses(Protocol):
-    """SES's control plane; the promises are those of lambdas.aws.ses.control_plane."""
-
-    def identity(self, domain: str) -> Identity | None: ...
-    def remove_identity(self, domain: str, owner: str) -> None: ...
-
-
-class Users(Protocol):
-    """IAM users; the promises are those of lambdas.aws.iam.users."""
-
-    def revoke_sending(self, name: str) -> None: ...
-
-
-class Bindings(Protocol):
-    """Where bindings are found."""
-
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
-
-
-class Notifier(Protocol):
-    """Mail to people; the promises are those of lambdas.aws.sns.notifier."""
-
-    def notify(self, topic: str, *, subject: str, text: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainRelease:
     """Gives the steps."""
 
-    ses: Ses
+    ses: ControlPlane
     users: Users
-    bindings: Bindings
+    bindings: BindingReader
     notifier: Notifier
 
     def steps(self) -> Sequence[OperationStep]:

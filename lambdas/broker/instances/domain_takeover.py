@@ -10,8 +10,9 @@ from datetime import datetime
 
 from lambdas.broker.instances.domain_claims import DomainClaims
 from lambdas.broker.operations.engine import past_operations
-from lambdas.broker.operations.requests import Operations, Store, retry_on_conflict
+from lambdas.broker.operations.requests import Operations, retry_on_conflict
 from lambdas.broker.osb.errors import ConcurrencyError
+from lambdas.broker.ports import InstanceStore
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants.dns_records import as_line
 from lambdas.domain.tenants.domain_claim import Claim, proof_record
@@ -32,7 +33,7 @@ ReadTxt = Callable[[str], frozenset[str]]
 class DomainTakeover:
     """Answers claims on a name that another instance holds. *txt*: a name's TXT values, empty if DNS says none."""
 
-    store: Store
+    store: InstanceStore
     operations: Operations
     claims: DomainClaims
     txt: ReadTxt
@@ -61,7 +62,7 @@ class DomainTakeover:
 
 
 def begin_release(
-    store: Store, operations: Operations, claim: Claim, *, reason: str, reserved_for: str = "", now: datetime
+    store: InstanceStore, operations: Operations, claim: Claim, *, reason: str, reserved_for: str = "", now: datetime
 ) -> Instance:
     """Have the worker release the domain of *claim* from its instance; again is fine. Raises ConcurrencyError.
 

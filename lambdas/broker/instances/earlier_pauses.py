@@ -5,12 +5,12 @@ reputation function carries out, and the set is made with sending disabled, so t
 the step of a deprovision. The mark itself was written with the pause; here it is made to last from the deletion on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from lambdas.broker.operations.engine import StepDone, StepOutcome, StepWaiting
+from lambdas.broker.ports import PauseMarks, SendingStatuses
 from lambdas.domain.reputation.evaluation import Reason, SendingState
 from lambdas.domain.reputation.sending_status import (
     HANDED_OVER,
@@ -27,35 +27,11 @@ _AGAIN = 1.0  # s, when another moved the instance at the same moment
 _NAMES = {Reason.BOUNCES: "bounce rate", Reason.COMPLAINTS: "complaint rate"}
 
 
-class Marks(Protocol):
-    """Marks of pauses; the promises are those of lambdas.aws.dynamodb.reputation.pause_marks."""
-
-    def on(self, domain: str, *, now: datetime) -> Mark | None: ...
-    def over(self, domain: str, *, now: datetime) -> Mark | None: ...
-    def keep(self, mark: Mark) -> None: ...
-
-
-class SendingStatuses(Protocol):
-    """How instances stand; the promises are those of lambdas.aws.dynamodb.reputation.sending_status_table."""
-
-    def load(self, instance_id: str) -> SendingStatus: ...
-    def history(self, instance_id: str) -> Sequence[Transition]: ...
-    def claim(
-        self,
-        sending_status: SendingStatus,
-        transition: Transition,
-        *,
-        claimer: str,
-        baseline: datetime | None,
-        now: datetime,
-    ) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierPauses:
     """The two steps. Each can be repeated."""
 
-    marks: Marks
+    marks: PauseMarks
     sending_statuses: SendingStatuses
     clock: Callable[[], datetime]
 

@@ -1,41 +1,27 @@
 """The `privatelink` service: an interface endpoint for SES's SMTP interface, step by step, and its bindings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
 from lambdas.broker.osb.rendering import PRIVATE_PORT
+from lambdas.broker.ports import VpcEndpoints
 from lambdas.domain.tenants.aws_names import PREFIX, tag_value
 from lambdas.domain.tenants.instance import Binding, Instance
-from lambdas.domain.tenants.vpc_endpoint import Endpoint
 
 LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to come and to go, and looking costs nothing scarce
 _AVAILABLE = "available"
 _LOST = frozenset({"rejected", "failed", "expired", "partial"})
 
 
-class Endpoints(Protocol):
-    """EC2's interface endpoints; the promises are those of lambdas.aws.ec2.vpc_endpoints."""
-
-    def subnets(self, service_name: str, wanted: Sequence[str]) -> tuple[str, ...]: ...
-    def cidrs(self) -> tuple[str, ...]: ...
-    def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str: ...
-    def ensure_endpoint(
-        self, service_name: str, *, subnets: Sequence[str], group_id: str, token: str, tags: Mapping[str, str]
-    ) -> str: ...
-    def endpoint(self, instance_id: str) -> Endpoint | None: ...
-    def remove_endpoint(self, instance_id: str) -> bool: ...
-    def remove_group(self, instance_id: str) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateLinkSteps:
     """Gives an instance's steps. *subnet_ids* and *cidrs* are the operator's; empty ones mean the VPC's own."""
 
-    endpoints: Endpoints
+    endpoints: VpcEndpoints
     subnet_ids: tuple[str, ...]
     cidrs: tuple[str, ...]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from lambdas.broker.instances.domain_claims import DomainClaims, is_public_suffix
 from lambdas.broker.instances.domain_takeover import DomainTakeover
@@ -21,41 +20,18 @@ from lambdas.broker.osb import parameters
 from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, plans, privatelink_service_name
 from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict, QuotaExceeded
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
+from lambdas.broker.ports import Identities, InstanceStore
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import DomainTaken, OrganizationFull, Throttled
 from lambdas.domain.tenants.domain_names import generated
-from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, SesParameters
-
-
-class Store(Protocol):
-    """Where instances and domains are remembered; the promises are those of
-    lambdas.aws.dynamodb.broker.broker_table."""
-
-    def instance(self, instance_id: str) -> Instance | None: ...
-    def save_instance(
-        self,
-        instance: Instance,
-        *,
-        claim: str = "",
-        release: str = "",
-        room: int = 0,
-        leave: bool = False,
-        reserve: str = "",
-    ) -> Instance: ...
-
-
-class Identities(Protocol):
-    """SES's identities."""
-
-    def identity(self, domain: str) -> Identity | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisioning:
     """Answers provisions."""
 
-    store: Store
+    store: InstanceStore
     operations: Operations
     identities: Identities
     claims: DomainClaims

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lambdas.broker.operations.requests import STALLED, Operations, Store, dashboard
+from lambdas.broker.operations.requests import STALLED, Operations, dashboard
 from lambdas.broker.osb.errors import BadRequest, ConcurrencyError, Gone, NotFound
 from lambdas.broker.osb.rendering import instance_parameters
 from lambdas.broker.osb.requests import Response, is_id
+from lambdas.broker.ports import InstanceStore
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState
 
 RETRY_AFTER = "10"  # s between two polls
@@ -18,7 +19,7 @@ RETRY_AFTER = "10"  # s between two polls
 class InstanceQueries:
     """Answers fetches and polls."""
 
-    store: Store
+    store: InstanceStore
     operations: Operations
     portal_url: str = ""
 

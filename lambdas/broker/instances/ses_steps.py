@@ -1,9 +1,8 @@
 """What an `aws-ses` instance consists of, step by step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.domain_claims import DomainClaims
@@ -11,53 +10,17 @@ from lambdas.broker.instances.domain_release import DomainRelease
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
+from lambdas.broker.ports import ControlPlane, InstanceWebhooks, Topics, Zone
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
-from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
 from lambdas.domain.tenants.domain_names import is_under
-from lambdas.domain.tenants.identity import Identity
-from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters, WebhookSettings
+from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters
 
 VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second
 LOOK_AGAIN = 5.0  # s between batches of looks at related domains
 RELATED = "{domain} cannot be used: another organization has verified a domain above or below it"
 TEST_AFTER = 6  # s: delivery may know a webhook as it was 5 s ago, and would test the URL that was changed
 VERIFYING = "Waiting for Amazon SES to verify the domain"
-
-
-class Ses(Protocol):
-    """SES's control plane; the promises are those of lambdas.aws.ses.control_plane."""
-
-    def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None: ...
-    def ensure_event_destination(self, name: str, topic_arn: str) -> None: ...
-    def remove_configuration_set(self, name: str) -> None: ...
-    def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim: ...
-    def identity(self, domain: str) -> Identity | None: ...
-    def set_mail_from(self, domain: str, mail_from: str) -> None: ...
-    def remove_identity(self, domain: str, owner: str) -> None: ...
-
-
-class Topics(Protocol):
-    """SNS topics for people; the promises are those of lambdas.aws.sns.topics."""
-
-    def ensure(self, name: str, tags: Mapping[str, str]) -> str: ...
-    def subscribe(self, topic_arn: str, email: str) -> bool: ...
-    def remove(self, topic_arn: str) -> None: ...
-
-
-class Zone(Protocol):
-    """The operator's DNS zone; the promises are those of lambdas.aws.route53.hosted_zone."""
-
-    def upsert(self, records: Sequence[DnsRecord]) -> None: ...
-    def remove(self, domain: str, *, keep: Sequence[DnsRecord] = ()) -> None: ...
-
-
-class Webhooks(Protocol):
-    """The webhooks table; the promises are those of lambdas.aws.dynamodb.webhooks.webhook_items."""
-
-    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None: ...
-    def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None: ...
-    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +30,10 @@ class SesSteps:
     claims: DomainClaims
     release: DomainRelease
     pauses: EarlierPauses
-    ses: Ses
+    ses: ControlPlane
     topics: Topics
     zone: Zone | None
-    webhooks: Webhooks
+    webhooks: InstanceWebhooks
     test: SendTest
     dns: OperatorDns
     event_topic_arn: str

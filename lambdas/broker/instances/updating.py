@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from lambdas.broker.instances.webhook_changes import WebhookChanges
 from lambdas.broker.operations.engine import past_operations
 from lambdas.broker.operations.requests import (
     Operations,
-    Store,
     accepted,
     check_async,
     check_maintenance,
@@ -19,16 +19,10 @@ from lambdas.broker.operations.requests import (
 from lambdas.broker.osb import parameters
 from lambdas.broker.osb.catalog import plans
 from lambdas.broker.osb.errors import BadRequest, ChangeUnsupported, ConcurrencyError
-from lambdas.broker.osb.json_fields import Fields
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
+from lambdas.broker.ports import InstanceStore
 from lambdas.broker.settings import BrokerSettings
-from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, WebhookChange
-
-
-class WebhookChanges(Protocol):
-    """What an update's `bindings` come to; see webhook_changes."""
-
-    def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]: ...
+from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +37,7 @@ class _Asked:
 class Updating:
     """Answers updates."""
 
-    store: Store
+    store: InstanceStore
     operations: Operations
     webhooks: WebhookChanges
     settings: BrokerSettings

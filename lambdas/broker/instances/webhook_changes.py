@@ -4,34 +4,20 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from lambdas.broker.bindings.ses_bindings import EncryptWebhookSecret, SecretEncryption
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.json_fields import Fields
 from lambdas.broker.osb.parameters import WebhookRules, change_webhook
-from lambdas.domain.tenants.instance import Binding, BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
-from lambdas.domain.webhooks.stored_webhook import StoredWebhook
-
-
-class Remembered(Protocol):
-    """Where bindings are found."""
-
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
-
-
-class Webhooks(Protocol):
-    """Where webhooks are found."""
-
-    def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None: ...
+from lambdas.broker.ports import BindingReader, EncryptWebhookSecret, SecretEncryption, WebhookReader
+from lambdas.domain.tenants.instance import BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookChanges:
     """The webhook changes of an update's `bindings`: settings before and after, with secrets encrypted."""
 
-    store: Remembered
-    webhooks: Webhooks
+    store: BindingReader
+    webhooks: WebhookReader
     secret_encryption: SecretEncryption
     encrypt_webhook_secret: EncryptWebhookSecret
     rules: WebhookRules

@@ -1,45 +1,25 @@
 """Cleanup: removes what interrupted binds and unbinds left, and resumes operations that stalled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from lambdas.broker.bindings.unbinding import STALE
+from lambdas.broker.bindings.unbinding import STALE, Unbinding
+from lambdas.broker.instances.queries import InstanceQueries
 from lambdas.broker.operations.requests import STALLED
+from lambdas.broker.ports import UnfinishedWork
 
-
-class Store(Protocol):
-    """Lists of unfinished work; see lambdas.aws.dynamodb.broker.broker_table."""
-
-    def stale_intents(self, *, before: datetime) -> tuple[tuple[str, str], ...]: ...
-    def unfinished(self, *, before: datetime) -> tuple[str, ...]: ...
-
-
-class Instances(Protocol):
-    """Resumes operations."""
-
-    def resume(self, instance_id: str) -> None: ...
-
-
-class Bindings(Protocol):
-    """Removes stale intents."""
-
-    def remove_stale(self, instance_id: str, binding_id: str, *, now: datetime) -> bool: ...
-
-
-class LogCleanup(Protocol):
-    """Logs what was cleaned up: what happened, the binding's or instance's id, and an error."""
-
-    def __call__(self, what: str, id_: str, error: Exception | None) -> None: ...
+# what was cleaned up, the id of the binding or instance, and the error if it failed
+LogCleanup = Callable[[str, str, Exception | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleanup:
     """Runs every few minutes. A binding that cannot be removed does not delay the others."""
 
-    store: Store
-    instances: Instances
-    bindings: Bindings
+    store: UnfinishedWork
+    instances: InstanceQueries
+    bindings: Unbinding
     log: LogCleanup
 
     def run(self, *, now: datetime) -> None:

@@ -7,8 +7,9 @@ lease keeps two workers from one instance. Whatever a failed operation made is t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from lambdas.broker.ports import InstanceStore, LogStep, TaskQueue
 from lambdas.domain.errors import Declined, Throttled, VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
 from lambdas.domain.tenants.operation_task import OperationTask
@@ -68,39 +69,6 @@ class OperationStep:
     remove: Callable[[Instance], StepOutcome] = _nothing
 
 
-class Instances(Protocol):
-    """Where instances are remembered."""
-
-    def instance(self, instance_id: str) -> Instance | None:
-        """The instance as it is now."""
-
-    def save_instance(
-        self,
-        instance: Instance,
-        *,
-        claim: str = "",
-        release: str = "",
-        room: int = 0,
-        leave: bool = False,
-        reserve: str = "",
-    ) -> Instance:
-        """Write it if nobody did in between; VersionConflict else."""
-
-
-class TaskQueue(Protocol):
-    """Where further turns are asked for."""
-
-    def send(self, message: OperationTask, *, delay: float = 0) -> None:
-        """Ask for a turn in *delay* seconds."""
-
-
-class LogStep(Protocol):
-    """Where outcomes are told: a logger."""
-
-    def __call__(self, what: str, instance: Instance, error: Exception | None = None) -> None:
-        """Tell that *what* happened to the instance's operation."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """Runs operations.
@@ -109,7 +77,7 @@ class Engine:
     update, from the instance before and after it.
     """
 
-    instances: Instances
+    instances: InstanceStore
     tasks: TaskQueue
     steps_of: Callable[[Instance], Sequence[OperationStep]]
     succeeded: Callable[[Instance], str]

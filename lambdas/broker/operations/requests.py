@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from lambdas.broker.osb.errors import AsyncRequired, ConcurrencyError, MaintenanceInfoConflict
 from lambdas.broker.osb.requests import Body, Response
+from lambdas.broker.ports import TaskQueue
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, OperationState
 from lambdas.domain.tenants.operation_task import OperationTask
@@ -14,28 +15,6 @@ from lambdas.domain.tenants.operation_task import OperationTask
 STALLED = timedelta(minutes=5)  # longer than any wait between two turns: the message was lost, or the sender died
 TRIES = 5  # of reading and writing anew when others write the same record
 T = TypeVar("T")
-
-
-class Store(Protocol):
-    """Where instances are remembered; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
-
-    def instance(self, instance_id: str) -> Instance | None: ...
-    def save_instance(
-        self,
-        instance: Instance,
-        *,
-        claim: str = "",
-        release: str = "",
-        room: int = 0,
-        leave: bool = False,
-        reserve: str = "",
-    ) -> Instance: ...
-
-
-class TaskQueue(Protocol):
-    """Where the worker's turns are asked for."""
-
-    def send(self, message: OperationTask, *, delay: float = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
 from lambdas.broker.bindings.binding import Binder, BindingQueries
@@ -25,6 +25,7 @@ from lambdas.broker.osb.errors import (
     VersionUnsupported,
 )
 from lambdas.broker.osb.requests import MAX_BODY, Request, Response
+from lambdas.broker.ports import Credentials
 from lambdas.domain.errors import Throttled
 
 _VERSION = re.compile(r"2\.\d{1,4}")
@@ -32,18 +33,6 @@ _INSTANCE = r"/v2/service_instances/(?P<instance>[^/]+)"
 _BINDING = _INSTANCE + r"/service_bindings/(?P<binding>[^/]+)"
 REQUEST_IDENTITY = "x-broker-api-request-identity"
 ORIGINATING_IDENTITY = "x-broker-api-originating-identity"
-
-
-class Accept(Protocol):
-    """Who may ask; see lambdas.aws.secrets_manager.broker_credentials."""
-
-    def accept(self, username: str, password: str, *, now: datetime) -> bool: ...
-
-
-class LogAnswer(Protocol):
-    """Where each answer is told: a logger."""
-
-    def __call__(self, request: Request, answer: Response, error: Exception | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +47,14 @@ class Call:
 
 
 Handle = Callable[[Call], Response]
+LogAnswer = Callable[[Request, Response, Exception | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """Answers requests."""
 
-    accept: Accept
+    accept: Credentials
     provisioning: Provisioning
     updating: Updating
     deprovisioning: Deprovisioning

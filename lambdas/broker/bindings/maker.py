@@ -1,20 +1,12 @@
-"""What a binding's life needs of others: where it is remembered, and who makes what it consists of."""
+"""Who makes what a binding consists of, and the rules that all kinds of bindings share."""
 
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from lambdas.broker.ports import BindingStore
 from lambdas.domain.tenants.instance import Binding, Instance
 
 WORKING = timedelta(seconds=35)  # beyond the API function's timeout of 30 s: past it, nobody is at it any more
-
-
-class Store(Protocol):
-    """The broker's memory; the promises are those of lambdas.aws.dynamodb.broker.broker_table."""
-
-    def instance(self, instance_id: str) -> Instance | None: ...
-    def binding(self, instance_id: str, binding_id: str) -> Binding | None: ...
-    def instance_of_binding(self, binding_id: str) -> str | None: ...
-    def save_binding(self, binding: Binding, *, instances: tuple[Instance, ...] = ()) -> Binding: ...
 
 
 class Maker(Protocol):
@@ -33,7 +25,7 @@ class Maker(Protocol):
         """Its `credentials` and `parameters`; with *current*, the instructions say how things stand by now."""
 
 
-def link_of(binding: Binding, store: Store) -> Instance | None:
+def link_of(binding: Binding, store: BindingStore) -> Instance | None:
     """The privatelink instance that the binding goes through."""
     link_id = binding.effective.privatelink_instance_id
     return store.instance(link_id) if link_id else None

@@ -1,0 +1,52 @@
+"""What several functions need from outside. Adapters in lambdas/aws implement these interfaces, and fakes in tests do;
+each function's `composition.py` connects them. What only one function needs is in its own `ports.py`."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Protocol
+
+from lambdas.domain.reputation.evaluation import HourCounts
+from lambdas.domain.reputation.sending_status import SendingStatus
+from lambdas.domain.webhooks.delivery import DeliveryBatch
+
+
+class DeliverySender(Protocol):
+    """The deliveries queue."""
+
+    def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None:
+        """Send all batches, each hidden for *delay* seconds, or raise."""
+
+
+class DelayedSender(Protocol):
+    """The deliveries queue, for deliveries that wait."""
+
+    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+        """Send all batches, each hidden for its own delay, s, or raise."""
+
+
+class Notifier(Protocol):
+    """Notifications through SNS e-mail."""
+
+    def notify(self, topic: str, *, subject: str, text: str) -> bool:
+        """Publish to a topic, given by name or ARN. Returns False if the topic does not exist."""
+
+
+class RateLimiter(Protocol):
+    """The account's limit of calls to SES's control plane."""
+
+    def acquire(self, *, now: datetime, priority: bool = False) -> float:
+        """Returns 0.0 if a call may start now, else the seconds to wait before asking again."""
+
+
+class HourlyCounters(Protocol):
+    """The counters of bounces, complaints and deliveries."""
+
+    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        """An instance's counters by hour, newest first."""
+
+
+class SendingStatusReader(Protocol):
+    """Sending statuses of instances."""
+
+    def load(self, instance_id: str) -> SendingStatus:
+        """Defaults to healthy if no status was ever recorded."""
