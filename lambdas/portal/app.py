@@ -9,6 +9,7 @@ from typing import Protocol
 from lambdas.domain.portal import Needs, Session
 from lambdas.portal.errors import MethodNotAllowed, NotAllowed, NotFound, NotSignedIn, Refusal, TooManyRequests
 from lambdas.portal.http import BadForm, Request, Response
+from lambdas.portal.ports import CallCounter
 from lambdas.portal.routing import Call, Route, Router
 from lambdas.portal.sessions import Sessions
 
@@ -18,13 +19,6 @@ CALLS_PER_SESSION = 240  # a minute: a person who clicks fast, with a page that 
 CALLS_WITHOUT_SESSION = 60  # a minute and address
 STATIC = "static"
 FAULT = 500
-
-
-class Counter(Protocol):
-    """Counts requests of one caller."""
-
-    def count_call(self, who: str, *, window: timedelta, now: datetime) -> int:
-        """How many in the current window, this one included."""
 
 
 class Log(Protocol):
@@ -43,7 +37,7 @@ class Portal:
 
     router: Router
     sessions: Sessions
-    counter: Counter
+    counter: CallCounter
     refresh: Refresh
     refused: RenderRefusal
     log: Log

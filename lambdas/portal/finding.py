@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.webhooks.batch import batch_id
-from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch
+from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery
 from lambdas.domain.webhooks.target import Target
-from lambdas.domain.webhooks.webhook import WebhookId
+from lambdas.portal.ports import Archive, Backlog, Ledger
 
 BUDGET = 8.0  # s of a request, after which no further slice is begun
 FIRST_SLICE = timedelta(hours=1)
@@ -27,32 +27,6 @@ MAX_FOUND = 200  # in one answer
 MAX_WAITING = 200  # parked items a partition that are looked at, of up to 50 deliveries each
 SIDE_BY_SIDE = 8  # partitions read at a time
 SHORTEST = 3  # characters that are searched for
-
-
-class Ledger(Protocol):
-    """Bounces and complaints that count."""
-
-    def older(self, instance_id: str, *, after: str) -> Iterator[LedgerEntry]:
-        """Those older than key *after* (empty: all), newest first."""
-
-
-class Archive(Protocol):
-    """What was delivered."""
-
-    def between(
-        self, instance_id: str, webhook_id: WebhookId, shard: int, *, since: datetime, until: datetime
-    ) -> Iterator[tuple[datetime, DeliveryBatch]]:
-        """A partition's batches with the time of their delivery."""
-
-
-class Backlog(Protocol):
-    """What waits."""
-
-    def partitions(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
-        """The partitions that hold something."""
-
-    def read(self, partition: Any, *, limit: int = 1000) -> Sequence[Any]:
-        """Soonest due first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,82 +7,24 @@ none. Two steps at once do no harm either: the one that saves second stops.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
 
 from lambdas.domain.portal import Replay, ReplayState
+from lambdas.domain.ports import DeliverySender
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch, batched
 from lambdas.domain.webhooks.webhook import WebhookId
+from lambdas.portal.ports import Archive, Backlog, Replays
 
 PAGE = 25  # batches, of up to 50 deliveries each, between two saves
-
-
-class Store(Protocol):
-    """Where replays are kept."""
-
-    def replay(self, instance_id: str, webhook_id: str) -> Replay | None:
-        """The webhook's last one."""
-
-    def save_replay(self, replay: Replay) -> bool:
-        """False when another step was quicker."""
-
-
-class Archive(Protocol):
-    """What was delivered."""
-
-    def step(
-        self,
-        instance_id: str,
-        webhook_id: WebhookId,
-        shard: int,
-        *,
-        since: datetime,
-        until: datetime,
-        after: str,
-        limit: int,
-    ) -> tuple[list[DeliveryBatch], str]:
-        """A partition's next batches, and the key to go on after; empty at its end."""
-
-
-class Parked(Protocol):
-    """An item of the backlog."""
-
-    @property
-    def sk(self) -> str:
-        """Its key."""
-
-    @property
-    def batch(self) -> DeliveryBatch | None:
-        """None when it cannot be read."""
-
-
-class Backlog(Protocol):
-    """What waits."""
-
-    def partitions(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
-        """The partitions that hold something."""
-
-    def read(self, partition: Any, *, after: str = "", limit: int = 1000) -> Sequence[Any]:
-        """The next parked items behind *after*."""
-
-    def remove(self, parked: Iterable[Any]) -> None:
-        """Take items out."""
-
-
-class Queue(Protocol):
-    """The deliveries queue."""
-
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Send them all, or raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayer:
     """Makes steps. *shards* is how many partitions archive and backlog have each."""
 
-    store: Store
+    store: Replays
     archive: Archive
     backlog: Backlog
-    queue: Queue
+    queue: DeliverySender
     shards: int
 
     def run(

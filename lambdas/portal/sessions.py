@@ -5,33 +5,18 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from lambdas.domain.portal import LONGEST, Grant, Link, Session
+from lambdas.domain.portal import LONGEST, Grant, Session
 from lambdas.portal.http import Request
+from lambdas.portal.ports import SessionStore
 
 COOKIE = "__Host-session"  # the prefix makes browsers insist on Secure, Path=/ and no Domain
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 _ID_BYTES = 24
 _SIGNER = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-
-
-class SessionStore(Protocol):
-    """Where sessions and unused links are kept."""
-
-    def save_session(self, session: Session) -> None:
-        """Keep a new session."""
-
-    def session(self, session_id: str, *, now: datetime) -> Session | None:
-        """None if it was ended or has expired."""
-
-    def end_session(self, session_id: str) -> None:
-        """Sign out."""
-
-    def take_link(self, token: str, *, now: datetime) -> Link | None:
-        """None if it was used or has expired."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """The page that finds a mail. The search is posted: no address in a URL, a log or a referrer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lambdas.domain.tenants.instance import Instance
@@ -13,18 +12,12 @@ from lambdas.portal.errors import Refusal
 from lambdas.portal.finding import SHORTEST, Finder, Place
 from lambdas.portal.http import Response
 from lambdas.portal.pages.webhooks import EMAIL_HOST
+from lambdas.portal.ports import Webhooks
 from lambdas.portal.rendering import Renderer
 from lambdas.portal.routing import Call
 
 _LONGEST = 320  # characters: an address
 _LONGEST_KEY = 400  # characters: a ledger entry's
-
-
-class Webhooks(Protocol):
-    """An instance's webhooks."""
-
-    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
-        """Each with its item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

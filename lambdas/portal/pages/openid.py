@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from lambdas.domain.portal import OPERATOR, Grant, Right, Session
 from lambdas.portal.errors import NotAllowed, Refusal, Unavailable
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.openid import Attempt, Fetch, Provider, ProviderFailed, Tokens
+from lambdas.portal.ports import SessionStore
 from lambdas.portal.routing import Call
 from lambdas.portal.sessions import Sessions
 
@@ -21,13 +22,6 @@ _SALT = "sign-in"
 _PATIENCE = timedelta(minutes=10)  # for a person to type a password
 CHECKED_FOR = timedelta(minutes=10)  # how long the platform's answer holds
 _WHERE = re.compile(r"instances/[A-Za-z0-9\-._~]{1,50}(/(mail|webhooks|sending|setup))?")
-
-
-class SessionStore(Protocol):
-    """Where sessions are kept."""
-
-    def update_session(self, session: Session) -> None:
-        """Keep the newer form, unless it was ended."""
 
 
 Grants = Callable[[Tokens], dict[str, Grant]]

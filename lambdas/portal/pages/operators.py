@@ -1,15 +1,13 @@
 """The operator's pages: all instances by risk, webhooks that need help, what waits and what is stuck."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
 from markupsafe import Markup
 
 from lambdas.domain.reputation.evaluation import (
-    HourCounts,
     Reputation,
     ReputationRules,
     SendingState,
@@ -17,16 +15,15 @@ from lambdas.domain.reputation.evaluation import (
     window_begin,
 )
 from lambdas.domain.reputation.risk import risk
-from lambdas.domain.reputation.sending_status import SendingStatus
 from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.health import HealthState as HealthState
 from lambdas.domain.webhooks.health import current
-from lambdas.domain.webhooks.target import Target
 from lambdas.portal import charts
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.mail import host_of
 from lambdas.portal.pages.signing import home_of
 from lambdas.portal.pages.status import by_day, since_bucket
+from lambdas.portal.ports import Backlog, InstanceList, Ledger, SendingStatuses, Webhooks
 from lambdas.portal.rendering import Renderer, percent
 from lambdas.portal.routing import Call
 
@@ -36,44 +33,6 @@ STUCK = timedelta(minutes=15)  # without progress: the sweep has woken it three 
 _SIDE_BY_SIDE = 16
 _UNWELL = 50  # webhooks that are listed
 INSTANCE_QUOTA = 10_000  # configuration sets in a region: SES's quota, an instance uses one
-
-
-class Statuses(Protocol):
-    """Sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy."""
-
-    def watched(self) -> Sequence[str]:
-        """The instances that are not healthy, undecided, or have something pending."""
-
-
-class Ledger(Protocol):
-    """Counters."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-
-class Registry(Protocol):
-    """The broker's records."""
-
-    def instances(self) -> Iterator[Instance]:
-        """All, without tombstones."""
-
-
-class Webhooks(Protocol):
-    """All webhooks."""
-
-    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
-        """Each with its item."""
-
-
-class Backlog(Protocol):
-    """What waits."""
-
-    def waiting(self, instance_id: str, webhook_id: Any) -> int:
-        """About how many deliveries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +74,9 @@ class OperatorPages:
     """The list at the portal's root."""
 
     renderer: Renderer
-    statuses: Statuses
+    statuses: SendingStatuses
     ledger: Ledger
-    registry: Registry
+    registry: InstanceList
     webhooks: Webhooks
     backlog: Backlog
     rules: ReputationRules

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from lambdas.domain.portal import Replay
 from lambdas.domain.tenants.instance import Instance
@@ -13,28 +12,12 @@ from lambdas.portal.errors import Conflict, NotFound, Refusal
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.mail import host_of
 from lambdas.portal.pages.webhooks import WebhookPages
+from lambdas.portal.ports import ReplayQueue, Replays
 from lambdas.portal.rendering import Renderer
 from lambdas.portal.routing import Call
 
 _QUIET = timedelta(minutes=2)  # without a step: its message may never have been sent, and a second one does no harm
 _LONGEST_HOURS = int(KEPT_FOR.total_seconds() // 3600)
-
-
-class Replays(Protocol):
-    """Where replays are kept."""
-
-    def begin_replay(self, replay: Replay) -> bool:
-        """False while the webhook's last one is running."""
-
-    def replay(self, instance_id: str, webhook_id: str) -> Replay | None:
-        """The webhook's last one."""
-
-
-class Steps(Protocol):
-    """The queue of steps."""
-
-    def send(self, instance_id: str, webhook_id: str, replay_id: str) -> None:
-        """Have the next step made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +27,7 @@ class ReplayPages:
     renderer: Renderer
     webhooks: WebhookPages
     replays: Replays
-    steps: Steps
+    steps: ReplayQueue
     instance: Callable[[str], Instance]
     shards: int
 

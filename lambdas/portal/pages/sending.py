@@ -5,15 +5,13 @@ claim is handed over; so the portal needs no permission to change anything in SE
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Protocol
 
 from lambdas.domain.portal import Action
 from lambdas.domain.reputation.evaluation import (
-    HourCounts,
     Reputation,
     ReputationRules,
     SendingState,
@@ -33,7 +31,8 @@ from lambdas.domain.reputation.sending_status import (
 from lambdas.domain.tenants.instance import Instance
 from lambdas.portal.errors import Conflict, Refusal
 from lambdas.portal.http import Response, see_other
-from lambdas.portal.pages.webhooks import Actions, reason
+from lambdas.portal.pages.webhooks import reason
+from lambdas.portal.ports import Actions, Baselines, Ledger, Resumes, SendingStatuses
 from lambdas.portal.rendering import Renderer, duration
 from lambdas.portal.routing import Call
 
@@ -42,44 +41,6 @@ SHOWN = 10  # of each kind of cause
 SHORTEST_STATEMENT = 40  # characters: "fixed" is no answer to what was changed
 _SEEN_FOR = timedelta(hours=1)  # how long a page with the evidence may be open before its form is sent
 _SALT = "evidence"
-
-
-class Statuses(Protocol):
-    """Sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy."""
-
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """False when another moved it first."""
-
-
-class Ledger(Protocol):
-    """Counters and evidence."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-    def entries(self, instance_id: str) -> Iterator[LedgerEntry]:
-        """Newest first."""
-
-
-class Baselines(Protocol):
-    """From when feedback counts."""
-
-    def set(self, instance_id: str, baseline: datetime) -> bool:
-        """False when the instance is gone."""
-
-
-class Resumes(Protocol):
-    """When a tenant last resumed by itself."""
-
-    def take_resume(
-        self, organization: str, domain: str, *, transition_id: str, again_after: datetime, now: datetime
-    ) -> datetime | None:
-        """None when the resume may go on; else from when on the next one may. The same transition may come twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +67,7 @@ class SendingPages:
     """Shows why an instance is paused and what can be done, and does it."""
 
     renderer: Renderer
-    statuses: Statuses
+    statuses: SendingStatuses
     ledger: Ledger
     baselines: Baselines
     resumes: Resumes

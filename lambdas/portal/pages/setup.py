@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from lambdas.domain.portal import Action
 from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance
 from lambdas.portal.errors import Conflict, TooManyRequests
 from lambdas.portal.http import Response, see_other
-from lambdas.portal.pages.webhooks import Actions
+from lambdas.portal.ports import Actions, CallCounter, Topics
 from lambdas.portal.rendering import Renderer
 from lambdas.portal.routing import Call
 
@@ -46,23 +45,6 @@ class IdentityStatus:
     verified: bool
 
 
-class Topics(Protocol):
-    """Topics that people are subscribed to."""
-
-    def confirmed(self, topic_arn: str, email: str) -> bool:
-        """Whether *email* opened its link."""
-
-    def ask_again(self, topic_arn: str, email: str) -> None:
-        """Send another confirmation link."""
-
-
-class Counter(Protocol):
-    """Counts what is limited."""
-
-    def count_call(self, who: str, *, window: timedelta, now: datetime) -> int:
-        """How many in the current window, this one included."""
-
-
 LookUp = Callable[[Sequence[DnsRecord]], Sequence[LookedUp]]
 
 
@@ -76,7 +58,7 @@ class SetupPages:
     look_up: LookUp
     identity: Callable[[str], IdentityStatus | None]
     topics: Topics
-    counter: Counter
+    counter: CallCounter
     actions: Actions
 
     def show(self, call: Call) -> Response:

@@ -1,22 +1,14 @@
 """Signing in by a one-time link, and signing out."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from lambdas.domain.portal import Session
 from lambdas.portal.errors import Refusal
 from lambdas.portal.http import Response, see_other
+from lambdas.portal.ports import SessionStore
 from lambdas.portal.rendering import Renderer
 from lambdas.portal.routing import Call
 from lambdas.portal.sessions import Sessions
-
-
-class Links(Protocol):
-    """Unused links."""
-
-    def has_link(self, token: str, *, now: datetime) -> bool:
-        """Whether it can still be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +17,7 @@ class SigningPages:
 
     renderer: Renderer
     sessions: Sessions
-    links: Links
+    links: SessionStore
 
     def show_link(self, call: Call) -> Response:
         """The page behind a link."""

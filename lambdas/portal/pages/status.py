@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from markupsafe import Markup
 
@@ -23,6 +22,7 @@ from lambdas.portal.charts import Point
 from lambdas.portal.csv import evidence_csv
 from lambdas.portal.errors import NotFound, Refusal
 from lambdas.portal.http import Response
+from lambdas.portal.ports import Ledger, SendingStatuses
 from lambdas.portal.rendering import Renderer, percent
 from lambdas.portal.routing import Call
 
@@ -38,29 +38,6 @@ CAUSES = {
     Cause.OUTSIDE: "sending was disabled in Amazon SES by somebody else",
     Cause.OPERATOR: "the operator",
 }
-
-
-class Statuses(Protocol):
-    """Sending statuses."""
-
-    def load(self, instance_id: str) -> SendingStatus:
-        """Defaults to healthy."""
-
-    def history(self, instance_id: str) -> list[Transition]:
-        """Newest first."""
-
-
-class Ledger(Protocol):
-    """Counters and evidence."""
-
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
-        """Newest first."""
-
-    def page(self, instance_id: str, *, after: str, limit: int) -> tuple[list[LedgerEntry], str]:
-        """Entries behind *after*, newest first, and the key that the next page begins behind; empty at the end."""
-
-    def entries(self, instance_id: str) -> Iterator[LedgerEntry]:
-        """All, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +76,7 @@ class StatusPages:
     """The status page and the download of its evidence."""
 
     renderer: Renderer
-    statuses: Statuses
+    statuses: SendingStatuses
     ledger: Ledger
     rules: ReputationRules
     instance: Callable[[str], Instance]

@@ -1,22 +1,23 @@
 """The webhooks pages: where events go, how each webhook does, what waits, and what can be done about it."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from lambdas.domain.portal import Action
+from lambdas.domain.ports import DeliverySender
 from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.delivery import DeliveryBatch, created_at
 from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState, current, disabled_by_operator, enabled
 from lambdas.domain.webhooks.payload import render_notice, test_notice
-from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.target import Target
-from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook
 from lambdas.portal.errors import Conflict, NotFound, Refusal
 from lambdas.portal.http import Response, see_other
+from lambdas.portal.ports import Actions, Backlog, Webhooks, WebhookSecrets
 from lambdas.portal.preview import Preview, previews
 from lambdas.portal.rendering import Renderer, moment
 from lambdas.portal.routing import Call
@@ -25,66 +26,6 @@ OVERLAP = timedelta(hours=24)  # in which both secrets sign
 MAX_REASON = 1_000  # characters of what somebody gives as a reason
 _TEST_PENDING = timedelta(minutes=2)  # after which a test without a result is no longer waited for
 EMAIL_HOST = "e-mail digests"
-
-
-class Webhooks(Protocol):
-    """Webhooks with their health."""
-
-    def every(self, instance_id: str | None = None) -> Iterator[tuple[Target, dict[str, Any]]]:
-        """An instance's, each with its item."""
-
-    def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
-        """None when the webhook is gone."""
-
-
-class Partition(Protocol):
-    """A part of a webhook's backlog."""
-
-    @property
-    def waiting(self) -> int:
-        """About how many deliveries it holds."""
-
-
-class Waiting(Protocol):
-    """One parked item."""
-
-    @property
-    def batch(self) -> DeliveryBatch | None:
-        """None when it cannot be read."""
-
-
-class Backlog(Protocol):
-    """What waits."""
-
-    def partitions(self, instance_id: str, webhook_id: WebhookId) -> Sequence[Any]:
-        """The partitions that hold something."""
-
-    def read(self, partition: Any, *, limit: int = 1000) -> Sequence[Waiting]:
-        """Soonest due first."""
-
-    def wake(self, instance_id: str, webhook_id: WebhookId, *, now: datetime) -> None:
-        """Have release look at it now."""
-
-
-class Secrets(Protocol):
-    """Replaces webhooks' signing secrets."""
-
-    def replace(self, target: Target, *, until: datetime | None) -> WebhookSecret:
-        """The new one; the old one signs too until then."""
-
-
-class Queue(Protocol):
-    """The deliveries queue."""
-
-    def send(self, batches: Iterable[DeliveryBatch]) -> None:
-        """Send them all, or raise."""
-
-
-class Actions(Protocol):
-    """What was done through the portal."""
-
-    def record(self, action: Action) -> None:
-        """Keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +64,8 @@ class WebhookPages:
     renderer: Renderer
     webhooks: Webhooks
     backlog: Backlog
-    queue: Queue
-    secrets: Secrets
+    queue: DeliverySender
+    secrets: WebhookSecrets
     actions: Actions
     instance: Callable[[str], Instance]
     event_topic_arn: str
