@@ -85,6 +85,8 @@ class _Texts:
                 return "".join(map(self.of, values))
             case ast.FormattedValue(value=value) | ast.Call(func=ast.Attribute(value=value, attr="format")):
                 return self.of(value)
+            case ast.Call(func=ast.Attribute(attr="name"), args=[ast.Constant(value=str(field))]):
+                return field  # fields.name("notification_batch")
             case ast.Call(args=[first, *_]):
                 return f"<{_name(first)}>"
             case _:

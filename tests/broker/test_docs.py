@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from infra.context import table
-from lambdas.broker.osb.parameters import BIND_FIELDS, UPDATE_FIELDS
+from lambdas.broker.osb.parameter_tables import BINDING, PROVISION
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,5 +16,5 @@ def test_operators_read_every_context_key() -> None:
 def test_tenants_read_every_parameter() -> None:
     """In a row of its own."""
     text = (DOCS / "tenants.md").read_text()
-    for name in ("domain", *UPDATE_FIELDS, *BIND_FIELDS):
+    for name in (*PROVISION, *BINDING):
         assert f"| `{name}` |" in text

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lambdas.broker.osb.errors import BadParameter
-from lambdas.broker.osb.json_fields import Fields
+from lambdas.broker.osb.fields import Fields
 from lambdas.broker.osb.parameters import WebhookRules, change_webhook
 from lambdas.broker.ports import BindingReader, EncryptWebhookSecret, SecretEncryption, WebhookReader
 from lambdas.domain.tenants.instance import BindingState, BindRequest, Instance, WebhookChange, WebhookSettings

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from lambdas.broker.osb.json_fields import MAX_EMAIL, MAX_ITEMS
+from lambdas.broker.osb.parameter_tables import BINDING, PROVISION, UPDATE, privatelink
+from lambdas.broker.osb.parameter_types import Parameters, Schema, object_schema
 from lambdas.broker.settings import BrokerSettings
-from lambdas.domain.webhooks.batch import MAX_BATCH, MAX_GATHERING
-from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, WEBHOOK_FORMATS, EventKind, Scope
 
 SES_SERVICE = "5f1c4c0e-2b9a-5c39-9c1e-6a0d7f3b8e21"
 SES_PLAN = "b7d0a6f2-41f7-5a5e-8d3c-0f9e6c2a1b54"
@@ -13,7 +12,6 @@ PRIVATELINK_SERVICE = "8a2e5b7d-93c4-5d10-a6f8-1c7b4e9d2f63"
 PRIVATELINK_PLAN = "e3c9f1a8-6d25-5b7e-9f04-7a8d3c5b1e92"
 MAXIMUM_POLLING = 14_400  # s: a generated domain waits for SES to see its DKIM records, mostly minutes
 _DRAFT = "http://json-schema.org/draft-04/schema#"  # the draft that OSB platforms must support
-Schema = dict[str, Any]
 
 
 def catalog(settings: BrokerSettings) -> dict[str, Any]:
@@ -54,23 +52,14 @@ def _ses(settings: BrokerSettings) -> dict[str, Any]:
                 "name": "domain",
                 "description": "A sending domain: yours, or one generated for you",
                 **_plan(["SMTP and API", "DKIM, SPF and DMARC", "Signed webhooks", "Reputation protection"]),
-                "schemas": _schemas(_ses_create(), _ses_update(), _ses_bind()),
+                "schemas": _schemas(_object(PROVISION, required=["admin_email"]), _object(UPDATE), _object(BINDING)),
             }
         ],
     }
 
 
 def _privatelink(settings: BrokerSettings) -> dict[str, Any]:
-    create = _object(
-        {
-            "serviceName": {
-                "type": "string",
-                "enum": [privatelink_service_name(settings.region)],
-                "description": "The endpoint service to connect to",
-            }
-        },
-        required=["serviceName"],
-    )
+    create = _object(privatelink(privatelink_service_name(settings.region)), required=["serviceName"])
     return {
         "id": PRIVATELINK_SERVICE,
         "name": "privatelink",
@@ -134,125 +123,6 @@ def _schemas(create: Schema, update: Schema, bind: Schema) -> dict[str, Any]:
     }
 
 
-def _object(properties: Schema, *, required: list[str] | None = None) -> Schema:
-    schema = {"$schema": _DRAFT, "type": "object", "properties": properties, "additionalProperties": False}
+def _object(parameters: Parameters, *, required: list[str] | None = None) -> Schema:
+    schema = {"$schema": _DRAFT, **object_schema(parameters)}
     return schema | {"required": required} if required else schema
-
-
-def _ses_create() -> Schema:
-    domain = {"type": "string", "maxLength": 254, "description": "The domain to send from; empty: one is generated"}
-    return _object({**_ses_properties(), "domain": domain}, required=["admin_email"])
-
-
-def _ses_update() -> Schema:
-    bindings = {
-        "type": "object",
-        "description": "By binding id, the parameters of its webhook to change; the credentials stay",
-        "additionalProperties": {
-            "type": "object",
-            "properties": _webhook_properties(),
-            "additionalProperties": False,
-            "minProperties": 1,
-        },
-    }
-    domain = {"type": "string", "maxLength": 254, "description": "Cannot be changed; accepted if it is the same"}
-    return _object({**_ses_properties(), "domain": domain, "bindings": bindings})
-
-
-def _ses_properties() -> Schema:
-    return {
-        "admin_email": _email("The address that is told of alarms; it has to confirm an SNS subscription"),
-        "mail_from_subdomain": {
-            "type": "string",
-            "description": "What stands before the domain in the envelope sender, such as bounce; empty: SES's own",
-        },
-        "dmarc_report_aggregate_recipients": _addresses("Receive DMARC's aggregate reports"),
-        "dmarc_report_failure_recipients": _addresses("Receive DMARC's failure reports"),
-        "enable_feedback_notifications": {
-            "enum": [True, False, "true", "false"],
-            "default": False,
-            "description": "Whether bounces, complaints and deliveries are sent to the bindings' webhooks",
-        },
-    }
-
-
-def _ses_bind() -> Schema:
-    network = {"type": "string", "description": "An IP address or a CIDR"}
-    return _object(
-        {
-            **_webhook_properties(),
-            "notification_email": _email("Receives digests of bounces and complaints"),
-            "notification_rotate_secret": {
-                "enum": [True, False, "true", "false"],
-                "default": False,
-                "description": "With a predecessor: whether the webhook they share gets a new secret",
-            },
-            "predecessor_binding_id": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 50,
-                "description": "The guid of the binding that this one succeeds, for platforms that do not say it",
-            },
-            "source_ips": {
-                **_list(network, MAX_ITEMS),
-                "minItems": 1,
-                "description": "The only addresses the credentials work from",
-            },
-            "privatelink_instance_id": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 50,
-                "description": "The guid of a privatelink instance in this space, through which mail is sent",
-            },
-        }
-    )
-
-
-def _webhook_properties() -> Schema:
-    return {
-        "notification_webhook": {"type": "string", "format": "uri", "maxLength": 2000, "description": "An https URL"},
-        "notification_events": {
-            **_list({"type": "string", "enum": [kind.value for kind in EventKind]}, len(EventKind)),
-            "minItems": 1,
-            "default": [kind.value for kind in DEFAULT_EVENTS],
-        },
-        "notification_format": {
-            "type": "string",
-            "enum": [format.value for format in WEBHOOK_FORMATS],
-            "default": WEBHOOK_FORMATS[0].value,
-        },
-        "notification_scope": {
-            "type": "string",
-            "enum": [scope.value for scope in Scope],
-            "default": Scope.INSTANCE.value,
-            "description": "Events of the whole instance, or only of what this binding's credentials sent",
-        },
-        "notification_batch": {
-            **_whole_number(1, MAX_BATCH, default=1),
-            "description": "The most events of one request; above 1 every request is a batch. standard-webhooks and "
-            "cloudevents only",
-        },
-        "notification_batch_seconds": {
-            **_whole_number(0, MAX_GATHERING, default=0),
-            "description": "With a notification_batch above 1: how long events may be gathered, s",
-        },
-    }
-
-
-def _email(description: str) -> Schema:
-    return {"type": "string", "format": "email", "maxLength": MAX_EMAIL, "description": description}
-
-
-def _addresses(description: str) -> Schema:
-    """A list, or one string with commas; each address bare or as a mailto: URI."""
-    address = {"type": "string", "maxLength": len("mailto:") + MAX_EMAIL}
-    words = f"{description}; a list, or one string with commas; each an address or a mailto: URI"
-    return {"type": ["array", "string"], "items": address, "maxItems": MAX_ITEMS, "description": words}
-
-
-def _whole_number(least: int, most: int, *, default: int) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most, "default": default}
-
-
-def _list(items: Schema, longest: int) -> Schema:
-    return {"type": "array", "items": items, "maxItems": longest}
