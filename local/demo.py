@@ -43,7 +43,7 @@ class Demo:
     portal: bool = False  # keep the portal up at the end, until Ctrl-C
 
     def run(self) -> None:
-        """The whole demo. Raises DemoFailed, and what local.stack and ops.osb raise."""
+        """The whole demo. Raises DemoFailed, and what local.stack and ops.deployment.osb raise."""
         stack = LocalStack(self.folder)
         try:
             with deploying(self.console) as watch:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from ops.stack import Stack
 
 from ops.deployment.rights import ADMINISTRATORS, document, written
+from ops.deployment.stack import Stack
 from tests.iam.mapping import known
 from tests.iam.reference import findings
 from tests.ops.typing_in import commands
