@@ -1,6 +1,6 @@
-"""Binding: PUT of a service binding, synchronous and quick; and reading it.
+"""Binding (PUT of a service binding, synchronous) and reading bindings.
 
-An intent is recorded before anything is made; a bind that dies is taken up by its repetition, or removed by the sweep.
+An intent is recorded before anything is created. If a bind crashes, its repetition completes it, or cleanup removes it.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ class Binder:
             return False
         if not asked.request.notification_webhook:
             return True
-        # what was asked for at the bind, though an update may have changed the webhook since
+        # what the bind asked for; an update may have changed the webhook since
         return self.secret_encryption.decrypt(known.id, known.ciphertext).asked_userinfo == asked.userinfo
 
     def _taken_over(self, instance: Instance, asked: BindParameters) -> FromPredecessor:
@@ -179,7 +179,7 @@ class Binder:
         return self.store.save_binding(intent, instances=tuple(instances))
 
     def _make(self, intent: Binding, *, now: datetime) -> Response:
-        """Make what the intent says; whatever fails, nothing is left of it."""
+        """Create what the intent describes. If any part fails, remove all of it."""
         instance = self.store.instance(intent.instance_id)
         if instance is None:
             raise BadRequest("there is no such service instance")
@@ -196,7 +196,7 @@ class Binder:
         return Response(status=201, body=self._shown(ready, instance))
 
     def _show_new_secret(self, made: Binding) -> None:
-        """Have the webhook's other bindings show its new secret too, when they are fetched or succeeded."""
+        """Store the new secret with the webhook's other bindings, so that a fetch or a successor shows it."""
         webhook = self.webhooks.get(made.instance_id, made.webhook_id)
         secret = self.secret_encryption.decrypt(made.id, made.ciphertext).webhook_secret
         for binding_id in webhook.bindings if webhook else ():
@@ -212,7 +212,7 @@ class Binder:
         self.store.save_binding(replace(binding, ciphertext=ciphertext))
 
     def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
-        """What is still to be done, the same each time the bind is repeated; a fetch says how it went."""
+        """The instructions of a bind, equal for every repetition; a fetch returns the present state."""
         link = link_of(binding, self.store)
         return self.makers[instance.service_id].show(binding, instance, link, current=False)
 
