@@ -1,7 +1,7 @@
-"""What DNS says under a name, asked of the function's own resolver."""
+"""DNS look-ups with the function's own resolver."""
 
-MAX_WAIT = 3.0  # s for all servers and retries: a request is to be answered in a few seconds
-MAX_VALUES = 50  # more TXT values under one name are not looked at
+MAX_WAIT = 3.0  # s for all servers and retries: requests are answered within a few seconds
+MAX_VALUES = 50  # more TXT values of one name are ignored
 
 
 def txt_values(name: str) -> frozenset[str]:

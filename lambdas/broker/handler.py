@@ -46,7 +46,7 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             continue
         try:
             _engine().run_step(message, owner=f"{context.aws_request_id}/{number}")
-        except Exception:  # this message is redelivered, the others are done
+        except Exception:  # only this message is redelivered
             logger.exception("step run failed", extra={"instance_id": message.instance_id})
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

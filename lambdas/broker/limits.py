@@ -1,4 +1,4 @@
-"""What one service instance may have, so that one tenant does not use up what all share."""
+"""Limits of one service instance, so that one tenant does not use up shared quotas."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from lambdas.broker.ports import BindingReader
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance
 
-ROTATING = 2  # times the limit, while each binding may have a successor
+ROTATING = 2  # times the limit: during a rotation each binding may have a successor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Checks what a bind would add. The instance's version makes two binds at once take turns."""
+    """Checks what a bind would add. Concurrent binds are serialised by the instance's version."""
 
     bindings: BindingReader
     per_instance: int
@@ -35,7 +35,7 @@ class Limits:
                 f"the service instance has {len(others)} bindings, and may have {self.per_instance}; delete bindings "
                 "that are no longer used, or ask the operator"
             )
-        if 2 * (len(others) + 1) > self.webhooks:  # a binding has a webhook and an address at most
+        if 2 * (len(others) + 1) > self.webhooks:  # a binding has at most a webhook and an address
             self._check_webhooks(instance, others, wanted)
 
     def _check_webhooks(self, instance: Instance, others: Iterable[str], wanted: Binding) -> None:

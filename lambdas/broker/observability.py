@@ -1,4 +1,4 @@
-"""What the broker tells of its doings: one wide line an outcome, and metrics. Never an address or a secret."""
+"""Logs and metrics of the broker: one line with all facts for each outcome. Never an address or a secret."""
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -9,7 +9,7 @@ from lambdas.broker.osb.requests import Request, Response
 from lambdas.domain.tenants.instance import Instance, OperationState
 
 FAULT = 500
-MAX_LOGGED = 200  # characters of what a platform sends, in a log line
+MAX_LOGGED = 200  # characters of a platform's text in a log line
 
 
 class Observability:
@@ -20,7 +20,7 @@ class Observability:
         self._metrics = metrics
 
     def answered(self, request: Request, answer: Response, error: Exception | None) -> None:
-        """A request got its answer."""
+        """Log and count an answered request."""
         fields = {
             "method": request.method,
             "path": request.path[:MAX_LOGGED],
@@ -39,7 +39,7 @@ class Observability:
         self._count("BrokerRefusals" if error else "BrokerAnswers")
 
     def operation(self, what: str, instance: Instance, error: Exception | None = None) -> None:
-        """Something happened to an instance's operation."""
+        """Log and count what happened to an instance's operation."""
         operation = instance.operation
         fields = {
             "instance_id": instance.id,
@@ -58,7 +58,7 @@ class Observability:
             self._count(f"Operations{operation.state.value.capitalize()}")
 
     def cleaned_up(self, what: str, id_: str, error: Exception | None = None) -> None:
-        """The sweep did something."""
+        """Log and count what cleanup did."""
         if error is not None:
             self._logger.error(what, extra={"id": id_}, exc_info=error)
             self._count("CleanupFailures")

@@ -1,4 +1,4 @@
-"""What the broker's functions (API, worker and sweep) must be told."""
+"""Settings of the broker's functions (API, worker and cleanup)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from lambdas.domain.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings(Settings):
-    """Names of what the broker reads, writes and makes, and what the operator chose. An empty string means "none"."""
+    """Names of the resources that the broker uses, and the operator's choices. An empty string means "none"."""
 
     broker_table: str
     webhooks_table: str

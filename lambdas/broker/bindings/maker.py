@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from lambdas.broker.ports import BindingStore
 from lambdas.domain.tenants.instance import Binding, Instance
 
-WORKING = timedelta(seconds=35)  # beyond the API function's timeout of 30 s: past it, nobody is at it any more
+WORKING = timedelta(seconds=35)  # longer than the API function's timeout of 30 s
 
 
 class Maker(Protocol):

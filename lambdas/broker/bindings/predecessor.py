@@ -1,4 +1,4 @@
-"""What a binding that succeeds another takes over (`predecessor_binding_id`): parameters, and the webhook itself."""
+"""What a successor binding takes over from its predecessor (`predecessor_binding_id`): parameters and the webhook."""
 
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ _OF_THE_WEBHOOK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromPredecessor:
-    """A bind's parameters in force. The ids are those of webhooks to be shared, empty where there is none."""
+    """A bind's effective parameters. The ids are those of shared webhooks, empty if none is shared."""
 
     request: BindRequest
     webhook_id: str = ""
@@ -30,7 +30,7 @@ class FromPredecessor:
 def take_over(
     asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: StoredWebhook | None
 ) -> FromPredecessor:
-    """What of *predecessor* the bind takes over: all it does not name itself.
+    """The parameters of *predecessor* that the bind takes over: all that it does not give itself.
 
     *kept* is the predecessor's webhook as it is now. It is shared unless the bind names another URL. Raises
     BadParameter for changes that would change it for the predecessor too.

@@ -1,4 +1,4 @@
-"""A shared webhook's new signing secret (`notification_rotate_secret`): the former one signs beside it for a day."""
+"""Rotation of a shared webhook's signing secret (`notification_rotate_secret`): both secrets sign for a day."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from lambdas.broker.ports import WebhookSecretStore
 from lambdas.domain.tenants.instance import Binding
 from lambdas.domain.webhooks.signature import WebhookSecret
 
-OVERLAP = timedelta(hours=24)  # in which both secrets sign: the application takes up the new one when it is restaged
+OVERLAP = timedelta(hours=24)  # both secrets sign for so long: the application uses the new one once it is restaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRotation:
-    """Replaces a webhook's secret once for a binding, however often the bind is tried."""
+    """Replaces a webhook's secret once for a binding, however often the bind is repeated."""
 
     webhooks: WebhookSecretStore
     decrypt: Callable[[str, bytes], WebhookSecret]
@@ -27,7 +27,7 @@ class SecretRotation:
             raise BadParameter("predecessor_binding_id", "was unbound meanwhile; bind without it")
         before = kept.settings.ciphertext
         current = self.decrypt(binding.webhook_id, before)
-        if current.secret == secret:  # an earlier try of the same bind came this far
+        if current.secret == secret:  # an earlier attempt of the same bind did this already
             return
         after = self.encrypt(binding.webhook_id, secret, current.userinfo)
         if not self.webhooks.replace_secret(

@@ -1,4 +1,4 @@
-"""What a binding of `aws-ses` consists of: an IAM user with one key, a webhook, a topic for digests."""
+"""The resources of an `aws-ses` binding: an IAM user with one key, a webhook, a topic for digests."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,13 +21,13 @@ from lambdas.domain.tenants.instance import (
 )
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
 
-EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # deliveries would drown them: SNS mails ten a second at most
+EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # no deliveries: SNS sends ten mails a second
 BINDING_TAG = "ses-feedback:binding-id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SesBindings:
-    """Makes, shows and removes bindings of `aws-ses`."""
+    """Creates, shows and removes the resources of `aws-ses` bindings."""
 
     users: Users
     webhooks: BindingWebhooks
@@ -50,7 +50,7 @@ class SesBindings:
             )
 
     def make(self, binding: Binding, instance: Instance, *, now: datetime) -> Binding:
-        """Make all of it; a key whose secret was lost with an earlier try is replaced."""
+        """Create all resources. A key whose secret was lost in an earlier attempt is replaced."""
         user = aws_names.iam_user(binding.id)
         resources = (self.renderer.identity_arn(instance), self.renderer.configuration_set_arn(instance))
         policy = sending_policy(resources, binding.effective.source_ips, domain=instance.domain)
@@ -116,7 +116,7 @@ class SesBindings:
         self.webhooks.put(binding.instance_id, binding.email_webhook_id, settings, binding_id=binding.id)
 
     def remove(self, binding: Binding, *, now: datetime) -> None:  # noqa: ARG002  # the port's
-        """Remove all of it; what is gone is fine. A shared webhook goes with its last binding."""
+        """Remove all resources; missing ones are ignored. A shared webhook is removed with its last binding."""
         self.users.remove_user(aws_names.iam_user(binding.id))
         if binding.webhook_id:
             self.webhooks.leave(binding.instance_id, binding.webhook_id, binding.id)
@@ -125,7 +125,7 @@ class SesBindings:
             self.topics.remove(self.topic_arn_prefix + aws_names.notification_topic(email.removeprefix("email-")))
 
     def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
-        """The binding's credentials and parameters; with *current*, the instructions say how things stand by now."""
+        """The binding's credentials and parameters. With *current*, the instructions show the present state."""
         webhook = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None
         if webhook and not current:
             webhook = replace(webhook, test_status=None, test_at=None)

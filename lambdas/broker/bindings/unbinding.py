@@ -1,4 +1,4 @@
-"""Unbinding: DELETE of a service binding, and what is left of a bind or unbind that died."""
+"""Unbinding (DELETE of a service binding), and removal of what crashed binds and unbinds left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingState
 
-STALE = timedelta(minutes=10)  # after which the sweep removes an intent: platforms give up after a minute
+STALE = timedelta(minutes=10)  # age at which cleanup removes an intent: platforms give up after a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Unbinding:
         return Response(status=200, body={})
 
     def remove_stale(self, instance_id: str, binding_id: str, *, now: datetime) -> bool:
-        """Remove what a bind or unbind left that died long ago; False when there is nothing to remove."""
+        """Remove what a bind or unbind left that crashed long ago. False if there is nothing to remove."""
         known = self.store.binding(instance_id, binding_id)
         if known is None or known.state not in (BindingState.INTENT, BindingState.LEAVING):
             return False
@@ -58,7 +58,7 @@ class Unbinding:
         return True
 
     def leave(self, known: Binding, *, now: datetime) -> None:
-        """Remove all that belongs to the binding, then the memory of it. Raises VersionConflict."""
+        """Remove the binding's resources, then its record. Raises VersionConflict."""
         leaving = self.store.save_binding(replace(known, state=BindingState.LEAVING, busy_until=now + WORKING))
         try:
             self.makers[known.request.service_id].remove(leaving, now=now)
@@ -80,5 +80,5 @@ class Unbinding:
 
 
 def without(ids: tuple[str, ...], removed: str) -> tuple[str, ...]:
-    """The ids but the removed one."""
+    """The ids without the removed one."""
     return tuple(other for other in ids if other != removed)

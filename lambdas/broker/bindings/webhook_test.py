@@ -1,4 +1,4 @@
-"""What the broker has delivered to a webhook: its test."""
+"""The `webhook.test` event that the broker sends to a new webhook."""
 
 from dataclasses import dataclass
 from datetime import datetime

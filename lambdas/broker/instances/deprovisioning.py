@@ -1,4 +1,4 @@
-"""Deprovisioning: DELETE of a service instance. A provision under way is halted; the worker removes what there is."""
+"""Deprovisioning (DELETE of a service instance). It halts a provision in progress; the worker removes what exists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Deprovisioning:
         if known.referrers:
             raise InUse(f"{len(known.referrers)} binding(s) of other instances go through this one; unbind them first")
         ended = known.operation
-        if known.busy:  # a provision: halted, and what it made is removed
+        if known.busy:  # a provision: it is halted, and its resources are removed
             ended = replace(ended, state=OperationState.FAILED, description="Halted: the instance is being deleted")
         operation = self.operations.begin(OperationKind.DEPROVISION, now=now)
         started = self.store.save_instance(replace(known, operation=operation, past=past_operations(known, ended)))

@@ -1,7 +1,7 @@
-"""Which domains an instance cannot have because of others: public suffixes, and what other organizations verified.
+"""Domains that an instance cannot have: public suffixes, and relatives of what other organizations verified.
 
-An unverified claim keeps nobody from anything but its own name: whoever claims `agency.gov` without holding it must not
-shut out every agency below. Whether a claim is verified, SES says; a look costs one paced call, so each is remembered.
+An unverified claim blocks only its own name; otherwise a claim on `agency.gov` by a stranger would block
+every agency below. SES knows whether a claim is verified; each check is a rate-limited call, so results are stored.
 """
 
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ from lambdas.domain.tenants.instance import Instance
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
-LOOKS = 5  # at SES for one check: its calls come about one a second
-CHECKED_FOR = timedelta(hours=1)  # an unverified claim is not looked at again
+LOOKS = 5  # checks at SES for one request: about one call a second is allowed
+CHECKED_FOR = timedelta(hours=1)  # for so long, an unverified claim is not checked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """What the claims around a domain mean for an instance. `unknown`: some were not looked at yet."""
+    """What related claims mean for an instance. `unknown`: some are not checked yet."""
 
     blocked: bool = False
     unknown: bool = False
@@ -37,7 +37,7 @@ class DomainClaims:
     identities: Identities
 
     def held(self, instance: Instance, *, now: datetime) -> Claim | None:
-        """The claim that keeps the instance from the very domain; None if nothing does."""
+        """The claim of another instance on exactly this domain; None if there is none."""
         who = {"instance_id": instance.id, "organization_guid": instance.organization_guid}
         claims = self.claims.claims_related(instance.domain)
         return next((c for c in claims if c.domain == instance.domain and c.is_held_against(**who, now=now)), None)
@@ -52,7 +52,7 @@ class DomainClaims:
         return verified
 
     def related(self, instance: Instance, *, now: datetime) -> Related:
-        """Whether another organization verified a domain above or below. Looks at LOOKS unknown claims at most."""
+        """Whether another organization verified a parent or child domain. Checks at most LOOKS unknown claims."""
         foreign = [claim for claim in self.claims.claims_related(instance.domain) if _is_foreign(claim, instance)]
         if any(claim.verified for claim in foreign):
             return Related(blocked=True)
@@ -79,7 +79,7 @@ def _suffixes() -> "PublicSuffixList":
 
 
 def _is_foreign(claim: Claim, instance: Instance) -> bool:
-    """Held by an instance of another organization, above or below the domain; a reservation was never verified."""
+    """Claims of other organizations above or below the domain, without reservations, which are never verified."""
     held = claim.reserved_until is None and claim.domain != instance.domain
     return held and claim.organization_guid != instance.organization_guid
 
@@ -89,5 +89,5 @@ def _is_unknown(claim: Claim, now: datetime) -> bool:
 
 
 def _nearest_first(claims: Iterable[Claim], domain: str) -> list[Claim]:
-    """Those above the domain first: a child under somebody else's verified domain would send in its name."""
+    """Parents first: a child of another organization's verified domain would send in its name."""
     return sorted(claims, key=lambda claim: (claim.domain.endswith("." + domain), len(claim.domain)))

@@ -1,6 +1,6 @@
-"""The steps of a release: an instance loses its domain and with it all means to send from it.
+"""The steps of a domain release: the instance loses its domain and the means to send from it.
 
-Each can be repeated. The claim is given up last, with the operation's end: until then nobody else can have the name.
+Each step is repeatable. The claim is released last, with the operation's end; until then the name stays claimed.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from lambdas.domain.ports import Notifier
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.instance import BindingState, Instance
 
-BINDING_WAIT = 15.0  # s until another look at a bind under way: an interrupted one is removed by the cleanup
+BINDING_WAIT = 15.0  # s until the next check of a bind in progress; cleanup removes an interrupted one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ class DomainRelease:
         return StepDone()
 
     def _revoke_sending(self, instance: Instance) -> StepOutcome:
-        """The users' policies name the domain: left alone, they would allow sending once the next owner verifies it.
+        """Remove the users' policies: they name the domain, and would allow sending once the next owner verifies it.
 
-        A bind under way may still write its policy, so it is waited for; no other can begin during an operation.
+        A bind in progress may still write its policy, so the step waits for it. No bind can begin during an operation.
         """
         found = [self.bindings.binding(instance.id, binding_id) for binding_id in instance.bindings]
         if any(binding is not None and binding.state is BindingState.INTENT for binding in found):

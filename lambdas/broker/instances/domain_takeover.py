@@ -31,7 +31,7 @@ ReadTxt = Callable[[str], frozenset[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainTakeover:
-    """Answers claims on a name that another instance holds. *txt*: a name's TXT values, empty if DNS says none."""
+    """Decides on requests for a name that another instance holds. *txt* returns a name's TXT values, if any."""
 
     store: InstanceStore
     operations: Operations
@@ -54,7 +54,7 @@ class DomainTakeover:
         return YIELDING.format(domain=domain)
 
     def _verified(self, claim: Claim, now: datetime) -> bool:
-        """Whether SES verified the claim; one that cannot be looked at now counts as verified."""
+        """Whether SES verified the claim. If it cannot be checked now, it counts as verified."""
         try:
             return self.claims.is_verified(claim, now=now)
         except Throttled:
@@ -64,7 +64,7 @@ class DomainTakeover:
 def begin_release(
     store: InstanceStore, operations: Operations, claim: Claim, *, reason: str, reserved_for: str = "", now: datetime
 ) -> Instance:
-    """Have the worker release the domain of *claim* from its instance; again is fine. Raises ConcurrencyError.
+    """Queue the release of the domain of *claim* from its instance. Idempotent. Raises ConcurrencyError.
 
     *reserved_for*: the organization that alone may claim the name afterwards, for RESERVED_FOR; empty: anybody.
     """

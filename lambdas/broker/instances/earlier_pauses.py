@@ -1,8 +1,8 @@
 """A pause outlives its instance: a new one on the same domain, or below it, starts paused until an operator resumes it.
 
-`begin` is a step of a provision, before the configuration set is made: it claims the new instance's pause, which the
-reputation function carries out, and the set is made with sending disabled, so that not one mail goes out. `keep` is
-the step of a deprovision. The mark itself was written with the pause; here it is made to last from the deletion on.
+`begin` is a step of a provision, before the configuration set is created: it claims the new instance's pause, which the
+reputation function enforces, and the set is created with sending disabled, so that no mail is sent. `keep` is
+a step of a deprovision. The mark was written with the pause; `keep` renews it, so that it lasts from the deletion on.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from lambdas.domain.reputation.sending_status import (
 )
 from lambdas.domain.tenants.instance import Instance
 
-_AGAIN = 1.0  # s, when another moved the instance at the same moment
+_AGAIN = 1.0  # s until the next try, if another writer changed the instance at the same moment
 _NAMES = {Reason.BOUNCES: "bounce rate", Reason.COMPLAINTS: "complaint rate"}
 
 
@@ -51,9 +51,9 @@ class EarlierPauses:
         return StepDone({"paused": words(mark)})
 
     def keep(self, instance: Instance) -> StepOutcome:
-        """Have the pause of an instance that is being deleted last for its full time from now on.
+        """Renew the mark of an instance that is being deleted, so that it lasts for its full time from now on.
 
-        Not on a domain that it lost: that may be another organization's by now.
+        Not for a domain that the instance lost, because another organization may have it now.
         """
         if instance.lost_domain:
             return StepDone()
@@ -67,7 +67,7 @@ class EarlierPauses:
 
 
 def words(mark: Mark) -> str:
-    """Why a new instance starts paused, on what evidence, and what to do: for the tenant."""
+    """Text for the tenant: why the new instance starts paused, on what evidence, and what to do."""
     return (
         f"Sending is paused: an earlier service instance of {mark.domain} was paused on "
         f"{mark.transition.at:%Y-%m-%d}{_evidence(mark.transition)}. Say to the operator what you changed and ask for "
@@ -76,7 +76,7 @@ def words(mark: Mark) -> str:
 
 
 def _evidence(pause: Transition) -> str:
-    """Rates only: what an operator wrote of one tenant is not for another."""
+    """Rates only: what an operator wrote about one tenant must not be shown to another."""
     counts = pause.reputation
     if not pause.reasons:
         return " by an operator" if pause.cause is Cause.OPERATOR else ""

@@ -5,7 +5,7 @@ from lambdas.domain.tenants.instance_dns import InstanceDns
 
 
 class OperatorDns(InstanceDns):
-    """What the operator's context says of DNS."""
+    """The operator's settings for DNS."""
 
     @classmethod
     def of(cls, settings: BrokerSettings) -> "OperatorDns":

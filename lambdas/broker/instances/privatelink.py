@@ -12,7 +12,7 @@ from lambdas.broker.ports import VpcEndpoints
 from lambdas.domain.tenants.aws_names import PREFIX, tag_value
 from lambdas.domain.tenants.instance import Binding, Instance
 
-LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to come and to go, and looking costs nothing scarce
+LOOK_EVERY = 5.0  # s: an endpoint takes a minute or two to be created or deleted, and EC2 allows many calls
 _AVAILABLE = "available"
 _LOST = frozenset({"rejected", "failed", "expired", "partial"})
 
@@ -52,7 +52,7 @@ class PrivateLinkSteps:
             service_name,
             subnets=self.endpoints.subnets(service_name, self.subnet_ids),
             group_id=instance.made.security_group_id,
-            token=instance.operation.id[:64],  # EC2's longest: one endpoint an operation, however often it is tried
+            token=instance.operation.id[:64],  # EC2's maximum length: one endpoint an operation
             tags=tags(instance),
         )
         return StepDone({"endpoint_id": endpoint_id})
@@ -74,7 +74,7 @@ class PrivateLinkSteps:
 
 
 class PrivateLinkBindings:
-    """Bindings share the instance's endpoint: there is nothing to make, and nothing to remove."""
+    """Bindings share the instance's endpoint, so a binding has no resources."""
 
     def check_room(self) -> None:
         """There is always room."""
@@ -94,5 +94,5 @@ class PrivateLinkBindings:
         *,
         current: bool,  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Where SMTP is spoken, with STARTTLS."""
+        """Credentials: host and port of SMTP with STARTTLS."""
         return {"credentials": {"hostname": instance.made.hostname, "port": PRIVATE_PORT}, "parameters": {}}

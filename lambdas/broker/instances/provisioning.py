@@ -1,4 +1,4 @@
-"""Provisioning: PUT of a service instance. The request is validated and recorded; the worker does the rest."""
+"""Provisioning (PUT of a service instance). The request is validated and recorded; the worker creates the resources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -130,7 +130,7 @@ class Provisioning:
                 raise DomainConflict(RELATED.format(domain=domain))
             found = self.identities.identity(domain)
         except Throttled:
-            return  # the worker finds out: it fails the operation with the same reason
+            return  # the worker checks again, and fails the operation with the same reason
         if found is not None and found.owner != wanted.id:
             raise DomainConflict(f"{domain} is already set up in this account's SES, not by this service")
 

@@ -1,4 +1,4 @@
-"""Reading service instances: fetches and polls. Nothing is changed but for a nudge to what has stalled."""
+"""Fetches and polls of service instances. They change nothing, but resume a stalled operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class InstanceQueries:
         return _state(known)
 
     def resume(self, instance_id: str) -> None:
-        """Give an operation that has stalled another turn."""
+        """Request a step run for a stalled operation."""
         known = self.store.instance(instance_id)
         if known is not None and known.busy:
             self.operations.enqueue(known)

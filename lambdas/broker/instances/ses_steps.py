@@ -1,4 +1,4 @@
-"""What an `aws-ses` instance consists of, step by step."""
+"""The steps that create and remove the resources of an `aws-ses` instance."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from lambdas.domain.tenants.domain_names import is_under
 from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters
 
-VERIFY_EVERY = 15.0  # s: SES looks for DKIM records every few minutes, and a look costs one call a second
-LOOK_AGAIN = 5.0  # s between batches of looks at related domains
+VERIFY_EVERY = 15.0  # s: SES checks DKIM records every few minutes, and polling uses the rate of one call a second
+LOOK_AGAIN = 5.0  # s between batches of checks of related domains
 RELATED = "{domain} cannot be used: another organization has verified a domain above or below it"
-TEST_AFTER = 6  # s: delivery may know a webhook as it was 5 s ago, and would test the URL that was changed
+TEST_AFTER = 6  # s: delivery caches webhooks for 5 s, and would test the old URL
 VERIFYING = "Waiting for Amazon SES to verify the domain"
 
 

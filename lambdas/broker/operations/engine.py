@@ -1,7 +1,7 @@
-"""The operations' engine: walks an instance through its steps, one recorded at a time, forwards or back.
+"""Operations engine: runs an instance's steps, forwards or in reverse; each is recorded before it runs.
 
-Each step can be repeated: a worker that dies anywhere is followed by another, which runs the recorded step again. A
-lease keeps two workers from one instance. Whatever a failed operation made is taken back before it is called failed.
+Each step is repeatable: if a worker crashes, another one runs the recorded step again. A lease keeps a second worker
+away from the instance. The resources of a failed operation are removed before it is reported as failed.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,28 +14,28 @@ from lambdas.domain.errors import Declined, Throttled, VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState, Past, Phase
 from lambdas.domain.tenants.operation_task import OperationTask
 
-LEASE = timedelta(seconds=180)  # beyond the worker's timeout of 120 s: it ends only when its holder is dead
-STEP_RUN = timedelta(seconds=45)  # work in one invocation; then the next turn, so that the timeout never strikes
-DEADLINE = timedelta(hours=3)  # of going forwards: below the catalog's maximum_polling_duration
-MAX_FAILURES = 6  # of one step, some two minutes with the waits between: AWS's own bad moments are shorter
-LEASE_CHECK = 15.0  # s between looks at a lease that another worker holds
+LEASE = timedelta(seconds=180)  # longer than the worker's timeout of 120 s: when it ends, its holder has ended
+STEP_RUN = timedelta(seconds=45)  # of work in one invocation, then another is queued: the timeout is never reached
+DEADLINE = timedelta(hours=3)  # for the steps to finish: below the catalog's maximum_polling_duration
+MAX_FAILURES = 6  # of one step, about two minutes with the waits: AWS's short failures are over by then
+LEASE_CHECK = 15.0  # s between checks of a lease that another worker holds
 AGAIN = 2.0  # s until the next try when others write the same items at the same moment
-RELEASE_TRIES = 5  # to free a lease while other requests write the instance; the lease ends by itself after that
-KEPT_PAST = 5  # operations whose end a late poll can still ask for
+RELEASE_TRIES = 5  # tries to free a lease while others write the instance; then it expires
+KEPT_PAST = 5  # ended operations that a late poll can still ask for
 AFTER_RELEASE = "This service instance can no longer send: delete it, and create one with a domain of your own"
 CROWDED = "Waiting for Amazon SES, which takes about one call a second"
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """The step is done; `made` are the fields of `Made` that it found out."""
+    """The step is done; `made` are the fields of `Made` that it determined."""
 
     made: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class StepWaiting:
-    """Not yet: the step is to be run again in `seconds`. `why` is told to the tenant."""
+    """The step must run again in `seconds`. `why` is shown to the tenant."""
 
     seconds: float
     why: str
@@ -43,7 +43,7 @@ class StepWaiting:
 
 @dataclass(frozen=True, slots=True)
 class StepRefused:
-    """It will never be. `reason` is told to the tenant, and what was made is taken back."""
+    """The step cannot succeed. `reason` is shown to the tenant, and the resources are removed."""
 
     reason: str
 
@@ -57,10 +57,10 @@ def _nothing(_: Instance) -> StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class OperationStep:
-    """One thing that an instance consists of. Both ways are repeatable, and fine with half of it being there.
+    """One resource of an instance. Both methods are idempotent, and handle a resource that is partly there.
 
-    `ensure` makes it so as the instance's parameters ask, `remove` takes it away and touches nothing of anybody
-    else's; by default it goes with something else. `doing` is told to the tenant meanwhile.
+    `ensure` creates or changes it as the instance's parameters ask. `remove` removes it, and nothing that is not the
+    instance's; by default another step removes it. `doing` is shown to the tenant meanwhile.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Engine:
     log_step: LogStep
 
     def run_step(self, message: OperationTask, *, owner: str) -> None:
-        """Move the operation on for TURN at most. An operation that has ended or was replaced is not touched."""
+        """Continue the operation for at most TURN. An operation that has ended or was replaced is not changed."""
         instance = self.instances.instance(message.instance_id)
         if instance is None or not _current(instance, message):
             return
@@ -116,7 +116,7 @@ class Engine:
             instance = self._end(instance) if step is None else self._record(instance, step, outcome)
 
     def _run(self, instance: Instance, step: OperationStep) -> tuple[Instance, StepOutcome]:
-        """Run *step*; the instance comes back with the failure counted, if it was one."""
+        """Run *step*. Returns the instance, with a failure counted if the step failed."""
         operation = instance.operation
         late = self.clock() - operation.started_at > DEADLINE
         if late and operation.phase is Phase.APPLY and not _removing(instance):
@@ -148,7 +148,7 @@ class Engine:
         return self._save(instance, made=replace(instance.made, **made), operation=operation)
 
     def _roll_back(self, instance: Instance, reason: str) -> Instance:
-        """Undo; what cannot even be undone ends the operation, and is left to a deprovision."""
+        """Begin to undo. If undoing fails too, the operation ends, and a deprovision has to remove the rest."""
         operation = instance.operation
         self.log_step("operation refused", instance)
         if operation.kind is OperationKind.RELEASE:
@@ -160,7 +160,7 @@ class Engine:
         return self._save(instance, operation=replace(operation, phase=Phase.UNDO, step="", failures=0, reason=reason))
 
     def _end(self, instance: Instance) -> Instance:
-        """All steps of the phase are done."""
+        """Continue after the last step of a phase."""
         operation = instance.operation
         match operation.kind, operation.phase:
             case OperationKind.PROVISION, Phase.APPLY:
@@ -217,7 +217,7 @@ class Engine:
         self.tasks.send(message, delay=wait.seconds)
 
     def _log(self, instance: Instance, step: OperationStep) -> Instance:
-        """Say what is being done, in the lease's own write where that is possible."""
+        """Record what is being done, in the same write as the lease where possible."""
         words = f"Removing: {step.doing}" if _removing(instance) else step.doing
         return replace(instance, operation=replace(instance.operation, description=words))
 
@@ -227,10 +227,10 @@ class Engine:
         return self.instances.save_instance(replace(changed, operation=touched))
 
     def _release_lease(self, message: OperationTask, owner: str) -> None:
-        """Another request wrote the instance: free the lease, then queue the operation that is current now.
+        """After a conflicting write: free the lease, then queue the operation that is current now.
 
-        That is the message's own, or the one that replaced it (a deletion that halts a provision). Without this
-        message, the new operation would wait for its next look at the lease.
+        That is this message's operation, or the one that replaced it (a deletion that halts a provision). Without this
+        message, the new operation would wait for its next check of the lease.
         """
         for _ in range(RELEASE_TRIES):
             instance = self.instances.instance(message.instance_id)
@@ -268,7 +268,7 @@ _END = "end"
 
 
 def past_operations(instance: Instance, operation: Any) -> tuple[Past, ...]:
-    """The instance's past with *operation* in it, the latest KEPT_PAST."""
+    """The instance's ended operations with *operation* added, at most KEPT_PAST."""
     entry = Past(id=operation.id, state=operation.state, description=operation.description)
     return (*(known for known in instance.past if known.id != entry.id), entry)[-KEPT_PAST:]
 

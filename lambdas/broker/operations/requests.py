@@ -1,4 +1,4 @@
-"""What all requests that begin an operation share: checks, the beginning itself, and the answer that it has begun."""
+"""Shared by all requests that begin an operation: checks, recording the operation, and the 202 answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, OperationState
 from lambdas.domain.tenants.operation_task import OperationTask
 
-STALLED = timedelta(minutes=5)  # longer than any wait between two turns: the message was lost, or the sender died
-TRIES = 5  # of reading and writing anew when others write the same record
+STALLED = timedelta(minutes=5)  # longer than any wait between step runs: the message was lost
+TRIES = 5  # tries to read and write again if others write the same record
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """Begins operations and asks for their turns."""
+    """Begins operations and requests step runs for them."""
 
     tasks: TaskQueue
     new_id: Callable[[], str]
@@ -34,7 +34,7 @@ class Operations:
 
 
 def retry_on_conflict(action: Callable[[], T]) -> T:
-    """What *action* gives, which reads, decides and writes anew when another writes the record in between."""
+    """The result of *action*, which is run again if another request writes the record in between."""
     for _ in range(TRIES):
         try:
             return action()
@@ -44,19 +44,19 @@ def retry_on_conflict(action: Callable[[], T]) -> T:
 
 
 def accepted(instance: Instance, **more: str) -> Response:
-    """202: the operation is under way. *more* goes into the body."""
+    """The 202 answer for an operation in progress. *more* is added to the body."""
     return Response(status=202, body={"operation": instance.operation.id, **more})
 
 
 def dashboard(portal_url: str, instance: Instance) -> dict[str, str]:
-    """OSB's `dashboard_url`: the instance's page in the portal; nothing where it has none."""
+    """OSB's `dashboard_url`, the instance's page in the portal; empty if there is no portal."""
     if not portal_url or instance.ses is None:
         return {}
     return {"dashboard_url": f"{portal_url}/instances/{instance.id}"}
 
 
 def in_the_way(known: Instance) -> bool:
-    """Whether a new instance cannot take this id: it is there, or half there."""
+    """Whether an instance with this id exists, completely or partly."""
     if known.state is InstanceState.GONE:
         return False
     failed = known.state is InstanceState.NEW and known.operation.state is OperationState.FAILED
@@ -64,12 +64,12 @@ def in_the_way(known: Instance) -> bool:
 
 
 def check_async(accepts_incomplete: bool) -> None:
-    """Refuse a platform that cannot wait."""
+    """Raise AsyncRequired unless the platform accepts asynchronous operations."""
     if not accepts_incomplete:
         raise AsyncRequired("this service works asynchronously: accepts_incomplete=true is needed")
 
 
 def check_maintenance(body: Body) -> None:
-    """Refuse any maintenance_info that names a version: the catalog has none."""
+    """Raise MaintenanceInfoConflict if maintenance_info names a version: the catalog has none."""
     if body.maintenance_version() is not None:
         raise MaintenanceInfoConflict("the catalog names no maintenance_info for this plan")

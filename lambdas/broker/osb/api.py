@@ -1,4 +1,4 @@
-"""OSB over HTTP: authentication, version, routes, and the one place where a refusal is rendered."""
+"""OSB over HTTP: authentication, version, routes, and rendering of errors."""
 
 import base64
 import binascii
@@ -66,7 +66,7 @@ class Api:
     log_answer: LogAnswer
 
     def answer(self, request: Request, *, now: datetime) -> Response:
-        """The answer, whatever happens: a fault of our own is a 500 that tells nothing of it."""
+        """Answer a request. An unexpected error becomes a 500 without details."""
         error: Exception | None = None
         try:
             answer = self._route(request, now)

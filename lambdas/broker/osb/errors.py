@@ -1,4 +1,4 @@
-"""Every error that the broker answers. `api` alone renders them; docs/errors.md is generated from this module.
+"""Every error that the broker answers. Only `api` renders them; docs/errors.md is generated from this module.
 
 A class's docstring is the cause, and `remedy` what to do, in the words of docs/errors.md.
 """

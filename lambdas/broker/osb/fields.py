@@ -41,5 +41,5 @@ class Fields:
 
 
 def _shown(field: str) -> str:
-    """An unknown field's name, as far as it can be repeated safely."""
+    """An unknown field's name, shortened and without characters that are unsafe to repeat."""
     return re.sub(r"[^\w.-]", "?", field[:60])

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lambdas.broker.osb.errors import BadParameter
 
-MAX_ITEMS = 20  # of any list: an IAM policy and a DNS record have room for these
+MAX_ITEMS = 20  # entries of any list: they fit into an IAM policy and a DNS record
 MAX_ID = 50  # characters of an instance's or a binding's id
 _BOOLEANS = {"true": True, "false": False}
 Schema = dict[str, Any]

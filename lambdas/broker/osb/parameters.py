@@ -1,4 +1,4 @@
-"""The parameters of DESIGN's contract, from untrusted JSON to values: each error names its field and the remedy."""
+"""Parameters of instances and bindings, from untrusted JSON to values. Each error names its field and the remedy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl
 from lambdas.domain.webhooks.webhook import NotificationFormat
 from lambdas.domain.webhooks.webhook_url import checked_url
 
-_WITHOUT_BATCHES = {  # why a format carries one event a request
+_WITHOUT_BATCHES = {  # why a format has no batches
     NotificationFormat.SNS: "an SNS envelope holds one message",
     NotificationFormat.CLOUDEVENTS_BINARY: "CloudEvents over HTTP has batches in its structured form only",
 }
@@ -42,7 +42,7 @@ class BindParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateParameters:
-    """What an update changes: an instance's parameters as they are to be, and bindings' webhooks by binding id."""
+    """What an update changes: the instance's new parameters, and webhooks by binding id."""
 
     ses: SesParameters
     bindings: Mapping[str, Fields]
@@ -139,7 +139,7 @@ def _check_batch(fields: Fields, request: BindRequest) -> None:
 
 
 def check_needed(given: frozenset[str], request: BindRequest) -> None:
-    """Refuse what says how to notify where nobody is notified. *request* is in force: inherited parts included."""
+    """Raise BadParameter for notification settings without a webhook or address. *request* includes inherited parts."""
     if request.notification_webhook:
         return
     for name in ("notification_format", "notification_scope", "notification_batch", "notification_batch_seconds"):
@@ -150,6 +150,6 @@ def check_needed(given: frozenset[str], request: BindRequest) -> None:
 
 
 def check_mail_from(ses: SesParameters, domain: str) -> None:
-    """Refuse a MAIL FROM domain that is none, taken as a whole."""
+    """Raise BadParameter if the whole MAIL FROM domain is not a valid domain."""
     if ses.mail_from_subdomain and not is_domain(f"{ses.mail_from_subdomain}.{domain}"):
         raise BadParameter("mail_from_subdomain", "is too long for the domain")

@@ -1,4 +1,4 @@
-"""What tenants are told: parameters as they are in force, credentials, and in plain words what is still to be done."""
+"""What tenants see: effective parameters, credentials, and instructions on what is still to be done."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,13 +13,13 @@ from lambdas.domain.tenants.smtp import SMTP_PORT, smtp_host, smtp_password
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import NotificationFormat
 
-PRIVATE_PORT = 2587  # STARTTLS; the port that SAP's sample takes
+PRIVATE_PORT = 2587  # STARTTLS; the port that SAP's sample uses
 KEY_DELAY = "New credentials may be refused for up to a minute, until AWS knows them everywhere: try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityStatus:
-    """How things stand at the moment; None: could not be found out now."""
+    """The present state. None: it could not be determined now."""
 
     verified: bool | None
     alerts_confirmed: bool | None
@@ -30,7 +30,7 @@ UNKNOWN = IdentityStatus(verified=None, alerts_confirmed=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """All that a binding's credentials are made of."""
+    """The input of a binding's credentials."""
 
     instance: Instance
     request: BindRequest
@@ -41,14 +41,14 @@ class Connected:
 
 
 def instance_parameters(instance: Instance) -> dict[str, Any]:
-    """The instance's parameters as they are in force."""
+    """The instance's effective parameters."""
     if instance.privatelink is not None:
         return {"serviceName": instance.privatelink.service_name}
     return _plain(asdict(instance.ses)) | {"domain": instance.domain} if instance.ses else {}
 
 
 def binding_parameters(request: BindRequest, webhook: StoredWebhook | None) -> dict[str, Any]:
-    """A binding's parameters as they are in force, without anything secret."""
+    """A binding's effective parameters, without secrets."""
     found: dict[str, Any] = {}
     if webhook is not None:
         settings = webhook.settings
@@ -68,7 +68,7 @@ def binding_parameters(request: BindRequest, webhook: StoredWebhook | None) -> d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
-    """Puts credentials and instructions into words."""
+    """Renders credentials and instructions."""
 
     settings: BrokerSettings
     dns: OperatorDns
@@ -106,7 +106,7 @@ class Renderer:
         }
 
     def required_records(self, instance: Instance) -> list[dict[str, str | int]]:
-        """The records the tenant has to make; a generated domain's are made already."""
+        """The DNS records that the tenant has to create; empty for a generated domain."""
         return (
             []
             if instance.generated or instance.lost_domain
@@ -114,7 +114,7 @@ class Renderer:
         )
 
     def succeeded(self, instance: Instance) -> str:
-        """The words at a provision's good end: what the tenant has to do next."""
+        """The description of a successful provision: what the tenant has to do next."""
         if instance.privatelink is not None:
             return f"The endpoint is available as {instance.made.hostname}"
         paused = f"{instance.made.paused}\n" if instance.made.paused else ""
@@ -140,7 +140,7 @@ class Renderer:
         return " ".join(part for part in parts if part)
 
     def _changed_records(self, before: Instance, after: Instance) -> str:
-        """What changes in the tenant's own DNS; the records of a generated domain are changed already."""
+        """What changes in the tenant's DNS; empty for a generated domain, whose records are changed already."""
         known, wanted = self.dns.records(before), self.dns.records(after)
         due = [record for record in wanted if record not in known]
         if after.generated or not (due or set(known) - set(wanted)):
@@ -152,7 +152,7 @@ class Renderer:
         return "\n" + "\n".join(lines) + "\n"
 
     def instructions(self, connected: Connected, identity_status: IdentityStatus) -> str:
-        """What is still to be done, in plain words."""
+        """The instructions: what is still to be done."""
         parts = [
             self._records(connected.instance, identity_status),
             "" if identity_status.alerts_confirmed else self._confirm(connected.instance),

@@ -1,4 +1,4 @@
-"""OSB's requests: from HTTP's raw parts to values. Unknown fields of the protocol are ignored, known ones checked."""
+"""OSB requests, parsed from HTTP. Unknown fields of the protocol are ignored, known ones are checked."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from lambdas.broker.osb.errors import BadRequest
 from lambdas.domain.tenants import aws_names
 
 MAX_BODY = 65_536  # bytes: a hundred times the largest sensible request
-_TAG_VALUE = re.compile(r"[^\w .:/=+@-]")  # what AWS refuses in a tag's value, near enough
+_TAG_VALUE = re.compile(r"[^\w .:/=+@-]")  # approximately what AWS refuses in a tag's value
 MAX_TAG = 256  # characters of a tag's value
 _TAGS = {
     "platform": "ses-feedback:platform",
@@ -105,7 +105,7 @@ class Body:
         return version
 
     def tags(self) -> dict[str, str]:
-        """What the platform says of the instance, as tags for AWS."""
+        """The platform's context of the instance, as tags for AWS."""
         context = self.object("context")
         found = {key: context.get(name) for name, key in _TAGS.items()}
         for name in ("organization_guid", "space_guid"):
@@ -123,12 +123,12 @@ def offer(service_id: str, plan_id: str, plans: Mapping[str, str]) -> Offer:
 
 
 def is_id(value: str) -> bool:
-    """Whether *value* has the contract's form of an id; what has not cannot exist."""
+    """Whether *value* is a well-formed id. A malformed id cannot exist."""
     return aws_names.is_id(value)
 
 
 def checked_id(value: str, what: str) -> None:
-    """Refuse an id that is none."""
+    """Raise BadRequest if the id is malformed."""
     if not is_id(value):
         raise BadRequest(f"{what} must be 1 to 50 letters, digits, dashes, dots, underscores and tildes")
 
@@ -150,7 +150,7 @@ def required_query(query: Mapping[str, str], name: str) -> str:
 
 
 def check_nested(body: Body) -> None:
-    """Refuse what is malformed in objects that nothing else reads."""
+    """Raise BadRequest for malformed objects that nothing else reads."""
     for name, fields in (
         ("context", ()),
         ("previous_values", ("service_id", "plan_id", "organization_id", "space_id")),
