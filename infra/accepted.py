@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that we accept, each where it arises and with its reason."""
+"""Acknowledged findings of cdk-nag, each at the construct where it arises, with its reason."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is told when something stands still: the operator topic, and the alarms that publish to it."""
+"""The operator topic and the alarms that publish to it."""
 
 import re
 from typing import cast
@@ -20,11 +20,11 @@ from lambdas.domain.webhooks.service_level import TARGET_SECONDS, TARGET_SHARE
 
 NAMESPACE = "SesFeedback"  # of the functions' own metrics
 _LOST_IN = Duration.days(14)  # queues keep a message that long
-_UNREAD = Duration.days(3)  # a dead letter nobody looked at in that time is told of again
+_UNREAD = Duration.days(3)  # a dead letter that is not handled in that time raises a second alarm
 
 
 class Operator(Construct):
-    """The operator topic and its alarms. `topic` also carries what the reputation functions tell."""
+    """The operator topic and its alarms. The reputation functions publish notifications to `topic` as well."""
 
     def __init__(self, scope: Construct, id: str, *, key: kms.IKey, email: str, runbook_url: str = "") -> None:
         super().__init__(scope, id)
@@ -86,7 +86,7 @@ class Operator(Construct):
         return f"{self._runbook_url}/{name}.html" if self._runbook_url else f"docs/runbooks/{name}.md"
 
     def watch_dead_letters(self, id: str, queue: sqs.IQueue, *, name: str, because: str) -> None:
-        """Alarm on the first message of a dead-letter queue, and on one that nobody took in three days.
+        """Alarm on the first message of a dead-letter queue, and on one that is three days old.
 
         *name* is the queue's in the stack's outputs, for the commands that the alarm names.
         """
@@ -171,7 +171,7 @@ class Operator(Construct):
                 runbook="slow-deliveries",
             )
             child = cast(cloudwatch.CfnAlarm, alarm.node.default_child)
-            child.evaluate_low_sample_count_percentile = "ignore"  # a few late attempts prove nothing
+            child.evaluate_low_sample_count_percentile = "ignore"  # too few late attempts to be significant
 
 
 def function_metric(
@@ -181,14 +181,14 @@ def function_metric(
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=metric,
-        dimensions_map={"service": service},  # Powertools adds it, and a metric without it is another one
+        dimensions_map={"service": service},  # Powertools adds this dimension to each metric
         period=period or Duration.minutes(5),
         statistic=statistic,
     )
 
 
 def late_share(period: Duration) -> cloudwatch.MathExpression:
-    """The share of first attempts that were late; 0 where there were fewer than a hundred, which prove nothing."""
+    """The share of first attempts that were late; 0 for fewer than a hundred attempts, which are not significant."""
     return cloudwatch.MathExpression(
         expression="IF(first >= 100, late / first, 0)",
         using_metrics={

@@ -1,4 +1,4 @@
-"""The HTTP APIs of the broker and the portal: TLS, throttled, with access logs that name no credential."""
+"""The HTTP APIs of the broker and the portal: TLS, throttled, with access logs without credentials."""
 
 import json
 from collections.abc import Collection
@@ -26,7 +26,7 @@ _LOGGED = {
 
 
 class Api(Construct):
-    """An HTTP API in front of one function, which gets every request whatever its path. `url` is where it is.
+    """An HTTP API in front of one function, which gets every request. `url` is its address.
 
     *because* says why the API itself authorizes nobody, *unlogged* which facts of a request its access log leaves out.
     """

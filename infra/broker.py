@@ -1,4 +1,4 @@
-"""The service broker: a function that answers at once, a queue, and a worker that does what takes long."""
+"""The service broker: a function that answers requests, a queue, and a worker for asynchronous operations."""
 
 import json
 
@@ -24,13 +24,13 @@ from infra.storage import Storage
 from lambdas.broker.settings import BrokerSettings
 
 _ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
-_MEMORY = 1024  # MB: a cold bind makes TLS connections to six services and is to be done in 5 s
-_WORK = Duration.seconds(120)  # one turn at an operation, with SES's pace waited out in between
-_SWEEP = 5  # minutes between looks for binds that died half-way
+_MEMORY = 1024  # MB: a cold bind makes TLS connections to six services and should take at most 5 s
+_WORK = Duration.seconds(120)  # one step run of an operation, including waits for the rate limiter
+_SWEEP = 5  # minutes between searches for interrupted binds
 
 
 class Broker(Construct):
-    """`function` answers the platform, `worker` provisions, `sweep` removes what died half-way."""
+    """`function` answers the platform, `worker` provisions, `sweep` cleans up what was interrupted."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Broker(Construct):
 
 
 def _credentials(scope: Construct, shared: SharedResources) -> secretsmanager.Secret:
-    """Basic auth for the platform, made at deploy; `previous_password` beside it is accepted during a rotation."""
+    """Basic auth for the platform, generated at deployment; a rotation adds `previous_password`."""
     secret = secretsmanager.Secret(
         scope,
         "Credentials",
@@ -113,7 +113,7 @@ def _credentials(scope: Construct, shared: SharedResources) -> secretsmanager.Se
             secret_string_template=json.dumps({"username": "broker"}),
             generate_string_key="password",
             password_length=48,
-            exclude_punctuation=True,  # goes into `cf create-service-broker` on a shell
+            exclude_punctuation=True,  # is typed into `cf create-service-broker` in a shell
         ),
         removal_policy=shared.removal,
     )
@@ -128,7 +128,7 @@ def _credentials(scope: Construct, shared: SharedResources) -> secretsmanager.Se
 
 
 def _boundary(scope: Construct) -> iam.ManagedPolicy:
-    """The most that a user made by the broker can ever do: send through this account's SES."""
+    """The permissions boundary of users that the broker creates: send through this account's SES."""
     ses = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}"
     resources = [f"{ses}:identity/*", f"{ses}:configuration-set/*"]
     boundary = iam.ManagedPolicy(

@@ -1,4 +1,4 @@
-"""What the broker's functions may do: one capability per function below."""
+"""Permissions of the broker's functions; each function below grants one capability."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 _SECRET, _CREDENTIALS = "webhook-secret", "binding-credentials"
 
 
-# why an ARN ends in an asterisk
+# the reason why an ARN ends in an asterisk
 _OF_A_BINDING = "A user's or notification topic's name holds the binding's id."
 _OF_AN_INSTANCE = "A configuration set's or alert topic's name holds the instance's id."
 _A_DOMAIN = "An identity is named for the tenant's domain; what is removed must carry the instance's tag."
@@ -30,30 +30,30 @@ _USERS = [
     f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:user{aws_names.IAM_PATH}{prefix}*"
     for prefix in (aws_names.PREFIX, aws_names.MAPPED_USER_PREFIX)
 ]
-_ALERTS = _arn("sns", aws_names.ALERT_TOPICS)  # never the stack's own topics: CloudFormation's names end otherwise
+_ALERTS = _arn("sns", aws_names.ALERT_TOPICS)  # never the stack's own topics, whose generated names end differently
 _NOTIFICATIONS = _arn("sns", aws_names.NOTIFICATION_TOPICS)
 
 
 def allow_api_tables(function: Function, storage: Storage) -> None:
-    """All records, domain claims included; webhooks as bindings come and go."""
+    """All records, including domain claims; webhooks that bindings create and remove."""
     function.use_table(storage.broker, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
     function.use_table(storage.webhooks, "GetItem", "PutItem", "UpdateItem", "DeleteItem")
 
 
 def allow_worker_tables(function: Function, storage: Storage) -> None:
-    """Records of instances under way; webhooks that change, or go with their instance."""
+    """Records of instances with an operation; webhooks that change or are removed with their instance."""
     function.use_table(storage.broker, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.webhooks, "Query", "UpdateItem", "DeleteItem")
 
 
 def allow_sweep_tables(function: Function, storage: Storage) -> None:
-    """The lists of what has not ended; records and webhooks of bindings that are removed."""
+    """The lists of unfinished work; records and webhooks of bindings that are removed."""
     function.use_table(storage.broker, "GetItem", "Query", "PutItem", "DeleteItem")
     function.use_table(storage.webhooks, "GetItem", "UpdateItem", "DeleteItem")
 
 
 def allow_binding(function: Function, shared: SharedResources, boundary: iam.IManagedPolicy) -> None:
-    """Create sending users, only under IAM_PATH and only with the boundary; encrypt what they must keep."""
+    """Create sending users, only under IAM_PATH and only with the boundary; encrypt their secrets."""
     function.allow(
         "iam:CreateUser",
         "iam:PutUserPolicy",
@@ -71,7 +71,7 @@ def allow_binding(function: Function, shared: SharedResources, boundary: iam.IMa
 
 
 def allow_unbinding(function: Function) -> None:
-    """Delete what belongs to a binding: its user with the keys and the policy, and its notification topic."""
+    """Delete a binding's resources: its user with keys and policy, and its notification topic."""
     function.allow(
         *("iam:ListAccessKeys", "iam:DeleteAccessKey", "iam:DeleteUserPolicy", "iam:DeleteUser"),
         on=_USERS,
@@ -98,15 +98,15 @@ def _allow_topics(function: Function, topics: Sequence[str]) -> None:
 
 
 def allow_asking(function: Function, storage: Storage) -> None:
-    """Look at identities, at SES's pace: whose a domain is, and whether it is verified."""
+    """Read identities, rate-limited: whose a domain is, and whether it is verified."""
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.allow("ses:GetEmailIdentity", on=[_arn("ses", "identity/*")], wide=_A_DOMAIN)
 
 
 def allow_provisioning(function: Function, context: Context, storage: Storage) -> None:
-    """Make and remove configuration sets and identities, paced; and a generated domain's records.
+    """Create and remove configuration sets and identities, rate-limited, and a generated domain's records.
 
-    In the reputation table: find the mark of an earlier pause, start an instance paused, make a mark outlive it.
+    In the reputation table: find the mark of an earlier pause, start an instance paused, renew a mark at its deletion.
     """
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
@@ -133,13 +133,13 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
 
 
 def _allow_release(function: Function) -> None:
-    """When a domain is released: take the instance's users their right to send from it, and notify its admin."""
+    """When a domain is released: remove the right of the instance's users to send from it, and notify its admin."""
     function.allow("iam:DeleteUserPolicy", on=_USERS, wide=_OF_A_BINDING)
     function.allow("sns:Publish", on=[_ALERTS], wide=_OF_AN_INSTANCE)
 
 
 def _allow_zone(function: Function, context: Context) -> None:
-    """Records in the operator's zone; where it lives elsewhere, only the secret that opens it."""
+    """Records in the operator's zone; for a zone in another account, only the secret with its credentials."""
     if context.zone_credentials_secret_arn:
         function.allow("secretsmanager:GetSecretValue", on=[context.zone_credentials_secret_arn])
     elif context.zone_id:
@@ -151,7 +151,7 @@ def _allow_zone(function: Function, context: Context) -> None:
 
 
 def _allow_endpoints(function: Function, context: Context) -> None:
-    """Interface endpoints for the privatelink service, where it is offered: only what carries our tag is touched."""
+    """Interface endpoints for the privatelink service, if it is offered; only resources with our tag."""
     if not context.privatelink_vpc_id:
         return
     function.allow(

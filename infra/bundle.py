@@ -1,8 +1,8 @@
-"""A function's bundle: its code, what it depends on, and bytecode, made without Docker and kept by content.
+"""A function's bundle: code, dependencies and bytecode, built without Docker and cached by content.
 
-Dependencies and bundle are cached apart in .build/, each under the hash of all that goes into it: an unchanged
-function costs a synthesis nothing, a changed line only a copy. That hash is the asset's too, so the same sources deploy
-nothing new.
+Dependencies and bundle are cached separately in .build/, each under the hash of its inputs: an unchanged
+function costs nothing at synthesis, a changed line only a copy. The asset has the same hash, so unchanged sources are
+not deployed again.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ PORTAL_STYLE = {  # in the portal's bundle, from npm
     "lambdas/portal/vendor/pico.min.css": ROOT / "node_modules/@picocss/pico/css/pico.blue.min.css"
 }
 CA_BUNDLE = "private-ca.pem"  # in the delivery function's bundle, where the operator gives one
-_FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last asked for: no synthesis or deploy takes a day
+_FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last used: no synthesis or deployment takes a day
 _BUILDERS = (
     Path(__file__),
     Path(bytecode.__file__),
@@ -36,7 +36,7 @@ _BUILDERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A finished bundle. `hash` is that of everything it was made from."""
+    """A finished bundle. `hash` is the hash of all its inputs."""
 
     folder: Path
     hash: str
@@ -44,7 +44,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundler:
-    """Makes bundles of the functions in the checkout *root* for *target*, keeping them in *cache*."""
+    """Builds bundles of the functions in the checkout *root* for *target*, cached in *cache*."""
 
     target: Target
     root: Path = ROOT
@@ -98,7 +98,7 @@ class Bundler:
 
 @cache
 def _warn_of_no_bytecode(python: str) -> None:
-    """Once per process, however many bundles there are."""
+    """Computed once per process."""
     print(  # noqa: T201
         f"No Python {python} on this machine: the bundles carry no bytecode, cold starts take up to twice the time. "
         f"`uv python install {python}` installs it.",
@@ -107,7 +107,7 @@ def _warn_of_no_bytecode(python: str) -> None:
 
 
 def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """*folder*, filled unless it is there. Two processes may both fill it; the first to finish wins."""
+    """*folder*, filled if it does not exist. Two processes may both fill it; the first to finish wins."""
     if folder.is_dir():
         os.utime(folder)
         return folder
@@ -126,7 +126,7 @@ def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def _forget_unused(kept: Path) -> None:
-    """Make room: a change of the code leaves some 10 MB a function behind."""
+    """Remove old bundles: each change of the code leaves some 10 MB a function."""
     for path in kept.iterdir():
         if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER:
             shutil.rmtree(path, ignore_errors=True)

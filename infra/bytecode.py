@@ -50,7 +50,7 @@ def _runs(path: str, version: str) -> bool:
 
 
 def _output(command: list[str]) -> str | None:
-    """What *command* prints; None when it fails (pyenv leaves shims on the path that fail)."""
+    """The output of *command*; None if it fails (pyenv leaves shims on the path that fail)."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 

@@ -1,4 +1,4 @@
-"""What an operator sets: the stack's context keys, from cdk.json or `cdk deploy -c key=value`, checked at synthesis.
+"""The stack's context keys, from cdk.json or `cdk deploy -c key=value`, checked at synthesis.
 
 `python -m infra.context` prints them as a Markdown table.
 """
@@ -303,7 +303,7 @@ class Context:
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Self:
-        """Read the keys from the app's context; the CDK's own keys are passed over. Raises ContextError."""
+        """Read the keys from the app's context, without the CDK's own keys. Raises ContextError."""
         known = {field.name: field for field in fields(cls)}
         for name in values:
             if _OURS.fullmatch(name) and name not in known:
@@ -366,7 +366,7 @@ def _unknown(name: str, known: Mapping[str, object]) -> str:
 
 
 def table() -> str:
-    """The keys as a Markdown table: name, default, meaning with what is right."""
+    """The keys as a Markdown table: name, default, meaning with valid values."""
     types = get_type_hints(Context)
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for key in fields(Context):

@@ -1,4 +1,4 @@
-"""The operator's CloudWatch dashboard: what comes in, what goes out, what waits, what fails, and what it costs."""
+"""The operator's CloudWatch dashboard: events in, deliveries out, waiting, failures, cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

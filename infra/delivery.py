@@ -1,4 +1,4 @@
-"""The delivery functions: one posts to webhooks, one releases what waits in the backlog."""
+"""The delivery functions: one posts to webhooks, one releases deliveries from the backlog."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_lambda as lambda_
@@ -27,7 +27,7 @@ _ALARMING = {  # metrics that the functions count
 
 
 class Deliveries(Construct):
-    """The deliveries queue, and that of webhooks that answer slowly, so that they hold up no others.
+    """The deliveries queue, and a separate one for slow webhooks, so that they do not delay others.
 
     A message group for each webhook keeps one tenant's flood from delaying the others.
     """
@@ -63,7 +63,7 @@ class Deliveries(Construct):
 
 
 class Delivery(Construct):
-    """`function` posts, `release` sends due deliveries back to the queue. They open webhook secrets and no other."""
+    """`function` posts, `release` sends due deliveries back to the queue. They decrypt webhook secrets only."""
 
     def __init__(
         self, scope: Construct, id: str, *, shared: SharedResources, storage: Storage, deliveries: Deliveries
@@ -143,13 +143,13 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
 
 
 def _watch(shared: SharedResources) -> None:
-    """What is lost, or would be, is told; what waits for a receiver is the tenant's to know."""
+    """Alarms on deliveries that are or may be lost. Waiting deliveries concern the tenant, not the operator."""
     for metric, because in _ALARMING.items():
         shared.operator.watch_count(metric, metric, service="delivery", because=because, runbook="deliveries-lost")
 
 
 def _allow_decryption(function: Function, shared: SharedResources) -> None:
-    """The encryption context binds a ciphertext to its purpose, so that a binding's credentials stay shut."""
+    """The encryption context binds a ciphertext to its purpose, so bindings' credentials cannot be decrypted."""
     function.allow(
         "kms:Decrypt",
         on=[shared.key.key_arn],
@@ -158,14 +158,14 @@ def _allow_decryption(function: Function, shared: SharedResources) -> None:
 
 
 def _publish(function: Function, topic: str, *more: str) -> None:
-    """Allow publishing to the topics of tenants that are named so; the stack's own are named otherwise."""
+    """Allow publishing to tenants' topics with this name; the stack's own topics have other names."""
     topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{topic}"
     function.allow("sns:Publish", *more, on=[topics], wide="A topic's name holds the instance's or binding's id.")
     function.use_key_through("sns")
 
 
 def _attach(function: Function, shared: SharedResources) -> None:
-    """Put the function into the operator's subnets, where webhooks in a private network can be reached."""
+    """Attach the function to the operator's subnets, from which webhooks in a private network can be reached."""
     context = shared.context
     if not context.delivery_subnet_ids:
         return

@@ -1,4 +1,4 @@
-"""What a function depends on, installed from wheels for the platform it runs on, and pruned to what it can need."""
+"""A function's dependencies, installed from wheels for its platform, without what it cannot need."""
 
 import shutil
 import subprocess
@@ -11,9 +11,9 @@ from infra import models
 from infra.bytecode import uv
 
 _FOLDERS_TO_DROP = ("bin", "tests", "test", "examples", "__pycache__")
-_METADATA = "METADATA"  # some libraries ask for their own version or another's
+_METADATA = "METADATA"  # some libraries read versions from it
 _FILES_TO_DROP = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.pyd", "*.c", "*.h", "*.rst", ".lock")
-_POWERTOOLS = (  # its parts that no function imports; the bundles' import test says when that changes
+_POWERTOOLS = (  # parts that no function imports; the bundles' import test fails when that changes
     *("event_handler", "utilities/auth_alpha", "utilities/batch", "utilities/circuit_breaker"),
     *("utilities/data_classes", "utilities/data_masking", "utilities/feature_flags", "utilities/idempotency"),
     *("utilities/kafka", "utilities/parameters", "utilities/parser", "utilities/streaming", "utilities/validation"),
@@ -27,7 +27,7 @@ _MODELS = "botocore/data"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a bundle runs on. `platform` is uv's name for it; None: this machine."""
+    """The platform of a bundle. `platform` is uv's name for it; None: this machine."""
 
     python: str
     architecture: str
@@ -39,7 +39,7 @@ LAMBDA = Target(python="3.13", architecture="arm64", platform="aarch64-manylinux
 
 
 def host(machine: str) -> Target:
-    """This machine and the Python that runs here: the embedded AWS runs functions by its own interpreter."""
+    """This machine with its Python: the embedded AWS runs functions with its own interpreter."""
     return Target(
         python="{}.{}".format(*sys.version_info),
         architecture="arm64" if machine.lower() in ("arm64", "aarch64") else "x86_64",

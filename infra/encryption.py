@@ -1,4 +1,4 @@
-"""The stack's one key, and which AWS services may use it of their own."""
+"""The stack's KMS key, and the AWS services that may use it by themselves."""
 
 from aws_cdk import Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam

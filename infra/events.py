@@ -1,4 +1,4 @@
-"""Where SES publishes: one topic for all configuration sets, and the queue that feedback reads."""
+"""The topic that SES publishes events of all configuration sets to, and the queue that feedback reads."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
@@ -11,7 +11,7 @@ from lambdas.domain.tenants import aws_names
 
 
 class Events(Construct):
-    """`topic` admits SES for our configuration sets alone; `queue` holds its events for feedback."""
+    """`topic` admits SES for our configuration sets only; `queue` holds its events for feedback."""
 
     def __init__(self, scope: Construct, id: str, *, shared: SharedResources, timeout: Duration) -> None:
         super().__init__(scope, id)
@@ -65,7 +65,7 @@ class Events(Construct):
 
 
 def _our_configuration_sets(topic: sns.ITopic) -> iam.PolicyStatement:
-    """By prefix: a statement a tenant would outgrow a policy."""
+    """By prefix: one statement for each tenant would exceed a policy's size."""
     sets = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:configuration-set/{aws_names.PREFIX}*"
     return iam.PolicyStatement(
         sid="EventsOfOurConfigurationSets",

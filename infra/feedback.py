@@ -1,4 +1,4 @@
-"""The feedback function: reads events, counts them, makes deliveries."""
+"""The feedback function: parses events, counts them, fans them out."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -13,7 +13,7 @@ TIMEOUT = Duration.seconds(60)
 
 
 class Feedback(Construct):
-    """`function` may read audiences, count, and send deliveries: it opens no secret and knows nothing of the broker."""
+    """`function` may read audiences, count, and send deliveries. It has no access to secrets or the broker's data."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A function of the pipeline: its bundle, a role of its own with nothing in it, and logs that end."""
+"""A Lambda function: bundle, a dedicated role without permissions yet, a log group with a retention period."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedResources:
-    """What every function stands on."""
+    """What all functions share."""
 
     key: kms.IKey
     operator: Operator
@@ -38,7 +38,7 @@ class SharedResources:
 
 
 class Function(Construct):
-    """One Lambda function. Every permission is given by a call here, none by a managed policy or a grant."""
+    """One Lambda function. Permissions are added by the methods here, never by a managed policy or a CDK grant."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Function(Construct):
         when: Mapping[str, Mapping[str, Any]] | None = None,
         wide: str = "",
     ) -> None:
-        """Allow *actions* on the ARNs *on*, under the condition *when*; an asterisk wants its reason, *wide*."""
+        """Allow *actions* on the ARNs *on*, under the condition *when*; an asterisk requires a reason, *wide*."""
         if patterns := [arn for arn in on if "*" in arn]:
             accept_wildcards(self.role, *patterns, because=wide)
         self.role.add_to_policy(
@@ -112,7 +112,7 @@ class Function(Construct):
         self.use_key_through("sqs")
 
     def use_key_through(self, *services: str, writing: bool = True) -> None:
-        """Allow the stack's key for what AWS *services* encrypt on our behalf, never for ciphertext of our own."""
+        """Allow the stack's key for what AWS *services* encrypt on our behalf, not for ciphertext that we write."""
         self.allow(
             "kms:Decrypt",
             *(["kms:GenerateDataKey"] if writing else []),
@@ -121,7 +121,7 @@ class Function(Construct):
         )
 
     def consume(self, queue: sqs.IQueue, *, size: int, window: int, concurrency: int, id: str = "Queue") -> None:
-        """Run on batches of *queue*; what the function reports as failed comes again, the rest is done."""
+        """Run on batches of *queue*. Only messages that the function reports as failed are redelivered."""
         self.allow(
             "sqs:ReceiveMessage",
             "sqs:DeleteMessage",
@@ -200,7 +200,7 @@ def _accept_what_all_share(function: Function) -> None:
 
 
 def log_group_of(scope: Construct, shared: SharedResources) -> logs.LogGroup:
-    """Logs of *scope*: encrypted with the stack's key and kept as long as the operator says."""
+    """A log group for *scope*, encrypted with the stack's key and kept as long as the operator configured."""
     group = logs.LogGroup(scope, "Logs", encryption_key=shared.key, removal_policy=shared.removal)
     cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = shared.context.log_retention_days
     return group

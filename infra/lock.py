@@ -1,4 +1,4 @@
-"""`python -m infra.lock`: lock what each function depends on, at the versions that the whole project is locked to."""
+"""`python -m infra.lock`: lock each function's dependencies at the versions of the project's lock file."""
 
 import subprocess
 import sys

@@ -1,7 +1,7 @@
-"""botocore's models in a bundle: those of the services a function calls, without the manual.
+"""botocore's models in a bundle: only services that the function calls, without documentation.
 
-A cold start reads them all. Most of a service's model is documentation, and most of `endpoints.json` is about services
-that the function never calls: without these delivery's first event takes 70 ms of CPU less (docs/decisions/0801).
+A cold start reads them all. Most of a service's model is documentation, and most of `endpoints.json` is about other
+services: without both, delivery's first event takes 70 ms of CPU less (docs/decisions/0801).
 """
 
 import gzip
@@ -17,7 +17,7 @@ _ENDPOINTS = "endpoints.json"
 
 
 def slim(data: Path, services: Iterable[str]) -> None:
-    """Leave in botocore's folder *data* what clients of *services* read; nothing where there is no such folder."""
+    """Keep in botocore's folder *data* only what clients of *services* read. Does nothing without such a folder."""
     if not data.is_dir():
         return
     wanted = set(services)
@@ -32,7 +32,7 @@ def slim(data: Path, services: Iterable[str]) -> None:
 
 
 def _without_manual(path: Path) -> str:
-    """Write a service's model anew, unpacked and without documentation; the service's name in `endpoints.json`."""
+    """Rewrite a service's model, unpacked and without documentation. Returns the service's name in `endpoints.json`."""
     model = json.loads(gzip.decompress(path.read_bytes()))
     path.with_suffix("").write_text(_compact(_undocumented(model)))
     path.unlink()
@@ -54,7 +54,7 @@ def _keep_endpoints(path: Path, prefixes: set[str]) -> None:
     endpoints = json.loads(path.read_text())
     for partition in endpoints["partitions"]:
         partition["services"] = {name: known for name, known in partition["services"].items() if name in prefixes}
-    path.unlink()  # a hard link into uv's cache: written in place, it would change every environment on the machine
+    path.unlink()  # a hard link into uv's cache: writing in place would change every environment on the machine
     path.write_text(_compact(endpoints))
 
 

@@ -1,4 +1,4 @@
-"""The portal: an HTTP API of its own, the function that answers it, and the worker that replays."""
+"""The portal: its HTTP API, the function that answers requests, and the worker that replays."""
 
 import json
 
@@ -19,7 +19,7 @@ from lambdas.domain.tenants import aws_names
 from lambdas.portal.settings import PortalSettings
 
 _ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
-_MEMORY = 1024  # MB: more than half a core; a page is made in Python, and a person waits for it
+_MEMORY = 1024  # MB: more than half a core; pages are rendered in Python while a person waits
 _STEP = Duration.seconds(60)  # one step of a replay
 _SECRET = "Key that signs the portal's sessions"  # noqa: S105
 _UNLOGGED = ("path",)  # a one-time link is a path
@@ -96,7 +96,7 @@ class Portal(Construct):
         self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
 
     def _name(self, context: Context) -> None:
-        """Answer under the operator's own domain name."""
+        """Serve the portal under the operator's domain name."""
         if not context.portal_domain_name:
             return
         name = apigateway.DomainName(
@@ -141,7 +141,7 @@ def _signing_secret(scope: Construct, shared: SharedResources) -> secretsmanager
 
 
 def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
-    """Read what the pages show; write the portal's own table, and what the actions need of others."""
+    """Read what the pages show; write the portal's table, and in other tables what the actions need."""
     assert storage.portal is not None  # noqa: S101
     topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.ALERT_TOPICS}"
     function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
@@ -179,7 +179,7 @@ def _allow_webhook_secrets(function: Function, shared: SharedResources) -> None:
 
 
 def _allow_replay(function: Function, storage: Storage, deliveries: sqs.IQueue, steps: sqs.IQueue) -> None:
-    """Read what was kept, send it again, take what waited out of the backlog; nothing of anybody's secrets."""
+    """Read the archive, send deliveries again, remove parked ones from the backlog. No access to secrets."""
     assert storage.portal is not None  # noqa: S101
     function.use_table(storage.portal, "GetItem", "PutItem")
     function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem", "DeleteItem")

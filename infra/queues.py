@@ -1,4 +1,4 @@
-"""Queues: encrypted, TLS only, fourteen days long, each with a dead-letter queue that is watched."""
+"""Queues: encrypted, TLS only, with 14 days of retention and a dead-letter queue with alarms."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -8,8 +8,8 @@ from infra.accepted import accept
 from infra.function import SharedResources
 
 KEPT = Duration.days(14)  # SQS's longest
-VISIBILITY_FACTOR = 6  # of the function's timeout: AWS's advice, so that a throttled poller does not receive twice
-THROTTLED_FOR = Duration.days(1)  # a batch that Lambda throttles counts as received: nothing but that may go on so long
+VISIBILITY_FACTOR = 6  # times the function's timeout, as AWS recommends
+THROTTLED_FOR = Duration.days(1)  # throttled batches count as received: only what lasts so long dead-letters
 
 
 class QueuePair(Construct):
@@ -37,7 +37,7 @@ class QueuePair(Construct):
 
 
 def dead_letter_queue(scope: Construct, id: str, *, shared: SharedResources, name: str, because: str) -> sqs.Queue:
-    """A queue for what failed, watched by the operator's alarms, which call it *name* as the stack's outputs do."""
+    """A dead-letter queue with alarms; *name* is its name in the stack's outputs."""
     queue = sqs.Queue(
         scope,
         id,

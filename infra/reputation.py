@@ -1,4 +1,4 @@
-"""The reputation functions: one judges when a counter changes, one sweeps up what was left undone."""
+"""The reputation functions: one evaluates when a counter changes, one reconciles."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,17 +18,17 @@ from lambdas.reputation.settings import ReputationSettings
 
 _TIMEOUT = Duration.seconds(120)
 _SWEEP_TIMEOUT = Duration.minutes(10)  # it asks SES about one instance a second, and must end before the next run
-_SWEEP = 15  # minutes: a claimed transition whose claimer died is acted on within that
-_CAP_WINDOW = 20  # s: a cap is enforced within a minute, and a thousand changes are looked at together
-_TRIES = 10  # of a change that keeps failing; the sweep evaluates the instance anyway
+_SWEEP = 15  # minutes within which a claimed transition is enforced if the claimer crashed
+_CAP_WINDOW = 20  # s: a cap is enforced within a minute, and a thousand changes are evaluated together
+_TRIES = 10  # retries of a change that keeps failing; reconciliation evaluates the instance anyway
 _SETS = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:configuration-set/{aws_names.PREFIX}*"
 _OF_AN_INSTANCE = "The name of a configuration set or alert topic holds the instance's id."
 
 
 class Reputation(Construct):
-    """`function` and `sweep` read counters, keep verdicts, pause configuration sets and tell of it.
+    """`function` and `sweep` read counters, record sending statuses, pause configuration sets and notify.
 
-    `cap` pauses who reached the day's cap; None where there is no cap.
+    `cap` pauses instances that reached the day's cap; None if there is no cap.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Reputation(Construct):
     def _cap(
         self, shared: SharedResources, settings: ReputationSettings, storage: Storage, deliveries: sqs.IQueue
     ) -> Function:
-        """Enforces the day's cap within a minute; where the operator set none, there is no such function."""
+        """The function that enforces the day's cap within a minute; None if the operator set no cap."""
         function = self._function(
             "ReputationCap", "cap", shared, settings, "Enforces the cap on a day's mail.", _TIMEOUT
         )
@@ -105,7 +105,7 @@ class Reputation(Construct):
         return function
 
     def _follow(self, function: Function, storage: Storage, *filters: dict[str, Any], size: int, window: int) -> None:
-        """Run on changes of the reputation table; deliveries are most of the writes and wake the cap alone."""
+        """Run on changes of the reputation table. Deliveries, most of the writes, invoke only the cap's function."""
         stream = storage.reputation.table_stream_arn
         assert stream is not None  # noqa: S101
         function.allow("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream])
@@ -126,7 +126,7 @@ class Reputation(Construct):
         )
 
 
-_HANDED_OVER: dict[str, Any] = {  # claims that the broker or the portal leave to us to act on
+_HANDED_OVER: dict[str, Any] = {  # claims that the broker or the portal hand over
     "eventName": ["INSERT", "MODIFY"],
     "dynamodb": {"Keys": {"item": {"S": [STATUS_ITEM]}}, "NewImage": {"claimed_by": {"S": [HANDED_OVER]}}},
 }
@@ -142,7 +142,7 @@ _FEEDBACK_COUNTERS: dict[str, Any] = {
 
 @jsii.implements(lambda_.IEventSourceDlq)
 class _FailureQueue:
-    """The CDK's own destination would let the function use the key for anything."""
+    """Not the CDK's own destination, which would let the function use the key for anything."""
 
     def __init__(self, queue: sqs.IQueue) -> None:
         self._queue = queue
@@ -195,7 +195,7 @@ def _allow(function: Function, shared: SharedResources, storage: Storage, delive
 
 
 def _allow_comparing(function: Function, storage: Storage) -> None:
-    """List the instances, and read what SES says of them."""
+    """List the instances and read their state in SES."""
     function.use_table(storage.webhooks, "Scan")
     function.allow("ses:GetConfigurationSet", on=[_SETS], wide=_OF_AN_INSTANCE)
     function.allow("cloudwatch:GetMetricData", on=["*"], wide="CloudWatch knows no resources for it.")

@@ -1,4 +1,4 @@
-"""The broker's API for named networks: a REST API whose resource policy refuses everybody else before it invokes us."""
+"""The broker's API for named networks: a REST API whose resource policy refuses all other callers."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What makes a context key's value right, and how it is read from text."""
+"""Rules for values of context keys, and parsing from text."""
 
 import ipaddress
 import json
@@ -11,12 +11,12 @@ RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 
 
 class ContextError(ValueError):
-    """A context key is wrong; the message names it and says what would be right."""
+    """A context key has a wrong value. The message names the key and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a key's value is right, and how to say so."""
+    """A check of a key's value, with its description for messages."""
 
     holds: Callable[[Any], bool]
     right: str
@@ -64,7 +64,7 @@ CONCURRENCY = between(2, 1000)  # Lambda's bounds of an event source's MaximumCo
 
 
 def read(name: str, kind: Any, value: object) -> Any:
-    """*value* as *kind*; on the command line everything is a string, in cdk.json not."""
+    """*value* as *kind*. Values from the command line are strings, those from cdk.json are typed."""
     try:
         return _READERS[kind](value)
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Which of our files a function's bundle holds: its folder, the domain, and the adapters that these import."""
+"""The source files of a function's bundle: its folder, the domain, and the adapters that these import."""
 
 import ast
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def services(files: dict[str, Path]) -> frozenset[str]:
 
 
 def adapters_in(path: Path) -> Iterator[str]:
-    """What a file imports of `lambdas.aws`, wherever in it; some of these are names within a module, not modules."""
+    """Imports of `lambdas.aws` anywhere in a file; some are names within a module, not modules."""
     if path.suffix != ".py":
         return
     for node in ast.walk(_parsed(path)):

@@ -1,4 +1,4 @@
-"""The stack: composes the capabilities and says where they are. It owns no resource itself."""
+"""The stack: composes the constructs and writes the outputs."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ _UNPROTECTED = (
 
 
 class SesFeedbackStack(Stack):
-    """The whole of ses-feedback. *code* gives a function folder's bundle.
+    """The CloudFormation stack of ses-feedback. *code* returns a function folder's bundle.
 
     One template fits every account and region: nothing in it names or depends on either.
     """
@@ -105,7 +105,7 @@ class SesFeedbackStack(Stack):
         self._add_outputs()
 
     def _broker_urls(self, shared: SharedResources) -> None:
-        """Where the platform finds the broker. The first URL stays valid while it moves to the restricted one."""
+        """The broker's URLs. The first stays valid while the platform moves to the restricted one."""
         context, function = shared.context, self.broker.function.function
         urls = []
         if context.broker_allowed_cidrs:
@@ -118,7 +118,7 @@ class SesFeedbackStack(Stack):
         CfnOutput(self, "BrokerUrl", value=urls[0])
 
     def _add_outputs(self) -> None:
-        """The outputs that operators, `ops` and the embedded AWS go by."""
+        """The outputs that operators, `ops` and the embedded AWS use."""
         if self.portal:
             CfnOutput(self, "PortalUrl", value=self.portal.url)
             CfnOutput(self, "PortalApiId", value=self.portal.api.api.api_id)

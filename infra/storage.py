@@ -1,4 +1,4 @@
-"""The tables. What an item holds stands with the adapter that writes it (lambdas/aws)."""
+"""The tables. The adapters that write items document their attributes (lambdas/aws)."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -7,11 +7,11 @@ from constructs import Construct
 
 from infra.accepted import accept
 
-DUE_INDEX = "due"  # of the backlog: webhooks with something to release, by when; sparse, so nobody scans
+DUE_INDEX = "due"  # of the backlog: partitions by the time of their next release; sparse, so no scan is needed
 
 
 class Storage(Construct):
-    """Five tables, and the portal's where there is one."""
+    """Five tables, and the portal's if there is a portal."""
 
     def __init__(
         self, scope: Construct, id: str, *, key: kms.IKey, removal: RemovalPolicy, protect: bool, portal: bool = False
@@ -59,7 +59,7 @@ class Storage(Construct):
         return table
 
     def names(self) -> dict[str, str]:
-        """The tables' names, as the `Tables` output gives them."""
+        """The tables' names in the `Tables` output."""
         tables = {
             "webhooks": self.webhooks,
             "backlog": self.backlog,
