@@ -53,8 +53,8 @@ class _Tables:
     def add(self, _: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
         return frozenset(entry.key for entry in entries)
 
-    def add_deliveries(self, _: str, __: Mapping[str, int]) -> None:
-        return None
+    def add_all_deliveries(self, _: Mapping[str, Mapping[str, int]]) -> dict[str, Exception]:
+        return {}
 
 
 class _Report:

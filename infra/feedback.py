@@ -43,7 +43,7 @@ class Feedback(Construct):
             description="Reads SES events, counts bounces and complaints, makes deliveries.",
         )
         self.function.use_table(storage.webhooks, "BatchGetItem", "Query")
-        self.function.use_table(storage.reputation, "PutItem", "UpdateItem")
+        self.function.use_table(storage.reputation, "PutItem", "UpdateItem", "PartiQLUpdate")
         self.function.send_to(deliveries)
         self.function.consume(
             events.queue,

@@ -1,13 +1,16 @@
 """What several functions need from outside. Adapters in lambdas/aws implement these interfaces, and fakes in tests do;
 each function's `composition.py` connects them. What only one function needs is in its own `ports.py`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.reputation.sending_status import SendingStatus
 from lambdas.domain.webhooks.delivery import DeliveryBatch
+
+_Given = TypeVar("_Given")
+_Got = TypeVar("_Got")
 
 
 class DeliverySender(Protocol):
@@ -50,3 +53,10 @@ class SendingStatusReader(Protocol):
 
     def load(self, instance_id: str) -> SendingStatus:
         """Defaults to healthy if no status was ever recorded."""
+
+
+class Runner(Protocol):
+    """`map`, or what has its signature: results come in the order of the values."""
+
+    def __call__(self, function: Callable[[_Given], _Got], values: Iterable[_Given], /) -> Iterable[_Got]:
+        """The function's results."""

@@ -4,14 +4,15 @@ A message that holds no event, or an event of no instance, is logged, counted an
 not answer) fails the messages of the instance it happened to, and no others.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.ports import Runner
 from lambdas.feedback.parse_message import NotAnEvent, parse_message
-from lambdas.feedback.record import Recorded, Recorder
+from lambdas.feedback.record import InstanceEvents, Recorded, Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +51,6 @@ class Observer(Protocol):
         """The outcome for an instance's events."""
 
 
-Runner = Callable[[Callable[[str], RecordingOutcome], Iterable[str]], Iterable[RecordingOutcome]]
-
-
 def process(
     messages: Sequence[QueueMessage], recorder: Recorder, observer: Observer, *, now: datetime, run: Runner = map
 ) -> list[str]:
@@ -84,14 +82,39 @@ def _recorded(
     except Exception as error:  # noqa: BLE001  # the table does not answer: all of them come again
         return dict.fromkeys(events, RecordingFailed(error=error))
 
-    def record(instance_id: str) -> RecordingOutcome:
+    def prepare(instance_id: str) -> InstanceEvents | InstanceGone | RecordingFailed:
         try:
             audience = audience_of(instance_id)
-            return InstanceGone() if audience is None else recorder.record(audience, events[instance_id], now=now)
+            return InstanceGone() if audience is None else recorder.prepare(audience, events[instance_id], now=now)
         except Exception as error:  # noqa: BLE001  # one instance's fault, whatever it is, is not its neighbours'
             return RecordingFailed(error=error)
 
-    return dict(zip(events, run(record, events), strict=True))
+    prepared = dict(zip(events, run(prepare, events), strict=True))
+    uncounted = _deliveries_counted([one for one in prepared.values() if isinstance(one, InstanceEvents)], recorder)
+
+    def count_feedback(instance_id: str) -> RecordingOutcome:
+        one = prepared[instance_id]
+        if not isinstance(one, InstanceEvents):
+            return one
+        if instance_id in uncounted:
+            return RecordingFailed(error=uncounted[instance_id])
+        try:
+            return recorder.count_feedback(one, now=now)
+        except Exception as error:  # noqa: BLE001  # as above
+            return RecordingFailed(error=error)
+
+    return dict(zip(events, run(count_feedback, events), strict=True))
+
+
+def _deliveries_counted(batch: Sequence[InstanceEvents], recorder: Recorder) -> Mapping[str, Exception]:
+    """Count the deliveries of all instances; returns the error of each whose deliveries are not counted.
+
+    It comes before any bounce of the batch is counted, so that no decision rests on bounces alone.
+    """
+    try:
+        return recorder.count_deliveries(batch)
+    except Exception as error:  # noqa: BLE001  # the table does not answer: all of them come again
+        return {one.audience.instance_id: error for one in batch}
 
 
 def _fanned_out(recorded: Mapping[str, RecordingOutcome], recorder: Recorder) -> Mapping[str, RecordingOutcome]:

@@ -42,4 +42,4 @@ def _messages(event: dict[str, Any]) -> Iterator[QueueMessage]:
 
 @cache
 def _recorder() -> Recorder:
-    return compose(FeedbackSettings.from_environment(), CLIENTS)
+    return compose(FeedbackSettings.from_environment(), CLIENTS, run=_side_by_side.map)

@@ -20,5 +20,5 @@ class Ledger(Protocol):
     def add(self, instance_id: str, entries: Sequence[LedgerEntry]) -> frozenset[str]:
         """Count each entry unless it was counted before; the keys of the new ones."""
 
-    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
-        """Add to the deliveries of each bucket."""
+    def add_all_deliveries(self, sums: Mapping[str, Mapping[str, int]]) -> Mapping[str, Exception]:
+        """Add to the deliveries of each instance's buckets; the error of each instance that failed."""

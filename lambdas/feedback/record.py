@@ -1,11 +1,11 @@
-"""Records one instance's events of a batch and prepares their fan-out.
+"""Records the events of a batch, instance by instance, and prepares their fan-out.
 
 The order keeps every crash harmless. Deliveries are counted first: they only lower a rate, so that no decision is based
 on bounces whose deliveries are not counted yet. Then bounces and complaints are counted exactly once. The fan-out comes
 last and is never skipped for a duplicate, because the first run may have crashed before it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +66,15 @@ class FanOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceEvents:
+    """One instance's events of a batch, each once. `delivered` is the number of delivered recipients by bucket."""
+
+    audience: Audience
+    events: tuple[FeedbackEvent, ...]
+    delivered: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """The outcome of recording an instance's events.
 
@@ -88,15 +97,31 @@ class Recorder:
     delivery_queue: DelayedSender
     topic_arn: str
 
+    def prepare(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> InstanceEvents:
+        """What there is to count of an instance's *events*. Writes nothing."""
+        unique = tuple({event.id: event for event in events}.values())
+        delivered = deliveries_by_bucket(unique, baseline=audience.baseline, now=now)
+        return InstanceEvents(audience=audience, events=unique, delivered=delivered)
+
+    def count_deliveries(self, batch: Iterable[InstanceEvents]) -> Mapping[str, Exception]:
+        """Count the deliveries of many instances; returns the error of each instance that failed."""
+        return self.ledger.add_all_deliveries({one.audience.instance_id: one.delivered for one in batch})
+
+    def count_feedback(self, one: InstanceEvents, *, now: datetime) -> Recorded:
+        """Count the bounces and complaints of an instance whose deliveries are counted."""
+        entries = tuple(_entries(one.events, one.audience, now))
+        new = self.ledger.add(one.audience.instance_id, entries)
+        fan_out = FanOut(events=one.events, webhooks=one.audience.webhooks, topic_arn=self.topic_arn, now=now)
+        return Recorded(entries=entries, new=new, delivered=sum(one.delivered.values()), fan_out=fan_out)
+
     def record(self, audience: Audience, events: Sequence[FeedbackEvent], *, now: datetime) -> Recorded:
-        """Count *events*. Whatever it raises, recording and sending the same events again completes the work."""
-        unique = list({event.id: event for event in events}.values())
-        sums = deliveries_by_bucket(unique, baseline=audience.baseline, now=now)
-        self.ledger.add_deliveries(audience.instance_id, sums)
-        entries = tuple(_entries(unique, audience, now))
-        new = self.ledger.add(audience.instance_id, entries)
-        fan_out = FanOut(events=tuple(unique), webhooks=audience.webhooks, topic_arn=self.topic_arn, now=now)
-        return Recorded(entries=entries, new=new, delivered=sum(sums.values()), fan_out=fan_out)
+        """All three for one instance. Whatever it raises, recording and sending the same events again completes the
+        work.
+        """
+        one = self.prepare(audience, events, now=now)
+        for error in self.count_deliveries([one]).values():
+            raise error
+        return self.count_feedback(one, now=now)
 
 
 def _entries(events: Iterable[FeedbackEvent], audience: Audience, now: datetime) -> Iterator[LedgerEntry]:

@@ -48,8 +48,18 @@ class FakeLedger:
         self.fate.strike()
         return frozenset(new)
 
-    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
+    def add_all_deliveries(self, sums: Mapping[str, Mapping[str, int]]) -> dict[str, Exception]:
         """As the table does."""
+        failed: dict[str, Exception] = {}
+        for instance_id, by_bucket in sums.items():
+            try:
+                self.add_deliveries(instance_id, by_bucket)
+            except Exception as error:  # noqa: BLE001  # any fault that a test chose
+                failed[instance_id] = error
+        return failed
+
+    def add_deliveries(self, instance_id: str, sums: Mapping[str, int]) -> None:
+        """As the table does, for one instance."""
         self.fate.strike()
         for bucket, count in sums.items():
             self.deliveries[instance_id, bucket] = self.deliveries.get((instance_id, bucket), 0) + count

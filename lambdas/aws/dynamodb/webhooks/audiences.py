@@ -21,7 +21,7 @@ from lambdas.domain.webhooks.webhook import Webhook
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-KEPT_AT_MOST = 2_000  # instances a process: about 1 KB each
+KEPT_AT_MOST = 20_000  # instances a process: about 1 KB each
 _KEYS = 100  # that BatchGetItem takes
 _TRIES = 5  # of keys that DynamoDB left unread, as it may when it is busy
 
