@@ -1,4 +1,4 @@
-"""`python -m local`: the embedded AWS with the stack on it, to try out, develop and test against."""
+"""`python -m local`: an embedded AWS with the stack deployed, to try out, develop and test against."""
 
 import os
 import shlex
@@ -56,9 +56,9 @@ def up(
 ) -> None:
     """Start the embedded AWS, deploy the stack, keep both running.
 
-    Can be said again: what runs is kept, and what changed is deployed. Ports are free ones, or SES_FEEDBACK_PORT (the
+    Run it again to deploy changes: what runs is kept. Ports are chosen freely, or by SES_FEEDBACK_PORT (the
     AWS), SES_FEEDBACK_SMTP_PORT and SES_FEEDBACK_PORTAL_PORT. STRICT=1 in the environment deploys production's address
-    rules: public addresses over TLS only. Everything is written to .local/, where everything is to .local/stack.json.
+    rules: public addresses over TLS only. All files are in .local/; .local/stack.json has the addresses.
     """
     with deploying(console) as watch:
         facts = LocalStack(_folder, outlives=True).up(
@@ -71,13 +71,13 @@ def up(
 
 @app.command()
 def down() -> None:
-    """Stop what `up` started. What was on the embedded AWS is gone."""
+    """Stop what `up` started. The state of the embedded AWS is lost."""
     console.print("Stopped." if LocalStack(_folder).down() else "Nothing was running.")
 
 
 @app.command()
 def status() -> None:
-    """What `up` keeps running, and whether messages wait or failed."""
+    """Show what `up` keeps running, and whether messages wait or failed."""
     facts = LocalStack(_folder).facts()
     _show(facts)
     sqs = Clients(facts["aws_endpoint_url"], facts["region"]).client("sqs")
@@ -99,7 +99,7 @@ def send(
 ) -> None:
     """Send a mail for an instance, with a binding's credentials.
 
-    bounce@, softbounce@, complaint@ and delay@ at any domain under .example bring what they say, and so do the
+    bounce@, softbounce@, complaint@ and delay@ at any domain under .example cause that event, as do the
     mailboxes of simulator.amazonses.com (which count in no rate). All other mail is delivered.
     """
     facts = LocalStack(_folder).facts()
@@ -113,7 +113,7 @@ def publish_file(
     instance: Instance,
     new: Annotated[bool, typer.Option("--new", help="Give it ids and times of its own: no duplicate.")] = False,
 ) -> None:
-    """Publish a raw event as SES would, told of an instance's mail. What is no event is published as it is."""
+    """Publish a raw event as SES would, for mail of an instance. Text that is not an event is published unchanged."""
     facts = _facts_with(instance)
     text = file.read_text()
     if new:
@@ -147,7 +147,7 @@ def demo(
 
 @app.command()
 def env() -> None:
-    """Write the variables that lead `python -m ops`, the AWS CLI and SDKs to the embedded AWS.
+    """Print the variables with which `python -m ops`, the AWS CLI and SDKs use the embedded AWS.
 
     In a shell: `eval "$(python -m local env)"`.
     """
@@ -166,7 +166,7 @@ def env() -> None:
 
 
 def main() -> None:
-    """Entry point: failures that are expected are told in a line, on standard error, with exit status 1."""
+    """Entry point. Expected failures are one line on standard error, with exit status 1."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         app()

@@ -1,4 +1,4 @@
-"""boto3 clients for the embedded AWS, whatever account or proxy the environment speaks of."""
+"""boto3 clients for the embedded AWS, whatever account or proxy the environment names."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _NO_PROFILE: dict[str, Any] = {"profile": (None, None, None, None)}  # not the d
 
 
 class Clients:
-    """Makes clients; without a key of its own, a client is the account's operator."""
+    """Creates clients; without a key, a client acts as the account's operator."""
 
     def __init__(self, endpoint_url: str, region: str = REGION) -> None:
         self.endpoint_url = endpoint_url
@@ -19,7 +19,7 @@ class Clients:
         self._made: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str, *, key: str = "test", secret: str = "test") -> Any:  # noqa: S107  dummies
-        """A client that does not retry: what is refused shall be seen. The same one for the same key."""
+        """A client that does not retry, so that refusals are visible. Cached by key."""
         if (service, key) not in self._made:
             self._made[service, key] = self._new(service, key, secret)
         return self._made[service, key]

@@ -61,7 +61,7 @@ class CloudFoundry:
         return f"http://{HOST}:{self._server.server_port}"
 
     def expire_tokens(self) -> None:
-        """Let every access token be refused; refresh tokens go on."""
+        """Make every access token invalid; refresh tokens stay valid."""
         self._access.clear()
 
     def discovery(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class CloudFoundry:
         return 200, f"<h1>Cloud Foundry</h1><form method=post>{fields}{button}</form>"
 
     def allow(self, form: Mapping[str, str]) -> str:
-        """Where the browser goes once the user has allowed it."""
+        """The redirect after the user has allowed the sign-in."""
         code = secrets.token_urlsafe(16)
         self._codes[code] = dict(form)
         return f"{self.redirect_uri}?{urlencode({'code': code, 'state': form['state']})}"
@@ -107,7 +107,7 @@ class CloudFoundry:
         return 200, self._issued(asked["nonce"])
 
     def permissions(self, instance_id: str, authorization: str) -> tuple[int, dict[str, Any]]:
-        """What the Cloud Controller says of the user's rights to an instance."""
+        """The Cloud Controller's answer on the user's rights to an instance."""
         self.asked.append(instance_id)
         if self._access.get(authorization.removeprefix("Bearer "), 0) < time.time():
             return 401, {"errors": [{"title": "CF-InvalidAuthToken"}]}
@@ -174,6 +174,6 @@ def _handler(platform: CloudFoundry) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Be silent."""
+            """Log nothing."""
 
     return Handler

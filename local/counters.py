@@ -1,4 +1,4 @@
-"""What the reputation table counted for an instance."""
+"""Counters of an instance in the reputation table."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -22,7 +22,7 @@ from local.tenant.receiver import Received, Receiver
 from local.tenant.tenant import Tenant, new_tenant
 from ops.deployment.osb import Broker
 
-PATIENCE = 60.0  # s until every webhook must have come
+PATIENCE = 60.0  # s until every webhook must have arrived
 COUNTED = {"deliveries": 4, "bounces": 2, "complaints": 2}
 EXPECTED = {"email.delivered": 4, "email.bounced": 2, "email.complained": 2}  # webhooks: two mails of each kind
 RECIPIENTS = ("ann@shop.example", "bounce@shop.example", "complaint@shop.example")
@@ -30,7 +30,7 @@ _POLL = 0.2  # s
 
 
 class DemoFailed(Exception):
-    """What was promised did not happen; the message says what."""
+    """The demo did not show what it should; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Demo:
         self.console.print("Unbound and deprovisioned through the broker.")
 
     def _show_portal(self, facts: dict[str, Any], tenant: Tenant) -> None:
-        """Give links to the portal, and wait for Ctrl-C."""
+        """Print links to the portal, and wait for Ctrl-C."""
         self.console.rule("The portal")
         self.console.print("Each link signs in once, within 15 minutes. Ctrl-C ends the demo.")
         for who, instance_id in (("as the tenant", tenant.instance_id), ("as the operator", OPERATOR)):
@@ -131,7 +131,7 @@ class Demo:
 
     @contextmanager
     def _showing_webhooks(self, receiver: Receiver, tenant: Tenant) -> Iterator[None]:
-        """Print each webhook as it arrives, beside whatever else happens."""
+        """Print each webhook as it arrives, in a thread."""
         over = threading.Event()
         shower = threading.Thread(target=self._show_webhooks, args=(receiver, tenant, over))
         shower.start()

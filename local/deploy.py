@@ -1,4 +1,4 @@
-"""`cdk deploy` of the very stack an operator deploys, to the embedded AWS."""
+"""`cdk deploy` of the operator's stack to the embedded AWS."""
 
 import json
 import os
@@ -23,7 +23,7 @@ CDK = ROOT / "node_modules" / ".bin" / "cdk"
 _LOOPBACK = "127.0.0.0/8,::1/128"
 _STEP = re.compile(rf"^{STACK} \| +(\d+)/(\d+) \|.*\| (AWS::\S+)")
 
-PERIODS = {  # an operator's hours, in seconds, so that a person can watch
+PERIODS = {  # retry schedule and probes in seconds instead of hours, so that a person can watch
     "retry_seconds": "1,2,4,8,15,30,60,120,300",
     "probe_seconds": "1,2,4,8",
     "failing_seconds": "2",
@@ -31,16 +31,16 @@ PERIODS = {  # an operator's hours, in seconds, so that a person can watch
     "ses_calls_per_second": "50",
 }
 
-Watch = Callable[[str, float], None]  # what happens, and how far it is: 0 to 1
+Watch = Callable[[str, float], None]  # called with the current step and the progress, 0 to 1
 
 
 class NotDeployed(Exception):
-    """The deploy failed; the message holds the end of its log and what to do."""
+    """The deployment failed; the message has the end of its log and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployer:
-    """Deploys to the embedded AWS at `url`, keeping everything it writes in `folder`."""
+    """Deploys to the embedded AWS at `url`; writes files to `folder` only."""
 
     url: str
     folder: Path
@@ -49,7 +49,7 @@ class Deployer:
     context: Mapping[str, str] | None = None
 
     def deploy(self, watch: Watch) -> dict[str, Any]:
-        """Bootstrap, synthesise and deploy; the stack's outputs. Raises NotDeployed."""
+        """Bootstrap, synthesise and deploy. Returns the stack's outputs. Raises NotDeployed."""
         if not CDK.exists():
             raise NotDeployed(f"The CDK CLI is missing ({CDK.relative_to(ROOT)}): run `make setup`.")
         watch("bootstrapping and synthesising", 0.0)
@@ -92,7 +92,7 @@ class Deployer:
         return [argument for name, value in settings.items() for argument in ("--context", f"{name}={value}")]
 
     def _bootstrap(self) -> None:
-        """From the folder, where no cdk.json is: the CDK would synthesise the app first."""
+        """Runs in the folder, which has no cdk.json; otherwise the CDK would synthesise the app first."""
         arguments = ["bootstrap", f"aws://{ACCOUNT}/{REGION}"]
         self._run("bootstrap", arguments, on_line=lambda _: None, hint="The CDK cannot prepare it.", cwd=self.folder)
 
@@ -119,7 +119,7 @@ class Deployer:
                 for line in running.stdout or ():
                     written.write(line)
                     on_line(line)
-            except BaseException:  # interrupted, too: what was started must not go on
+            except BaseException:  # also when interrupted: child processes must end
                 os.killpg(running.pid, signal.SIGTERM)
                 raise
         if running.returncode:
@@ -147,7 +147,7 @@ def _watch(line: str, watch: Watch) -> None:
 
 
 def _zone(clients: Clients) -> str:
-    """The id of the operator's hosted zone, made if it is missing."""
+    """The id of the operator's hosted zone, created if it is missing."""
     route53 = clients.client("route53")
     zones = route53.list_hosted_zones()["HostedZones"]
     found = next((zone["Id"] for zone in zones if zone["Name"] == ZONE + "."), None)

@@ -1,4 +1,4 @@
-"""What the functions logged."""
+"""Log lines of the functions."""
 
 import json
 from collections.abc import Mapping

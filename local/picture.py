@@ -11,10 +11,10 @@ _FONT_FACE = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 
 
 def recording_console() -> Console:
-    """A console that shows and remembers."""
+    """A console that also records its output."""
     return Console(record=True, highlight=False, width=WIDTH)
 
 
 def save_picture(console: Console, path: Path) -> None:
-    """Write what *console* showed as an SVG that loads nothing: rich's own names fonts on a foreign server."""
+    """Write the output of *console* as an SVG without external fonts, which rich's own template would load."""
     console.save_svg(str(path), title="make demo", code_format=_FONT_FACE.sub("", CONSOLE_SVG_FORMAT))

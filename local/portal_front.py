@@ -1,4 +1,4 @@
-"""The portal at a port of its own: its API's path in the embedded AWS stays out of its URLs, as with a domain name."""
+"""The portal at its own port, so that its URLs do not contain the API's path in the embedded AWS."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _JSON = {"content-type": "application/json"}
 
 
 class PortalFront:
-    """Hands what arrives at *port* to the portal's API, everything else to *application*."""
+    """Routes requests at *port* to the portal's API, all others to *application*."""
 
     def __init__(self, application: Application, port: int) -> None:
         self._application = application
@@ -32,7 +32,7 @@ class PortalFront:
         )
 
     async def _api_id(self) -> str | None:
-        """The portal's API, as it is now: a deploy may have made it anew."""
+        """The id of the portal's API, looked up each time because a deployment may replace it."""
         headers = _JSON | {"authorization": Caller(service="apigateway").authorization}
         answer = await call(self._application, Request(method="GET", path="/v2/apis", headers=headers))
         apis: list[Mapping[str, Any]] = answer.json().get("items", []) if answer.ok else []

@@ -1,4 +1,4 @@
-"""The embedded AWS's process: ports, start, stop. A process is known by its id and command, never by its name alone."""
+"""The embedded AWS's process: ports, start, stop. A process is identified by id and command line."""
 
 import os
 import signal
@@ -15,17 +15,17 @@ from local.emulator.server import HOST, OWNER
 from local.recorder import recorded_calls
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT = 30.0  # s: under one alone, more on a busy machine
+START_TIMEOUT = 30.0  # s: usually under one, more on a busy machine
 STOP_TIMEOUT = 10.0  # s until SIGTERM becomes SIGKILL
 _POLL = 0.05  # s
 _TRIES = 3  # to start on free ports
 VARIABLES = ("SES_FEEDBACK_PORT", "SES_FEEDBACK_SMTP_PORT", "SES_FEEDBACK_PORTAL_PORT")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_children: "dict[int, subprocess.Popen[bytes]]" = {}  # those started by this very process
+_children: "dict[int, subprocess.Popen[bytes]]" = {}  # started by this process
 
 
 class NotStarted(Exception):
-    """The embedded AWS did not come up; the message says why and what to do."""
+    """The embedded AWS did not start; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where its API is."""
+        """The address of its API."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def portal_url(self) -> str:
-        """Where the portal is, once the stack has one."""
+        """The address of the portal, once the stack has one."""
         return f"http://{HOST}:{self.portal_port}"
 
 
@@ -65,8 +65,8 @@ def start(
     """Start the embedded AWS in the background, in a process group of its own, its log in *folder*.
 
     A port of 0 is any free one. The functions' AWS calls are recorded in the file *calls*, if one is given. *progress*
-    is called with the process before it answers, so that none is forgotten. Unless it *outlives* this process, it
-    stops by itself when this process ends, even if that is killed.
+    is called with the process before it answers, so that it can be stopped at any time. Unless it *outlives* this
+    process, it stops by itself when this process ends, even if that is killed.
     """
     recording = {recorded_calls.FILE: calls} if calls else {}
     settings = {**recording, OWNER: "" if outlives else str(os.getpid())}
@@ -79,7 +79,7 @@ def start(
             return _start(folder, [number or free_port() for number in wanted], settings, progress)
         except NotStarted:
             if all(wanted):
-                raise  # else another program may have been quicker to take the free port
+                raise  # another program may have taken the free port
     return _start(folder, [number or free_port() for number in wanted], settings, progress)
 
 
@@ -105,7 +105,7 @@ def _start(folder: Path, ports: Sequence[int], settings: Mapping[str, str], prog
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what would lead astray: another account, or a ban on bytecode.
+    """This process's environment without variables of another account and without PYTHONDONTWRITEBYTECODE.
 
     aws-cdk-lib's modules alone take 4 s of CPU to compile at each start.
     """
@@ -116,7 +116,7 @@ def environment() -> dict[str, str]:
 
 
 def stop(pid: int) -> None:
-    """Stop the process group that *pid* leads, and wait until it is gone."""
+    """Stop the process group that *pid* leads, and wait until it has ended."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(pid, kind)
@@ -145,7 +145,7 @@ def free_port() -> int:
 
 
 def is_ours(pid: int, folder: Path) -> bool:
-    """Whether *pid* is the living embedded AWS of *folder*: a recycled id belongs to something else."""
+    """Whether *pid* is the running embedded AWS of *folder*, and not another process with a recycled id."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else _command(pid)
     except OSError:
@@ -190,7 +190,7 @@ def _gone(pid: int, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if pid in _children:
-            _children[pid].poll()  # reaps it, so that its group can vanish
+            _children[pid].poll()  # reaps it, so that its group ends
         try:
             os.killpg(pid, 0)
         except (ProcessLookupError, PermissionError):

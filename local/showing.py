@@ -1,4 +1,4 @@
-"""What the commands show."""
+"""Output of the commands."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from local.deploy import Watch
 
 @contextmanager
 def deploying(console: Console) -> Iterator[Watch]:
-    """A bar that shows how far `up` is; elsewhere than on a terminal, a line per phase.
+    """A progress bar for `up`; a line per phase if the output is not a terminal.
 
-    The file is asked, not the console: CI systems that want colours (FORCE_COLOR, TTY_COMPATIBLE) are no terminals, and
+    Checks the file, not the console: CI systems that set FORCE_COLOR or TTY_COMPATIBLE are not terminals, and
     a bar would fill their logs.
     """
     if not console.file.isatty():
@@ -27,7 +27,7 @@ def deploying(console: Console) -> Iterator[Watch]:
 
 
 def outcome_of(event: Mapping[str, Any]) -> str:
-    """What an event tells, in a few words."""
+    """A summary of an event in a few words."""
     data = event.get("data", {})
     recipients = ", ".join(recipient["email"] for recipient in data.get("recipients", ()))
     bounce = data.get("bounce") or {}

@@ -1,4 +1,4 @@
-"""The stack on the embedded AWS: up, down, and where everything is (`stack.json`)."""
+"""The stack on the embedded AWS: up, down, and its addresses (`stack.json`)."""
 
 import fcntl
 import json
@@ -24,7 +24,7 @@ class NotRunning(Exception):
 
 
 class LocalStack:
-    """A stack in a folder of its own, which holds its ids, logs and everything the CDK writes."""
+    """A stack with its folder, which holds ids, logs and the CDK's output."""
 
     def __init__(self, folder: Path = FOLDER, *, outlives: bool = False) -> None:
         """*outlives*: the embedded AWS keeps running when the process that started it has ended."""
@@ -41,7 +41,7 @@ class LocalStack:
     ) -> dict[str, Any]:
         """Start the embedded AWS unless it runs, deploy, and write `stack.json`; its contents.
 
-        Can be said again at any time: what runs is kept, and what changed is deployed. Raises NotStarted, NotDeployed.
+        Repeatable: what runs is kept, and what changed is deployed. Raises NotStarted, NotDeployed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
@@ -56,7 +56,7 @@ class LocalStack:
         return facts
 
     def down(self) -> bool:
-        """Stop the embedded AWS and everything it started; False when nothing ran."""
+        """Stop the embedded AWS and its child processes. False if nothing ran."""
         server = self.server()
         if server:
             process.stop(server.pid)
@@ -65,7 +65,7 @@ class LocalStack:
         return server is not None
 
     def server(self) -> Server | None:
-        """The embedded AWS that runs; None when there is none."""
+        """The running embedded AWS; None if there is none."""
         try:
             written = json.loads(self._server.read_text())
         except (OSError, ValueError):
@@ -110,7 +110,7 @@ class LocalStack:
 
 
 def facts_of(server: Server, outputs: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
-    """What others may know of a deployed stack."""
+    """The content of `stack.json` for a deployed stack."""
     secret = (
         Clients(server.url).client("secretsmanager").get_secret_value(SecretId=outputs["BrokerCredentialsSecretArn"])
     )
@@ -145,13 +145,13 @@ def _port(environment: Mapping[str, str], variable: str) -> int:
 
 
 def _release_at_once(server: Server, facts: Mapping[str, Any]) -> None:
-    """Begin the rounds of release now: the schedule would begin them a minute after the deploy."""
+    """Start releases now; the schedule would start them a minute after the deployment."""
     functions = Clients(server.url).client("lambda")
     functions.invoke(FunctionName=facts["functions"]["release"], InvocationType="Event")
 
 
 def _write(path: Path, value: object) -> None:
-    """Replace a file in one step, for its owner's eyes only."""
+    """Replace a file atomically, readable by its owner only."""
     temporary = path.with_suffix(".new")
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(value, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""IAM's access keys: at most two a user, and their secrets remembered, since SMTP passwords are derived from them."""
+"""IAM's access keys: at most two a user; secrets are kept, because SMTP passwords are derived from them."""
 
 import re
 
@@ -10,14 +10,14 @@ _KEY = re.compile(r"<AccessKeyId>([^<]+)</AccessKeyId>.*<SecretAccessKey>([^<]+)
 
 
 class AccessKeys:
-    """Watches keys come and go. Secrets are kept in memory only, as long as their keys live."""
+    """Observes creation and deletion of keys. Secrets are kept in memory only, as long as their keys exist."""
 
     def __init__(self, aws: EmbeddedAws) -> None:
         self._aws = aws
         self._secrets: dict[str, str] = {}
 
     async def answer(self, request: Request) -> Response | None:
-        """The answer to a call that makes or deletes a key; None for every other call."""
+        """The answer to a call that creates or deletes a key; None for every other call."""
         if request.caller.service != "iam":
             return None
         match request.form.get("Action"):
@@ -30,7 +30,7 @@ class AccessKeys:
         return None
 
     def secret_of(self, access_key_id: str) -> str | None:
-        """The secret of a live key; None when there is no such key, or it was made inactive."""
+        """The secret of an active key; None if there is no such key or it is inactive."""
         return self._secrets.get(access_key_id)
 
     async def _create(self, request: Request) -> Response:

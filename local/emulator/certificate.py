@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-LIFETIME = timedelta(days=30)  # a new one is made at each start
+LIFETIME = timedelta(days=30)  # a new one is created at each start
 
 
 def server_context(folder: Path, names: tuple[str, ...]) -> ssl.SSLContext:

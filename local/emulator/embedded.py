@@ -1,4 +1,4 @@
-"""Public calls to the embedded AWS from inside its own process: no sockets, no threads, and no look at its insides."""
+"""Public calls to the embedded AWS inside its own process: no sockets, no threads, no use of its internals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ class AwsRefused(Exception):
 
 
 class EmbeddedAws:
-    """The few calls that sending and identities need, on behalf of a caller (its account and region)."""
+    """The calls that sending and identities need, on behalf of a caller (account and region)."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -26,7 +26,7 @@ class EmbeddedAws:
         return await call(self._application, request)
 
     async def configuration_set(self, caller: Caller, name: str) -> dict[str, Any] | None:
-        """A configuration set as SES v2 describes it; None when there is none."""
+        """A configuration set as SES v2 describes it; None if there is none."""
         return await self._ses(caller, f"/configuration-sets/{name}")
 
     async def event_destinations(self, caller: Caller, name: str) -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ class EmbeddedAws:
         return destinations
 
     async def identity(self, caller: Caller, name: str) -> dict[str, Any] | None:
-        """An identity as the embedded SES knows it; None when there is none."""
+        """An identity as the embedded SES has it; None if there is none."""
         return await self._ses(caller, f"/identities/{name}")
 
     async def tags(self, caller: Caller, arn: str) -> list[dict[str, str]]:
@@ -46,7 +46,7 @@ class EmbeddedAws:
         return tags
 
     async def user_of(self, caller: Caller) -> str | None:
-        """The IAM user that the caller's key belongs to; None when IAM does not know the key."""
+        """The IAM user that the caller's key belongs to; None if IAM does not know the key."""
         answer = await self._query(caller, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": caller.access_key_id})
         return _text(answer, "UserName") if answer.ok else None
 
@@ -60,7 +60,7 @@ class EmbeddedAws:
         return (await self._query(caller, "sns", "GetTopicAttributes", {"TopicArn": topic_arn})).ok
 
     async def publish(self, caller: Caller, topic_arn: str, message: str, *, subject: str | None = None) -> None:
-        """Publish to an SNS topic. Raises Refused, e.g. when the topic is gone."""
+        """Publish to an SNS topic. Raises Refused, for example if the topic does not exist."""
         parameters = {"TopicArn": topic_arn, "Message": message} | ({"Subject": subject} if subject else {})
         answer = await self._query(caller, "sns", "Publish", parameters)
         if not answer.ok:

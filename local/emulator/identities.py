@@ -1,4 +1,4 @@
-"""What SES keeps of an identity and the embedded one does not: its configuration set, MAIL FROM and DKIM's progress."""
+"""Attributes of identities that the embedded SES lacks: configuration set, MAIL FROM and DKIM status."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ _USE_DEFAULT = "USE_DEFAULT_VALUE"
 
 
 class Identities:
-    """Answers the calls about identities, from the embedded SES's own answer and what is remembered here."""
+    """Answers calls about identities: the embedded SES's answer with the attributes kept here."""
 
     def __init__(self, aws: EmbeddedAws) -> None:
         self._aws = aws
         self._remembered: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(dict)
 
     async def answer(self, request: Request) -> Response | None:
-        """The answer to a call about identities; None when it is none."""
+        """The answer to a call about identities; None for every other call."""
         path = request.path.rstrip("/")
         for prefix in ("/v2/email/identities", "/v1/email/identities"):
             if path == prefix and request.method == "POST":
@@ -30,7 +30,7 @@ class Identities:
         return None
 
     async def default_set(self, caller: Caller, sender: str) -> str | None:
-        """The configuration set for a mail that names none: of the sender's address, its domain or a parent of it."""
+        """The default configuration set of a mail: of the sender's address, its domain or a parent domain."""
         for identity in _identities_of(sender):
             name = self._remembered.get((caller.account, caller.region, identity), {}).get("ConfigurationSetName")
             if name:

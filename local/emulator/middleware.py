@@ -1,4 +1,4 @@
-"""The ASGI application around the embedded AWS: what SES, IAM and EC2 do and it does not."""
+"""The ASGI application around the embedded AWS. It adds behaviour of SES, IAM and EC2 that the embedded AWS lacks."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +16,7 @@ _QUERY_SERVICES = (b"/ses/", b"/email/", b"/iam/", b"/ec2/")  # in a credential'
 
 
 class Middleware:
-    """Answers some calls itself, lets the embedded AWS answer all others untouched."""
+    """Answers some calls itself; the embedded AWS answers all others unchanged."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -36,7 +36,7 @@ class Middleware:
         await write(await self.respond(await read(scope, receive)), send)
 
     async def respond(self, request: Request) -> Response:
-        """The answer to a whole request: the first of ours, else the embedded AWS's."""
+        """The answer to a request: the first of ours, otherwise the embedded AWS's."""
         for answer in self._answers:
             response = await answer(request)
             if response is not None:

@@ -1,4 +1,4 @@
-"""A mail as an application hands it to SES, whichever way: SES v1, SES v2 or SMTP."""
+"""A mail as an application passes it to SES, by SES v1, SES v2 or SMTP."""
 
 import email.policy
 import email.utils
@@ -14,7 +14,7 @@ EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A mail handed over. `operation` as SES names it in the event's tags; a set of None means: the identity's own."""
+    """A mail passed to SES. `operation`: SES's name for it in tags of events. A set of None: the identity's default."""
 
     source: str
     destination: tuple[str, ...]
@@ -34,7 +34,7 @@ def submitted(
     configuration_set: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Submission:
-    """A raw mail handed over; what the call does not say is read from the headers."""
+    """A raw mail; what the call does not name is read from the headers."""
     headers = tuple(
         (name, str(value).replace("\r\n", "").replace("\n", ""))
         for name, value in BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw).items()

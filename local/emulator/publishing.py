@@ -1,4 +1,4 @@
-"""Publishes a raw event as SES would, told of one instance."""
+"""Publishes a raw event as SES would, for mail of one instance."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ def publish(facts: Mapping[str, Any], message: str) -> None:
 def told_of(text: str, instance_id: str) -> str:
     """An event's text as if the mail had gone through the instance's configuration set.
 
-    An SNS envelope around it is taken off, as SNS puts on its own; what is no event stays as it is.
+    An SNS envelope is removed, because SNS adds its own. Text that is not an event is unchanged.
     """
     event = _event(text)
     if event is None:
@@ -34,7 +34,7 @@ def told_of(text: str, instance_id: str) -> str:
 
 
 def as_new(text: str, *, now: datetime, region: str) -> str:
-    """An event's text with ids and times of its own, so that it is not taken for one told before."""
+    """An event's text with new ids and times, so that it is not a duplicate."""
     event = _event(text)
     if event is None:
         return text

@@ -1,4 +1,4 @@
-"""Sending through a configuration set, as SES does it: refused, or accepted and told of by event publishing.
+"""Sending through a configuration set as SES does it: refused, or accepted with events published.
 
 One path for SES v1, SES v2 and SMTP; each renders the outcome in its own way.
 """
@@ -37,7 +37,7 @@ _MATCHING = {
 
 
 class RefusalReason(Enum):
-    """Why SES takes no mail."""
+    """Why SES refuses a mail."""
 
     UNKNOWN_SET = auto()
     PAUSED_SET = auto()
@@ -53,7 +53,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The mail was refused by a rule the embedded SES does not know."""
+    """The mail was refused by a rule that the embedded SES lacks."""
 
     reason: RefusalReason
     message: str
@@ -61,13 +61,13 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotTaken:
-    """The mail was refused by the embedded SES itself: its answer."""
+    """The mail was refused by the embedded SES; holds its answer."""
 
     response: Response
 
 
 class Sender:
-    """Sends mail: checks the caller and the set, lets the embedded SES take the mail, then publishes its events."""
+    """Sends mail: checks the caller and the set, passes the mail to the embedded SES, then publishes the events."""
 
     def __init__(
         self, aws: EmbeddedAws, identities: Identities, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -78,7 +78,7 @@ class Sender:
         self._publishing: set[asyncio.Task[None]] = set()
 
     async def send(self, mail: Submission, request: Request) -> Sent | NotSent | NotTaken:
-        """Send *mail*; *request* says who sends from where, and is what the embedded SES is asked to take."""
+        """Send *mail*. *request* names caller and region, and is passed to the embedded SES."""
         caller = request.caller
         user = await self._aws.user_of(caller)
         if user is None and caller.access_key_id.startswith("AKIA"):

@@ -1,8 +1,8 @@
 """The embedded AWS as a process: `python -m local.emulator.server PORT SMTP_PORT PORTAL_PORT FOLDER`. On 127.0.0.1
 only.
 
-It stops at SIGTERM or SIGINT, once the events of every accepted mail are published; and, with all that it started, when
-the process that SES_FEEDBACK_OWNER names is not its parent any more: a killed test run leaves nothing behind.
+It stops at SIGTERM or SIGINT, after the events of every accepted mail are published. With its children it also
+stops when the process that SES_FEEDBACK_OWNER names is no longer its parent: a killed test run leaves no process.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from local.recorder import recorded_calls
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 KEEP_ALIVE = 75  # s
-OWNER = "SES_FEEDBACK_OWNER"  # the process id of the parent without which there is no use for this process; or empty
+OWNER = "SES_FEEDBACK_OWNER"  # the id of the parent process with which this one ends; or empty
 _OWNER_POLL = 1.0  # s
 
 
 def environment(port: int, folder: Path) -> dict[str, str]:
-    """What the embedded AWS reads from its environment when it is imported, and hands on to the functions."""
+    """The environment that the embedded AWS reads at import and passes to the functions."""
     return {
         **recorded_calls.worker_environment(os.environ.get(recorded_calls.FILE, "")),
         "GATEWAY_PORT": str(port),
@@ -36,7 +36,7 @@ def environment(port: int, folder: Path) -> dict[str, str]:
 
 
 async def serve(port: int, smtp_port: int, portal_port: int, folder: Path) -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal arrives."""
     from hypercorn.asyncio import serve as serve_http
     from hypercorn.config import Config
     from ministack.app import app
@@ -66,7 +66,7 @@ async def serve(port: int, smtp_port: int, portal_port: int, folder: Path) -> No
 
 
 async def _stop_without(owner: str) -> None:
-    """Stop this process group when the process *owner* (empty: none) is not our parent any more."""
+    """Stop this process group when the process *owner* (empty: none) is no longer its parent."""
     while owner and os.getppid() == int(owner):  # noqa: ASYNC110  # another process's end sets no event
         await asyncio.sleep(_OWNER_POLL)
     if owner:

@@ -14,8 +14,8 @@ from local.emulator.simulator import Fate, address
 
 HEADER_LIMIT = 10_240  # bytes: SES cuts the headers of an event there
 TRANSIT = timedelta(milliseconds=546)  # from SES to the receiving server
-FEEDBACK = timedelta(milliseconds=1_200)  # until a bounce, an answer or a complaint is back
-EXPIRY = timedelta(hours=14)  # SES tries that long after a delay
+FEEDBACK = timedelta(milliseconds=1_200)  # until a bounce, an answer or a complaint arrives
+EXPIRY = timedelta(hours=14)  # SES retries for so long after a delay
 _OUTGOING_IP = "192.0.2.10"
 _SUPPRESSED = (
     "Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid "
@@ -52,7 +52,7 @@ def ses_id(moment: datetime, region: str) -> str:
 
 
 def told(mail: SentMail, fate: Fate, recipients: Sequence[str]) -> list[Event]:
-    """The events that SES publishes for *recipients* of one domain, in the order they happen; Send comes before."""
+    """The events that SES publishes for *recipients* of one domain after Send, in order."""
     later = mail.sent_at + FEEDBACK
     match fate:
         case Fate.DELIVERED:
@@ -107,7 +107,7 @@ def bounce(
 
 
 def auto_reply(mail: SentMail, recipients: Sequence[str], *, at: datetime) -> Event:
-    """An out-of-office answer: SES tells it as a transient bounce that holds nothing but the address."""
+    """An out-of-office answer, which SES publishes as a transient bounce with the address only."""
     return _bounce(mail, "Transient", "General", [{"emailAddress": address(item)} for item in recipients], at, {})
 
 

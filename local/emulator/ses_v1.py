@@ -1,4 +1,4 @@
-"""SES v1's calls that send. Its configuration sets are SES v2's: the embedded AWS keeps two stores of them."""
+"""SES v1's calls that send, with SES v2's configuration sets: the embedded AWS keeps two separate stores."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""SES v2's calls that send, and the gaps of the embedded one about configuration sets."""
+"""SES v2's calls that send, and behaviour of configuration sets that the embedded SES lacks."""
 
 import base64
 import binascii
@@ -18,14 +18,14 @@ _ERRORS = {
 
 
 class SesV2:
-    """Answers SendEmail, and what belongs to configuration sets and their event destinations."""
+    """Answers SendEmail, and calls about configuration sets and their event destinations."""
 
     def __init__(self, aws: EmbeddedAws, sender: Sender) -> None:
         self._aws = aws
         self._sender = sender
 
     async def answer(self, request: Request) -> Response | None:
-        """The answer to a call of SES v2; None when the embedded SES answers it well itself."""
+        """The answer to a call of SES v2; None if the embedded SES answers it correctly."""
         path = request.path.rstrip("/")
         if (request.method, path) == ("POST", PREFIX + "/outbound-emails"):
             return await self._send(request)
@@ -58,7 +58,7 @@ class SesV2:
         return None
 
     async def _put_destination(self, request: Request) -> Response:
-        """SES publishes a line of plain text to a topic that becomes an event destination; if it cannot, it refuses."""
+        """SES publishes a line of text to a new event destination's topic, and refuses the destination if it cannot."""
         topic = request.json.get("EventDestination", {}).get("SnsDestination", {}).get("TopicArn")
         if topic and not await self._aws.topic_exists(request.caller, topic):
             return json_error("BadRequestException", f"Could not publish to SNS topic <{topic}>.")

@@ -1,4 +1,4 @@
-"""What becomes of a mail, by its recipient: SES's mailbox simulator, and the same for any domain under `.example`.
+"""Outcome of a mail by its recipient: SES's mailbox simulator, and the same for any domain under `.example`.
 
 Simulator recipients never count in a rate, on SES as here; `.example` recipients do, so a rate can be driven with them.
 """
@@ -11,7 +11,7 @@ _ADDRESS = re.compile(r"<([^<>]+)>\s*$")
 
 
 class Fate(StrEnum):
-    """What becomes of a mail to one recipient."""
+    """Outcome of a mail to one recipient."""
 
     DELIVERED = "delivered"
     BOUNCED = "bounced"  # Permanent, General
@@ -38,7 +38,7 @@ _EXAMPLES = {
 
 
 def fate_of(recipient: str) -> Fate:
-    """What becomes of a mail to *recipient*, an address with or without a display name and a `+label`."""
+    """Outcome of a mail to *recipient*, an address with or without a display name and a `+label`."""
     local_part, _, domain = address(recipient).lower().rpartition("@")
     mailbox = local_part.partition("+")[0]
     if domain == SIMULATOR:

@@ -1,4 +1,4 @@
-"""SES's SMTP interface: STARTTLS, the derived password, and then the same way as a mail sent by API.
+"""SES's SMTP interface: STARTTLS and the derived password; then a mail takes the same path as one sent by API.
 
 Answers: "SMTP response codes returned by Amazon SES" in the SES developer guide.
 """
@@ -75,7 +75,7 @@ class SmtpInterface:
 
 
 def protocol(interface: SmtpInterface, context: ssl.SSLContext) -> Callable[[], SMTP]:
-    """What makes a protocol for each connection: no mail without STARTTLS, no mail without a login."""
+    """Factory of a protocol for each connection: no mail without STARTTLS and login."""
     return lambda: SMTP(
         interface,
         hostname="email-smtp.amazonaws.com",

@@ -1,4 +1,4 @@
-"""Interface endpoints as EC2 answers them: DNS entries, groups, a state that takes a moment, filters that filter."""
+"""Interface endpoints as EC2 answers them: DNS entries, groups, a pending state, filters."""
 
 import hashlib
 import time

@@ -20,12 +20,12 @@ _seen: set[str] = set()
 
 
 def plugin(file: str, module: str = __name__) -> dict[str, str]:
-    """What clients made with this in the environment need to record their calls in *file*; nothing without a file."""
+    """Environment with which clients record their calls in *file*; empty without a file."""
     return {FILE: file, "BOTOCORE_EXPERIMENTAL__PLUGINS": f"recorder={module}"} if file else {}
 
 
 def worker_environment(file: str) -> dict[str, str]:
-    """What a function's process needs in its environment to record its calls in *file*."""
+    """Environment with which a function's process records its calls in *file*."""
     path = Path(__file__).resolve()
     return {**plugin(file, path.stem), "PYTHONPATH": str(path.parent)} if file else {}
 

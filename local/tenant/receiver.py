@@ -1,4 +1,4 @@
-"""A tenant's application: receives webhooks on loopback, verifies them with standardwebhooks, can misbehave."""
+"""A tenant's application: receives webhooks on loopback, verifies them with standardwebhooks, can fail on request."""
 
 import contextlib
 import socket
@@ -43,7 +43,7 @@ class Received:
         return str(self.event.get("type", ""))
 
     def is_signed_with(self, secret: str) -> bool:
-        """Whether the standardwebhooks library takes its signature; within five minutes of its arrival."""
+        """Whether the standardwebhooks library accepts the signature, within five minutes of arrival."""
         try:
             Webhook(secret).verify(self.body, dict(self.headers))
         except WebhookVerificationError:
@@ -77,7 +77,7 @@ class Receiver:
         return f"http://{HOST}:{self._port}{path}"
 
     def answer(self, how: Answer | int, *, path: str = "", headers: Mapping[str, str] | None = None) -> None:
-        """Answer POSTs to *path* (empty: all others) with a status, or with what a function says of each."""
+        """Answer POSTs to *path* (empty: all others) with a status, or with the result of a function of the POST."""
         with self._changed:
             self._answers[path] = how
             self._headers = dict(headers or {})
@@ -97,14 +97,14 @@ class Receiver:
             server.drop_connections()
 
     def received(self, path: str = "", *, ok: bool = True) -> list[Received]:
-        """What arrived so far, in order; *ok*: without what was answered with a failure."""
+        """POSTs received so far, in order; *ok*: without those that were answered with a failure."""
         with self._changed:
             return self._matching(path, ok)
 
     def wait_for(
         self, path: str = "", *, count: int = 1, kind: str = "", timeout: float = 60.0, ok: bool = True
     ) -> list[Received]:
-        """What arrived, once *count* different webhook-ids (of *kind*) did; whatever is there after *timeout* s."""
+        """POSTs received, once *count* different webhook-ids (of *kind*) arrived, or after *timeout* s."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -146,13 +146,13 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def drop_connections(self) -> None:
-        """Cut what is kept alive; the threads that serve it end."""
+        """Close kept connections; the threads that serve them end."""
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Be silent: a connection that is cut is what a test wanted."""
+        """Log nothing: tests close connections on purpose."""
 
 
 def _handler(
@@ -172,6 +172,6 @@ def _handler(
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Be silent: what arrived is kept."""
+            """Log nothing: requests are recorded instead."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Sends a mail for an instance from the command line, with a binding's own credentials where there is one."""
+"""Sends a mail for an instance from the command line, with a binding's credentials if there is a binding."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

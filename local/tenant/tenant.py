@@ -1,4 +1,4 @@
-"""A tenant of the stack: an instance and a binding, and mail sent with the bound credentials as they are."""
+"""A tenant of the stack: an instance, a binding, and mail sent with the binding's credentials."""
 
 import smtplib
 import ssl
@@ -85,7 +85,7 @@ class Tenant:
         self.broker.deprovision(self.instance_id)
 
     def leave_if_there(self) -> None:
-        """Unbind and deprovision what is still there."""
+        """Unbind and deprovision, unless already done."""
         for step in (
             lambda: self.broker.unbind(self.instance_id, self.binding_id),
             lambda: self.broker.deprovision(self.instance_id),
