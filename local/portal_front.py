@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local.emulator.http_message import Application, Caller, Receive, Request, Response, Scope, Send, call, write
+from httpx import Response
+
+from local.emulator.http_message import Application, Caller, Receive, Scope, Send, aws_request, call, write
 
 DESCRIPTION = ": portal"  # what the description of the portal's API ends in; see infra/portal.py
-_JSON = {"content-type": "application/json"}
 
 
 class PortalFront:
@@ -23,7 +24,7 @@ class PortalFront:
             return
         api_id = await self._api_id()
         if api_id is None:
-            await write(Response(status=503, body=b"The stack has no portal."), send)
+            await write(Response(503, text="The stack has no portal."), send)
             return
         prefix = f"/_aws/execute-api/{api_id}/$default"
         raw = scope.get("raw_path") or scope["path"].encode()
@@ -33,7 +34,6 @@ class PortalFront:
 
     async def _api_id(self) -> str | None:
         """The id of the portal's API, looked up each time because a deployment may replace it."""
-        headers = _JSON | {"authorization": Caller(service="apigateway").authorization}
-        answer = await call(self._application, Request(method="GET", path="/v2/apis", headers=headers))
-        apis: list[Mapping[str, Any]] = answer.json().get("items", []) if answer.ok else []
+        answer = await call(self._application, aws_request(Caller(service="apigateway"), "GET", "/v2/apis"))
+        apis: list[Mapping[str, Any]] = answer.json().get("items", []) if answer.is_success else []
         return next((api["apiId"] for api in apis if str(api.get("description", "")).endswith(DESCRIPTION)), None)

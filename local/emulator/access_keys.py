@@ -2,8 +2,10 @@
 
 import re
 
+from httpx import Response
+
 from local.emulator.embedded import EmbeddedAws
-from local.emulator.http_message import Request, Response, query_error
+from local.emulator.http_message import Request, query_error
 
 KEYS_PER_USER = 2  # IAM's quota
 _KEY = re.compile(r"<AccessKeyId>([^<]+)</AccessKeyId>.*<SecretAccessKey>([^<]+)</SecretAccessKey>", re.DOTALL)
@@ -39,6 +41,6 @@ class AccessKeys:
             message = f"Cannot exceed quota for AccessKeysPerUser: {KEYS_PER_USER}"
             return query_error("LimitExceeded", message, status=409)
         response = await self._aws.forward(request)
-        if response.ok and (made := _KEY.search(response.text)):
+        if response.is_success and (made := _KEY.search(response.text)):
             self._secrets[made[1]] = made[2]
         return response

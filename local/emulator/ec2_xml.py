@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from local.emulator.http_message import Response, xml_response
+from httpx import Response
+
+from local.emulator.http_message import xml_response
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 

@@ -1,14 +1,13 @@
 """Public calls to the embedded AWS inside its own process: no sockets, no threads, no use of its internals."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 from xml.etree import ElementTree
 
-from local.emulator.http_message import Application, Caller, Request, Response, call
+from httpx import QueryParams, Response
 
-_JSON = {"content-type": "application/json"}
-_FORM = {"content-type": "application/x-www-form-urlencoded"}
+from local.emulator.http_message import Application, Caller, Request, aws_request, call
 
 
 class AwsRefused(Exception):
@@ -23,7 +22,7 @@ class EmbeddedAws:
 
     async def forward(self, request: Request) -> Response:
         """Let the embedded AWS answer a caller's request."""
-        return await call(self._application, request)
+        return await call(self._application, request.http)
 
     async def configuration_set(self, caller: Caller, name: str) -> dict[str, Any] | None:
         """A configuration set as SES v2 describes it; None if there is none."""
@@ -41,29 +40,29 @@ class EmbeddedAws:
 
     async def tags(self, caller: Caller, arn: str) -> list[dict[str, str]]:
         """The tags of an SES resource."""
-        answer = await self._ses(caller, "/tags", query=urlencode({"ResourceArn": arn}))
+        answer = await self._ses(caller, "/tags", query=QueryParams({"ResourceArn": arn}))
         tags: list[dict[str, str]] = (answer or {}).get("Tags", [])
         return tags
 
     async def user_of(self, caller: Caller) -> str | None:
         """The IAM user that the caller's key belongs to; None if IAM does not know the key."""
         answer = await self._query(caller, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": caller.access_key_id})
-        return _text(answer, "UserName") if answer.ok else None
+        return _text(answer, "UserName") if answer.is_success else None
 
     async def access_keys(self, caller: Caller, user: str) -> int:
         """How many access keys an IAM user has."""
         answer = await self._query(caller, "iam", "ListAccessKeys", {"UserName": user})
-        return answer.text.count("<AccessKeyId>") if answer.ok else 0
+        return answer.text.count("<AccessKeyId>") if answer.is_success else 0
 
     async def topic_exists(self, caller: Caller, topic_arn: str) -> bool:
         """Whether there is an SNS topic of that name."""
-        return (await self._query(caller, "sns", "GetTopicAttributes", {"TopicArn": topic_arn})).ok
+        return (await self._query(caller, "sns", "GetTopicAttributes", {"TopicArn": topic_arn})).is_success
 
     async def publish(self, caller: Caller, topic_arn: str, message: str, *, subject: str | None = None) -> None:
         """Publish to an SNS topic. Raises Refused, for example if the topic does not exist."""
         parameters = {"TopicArn": topic_arn, "Message": message} | ({"Subject": subject} if subject else {})
         answer = await self._query(caller, "sns", "Publish", parameters)
-        if not answer.ok:
+        if not answer.is_success:
             raise AwsRefused(f"{topic_arn}: {answer.text}")
 
     async def cname_exists(self, caller: Caller, name: str) -> bool:
@@ -75,27 +74,26 @@ class EmbeddedAws:
         return False
 
     async def _has_cname(self, caller: Caller, zone_id: str, name: str) -> bool:
-        query = urlencode({"name": name, "type": "CNAME", "maxitems": "1"})
+        query = QueryParams({"name": name, "type": "CNAME", "maxitems": "1"})
         records = await self._rest(caller, "route53", f"/2013-04-01{zone_id}/rrset", query=query)
         found = _texts(records, "ResourceRecordSet")
         return any(record["Name"].rstrip(".") == name and record["Type"] == "CNAME" for record in found)
 
-    async def _ses(self, caller: Caller, path: str, *, query: str = "") -> dict[str, Any] | None:
+    async def _ses(self, caller: Caller, path: str, *, query: QueryParams | None = None) -> dict[str, Any] | None:
         answer = await self._rest(caller, "ses", "/v2/email" + path, query=query)
-        return answer.json() if answer.ok else None
+        return answer.json() if answer.is_success else None
 
-    async def _rest(self, caller: Caller, service: str, path: str, *, query: str = "") -> Response:
-        headers = _JSON | {"authorization": _signed(caller, service)}
-        return await self.forward(Request(method="GET", path=path, query=query, headers=headers))
+    async def _rest(self, caller: Caller, service: str, path: str, *, query: QueryParams | None = None) -> Response:
+        target = f"{path}?{query}" if query else path
+        return await call(self._application, aws_request(_of(caller, service), "GET", target))
 
     async def _query(self, caller: Caller, service: str, action: str, parameters: Mapping[str, str]) -> Response:
-        body = urlencode({"Action": action, **parameters}).encode()
-        headers = {"authorization": _signed(caller, service), "content-length": str(len(body))} | _FORM
-        return await self.forward(Request(method="POST", path="/", body=body, headers=headers))
+        form = QueryParams({"Action": action, **parameters})
+        return await call(self._application, aws_request(_of(caller, service), "POST", "/", form=form))
 
 
-def _signed(caller: Caller, service: str) -> str:
-    return Caller(access_key_id=caller.access_key_id, region=caller.region, service=service).authorization
+def _of(caller: Caller, service: str) -> Caller:
+    return replace(caller, service=service)
 
 
 def _text(answer: Response, name: str) -> str | None:

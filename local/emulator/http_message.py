@@ -1,13 +1,15 @@
-"""An HTTP exchange as two values, for looking at a request before the embedded AWS sees it, and at its answer after."""
+"""Calls of AWS and their answers: requests and responses of httpx, and the ASGI applications that take them."""
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode
 from xml.sax.saxutils import escape
+
+import httpx
+from httpx import Response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -16,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ACCOUNT = "000000000000"  # the embedded AWS's account for every access key that is not an account id itself
+_ORIGIN = "http://127.0.0.1"
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
@@ -41,34 +44,38 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A whole HTTP request. `scope` is ASGI's, kept for what the fields do not hold."""
+    """A call of AWS. `client` is the address that it came from."""
 
-    method: str
-    path: str
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    query: str = ""
+    http: httpx.Request
     client: str = "127.0.0.1"
-    scope: Scope = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.http.method
+
+    @property
+    def path(self) -> str:
+        """The path, decoded, without a final slash."""
+        return self.http.url.path.rstrip("/")
 
     @cached_property
     def caller(self) -> Caller:
         """Who calls; the default caller when the request is not signed."""
-        match = _CREDENTIAL.search(self.headers.get("authorization", ""))
+        match = _CREDENTIAL.search(self.http.headers.get("authorization", ""))
         return Caller(access_key_id=match[1], region=match[2], service=match[3]) if match else Caller()
 
     @cached_property
-    def form(self) -> dict[str, str]:
-        """The parameters of a query-protocol call (the first of each name); empty for other bodies."""
-        if "form-urlencoded" not in self.headers.get("content-type", ""):
-            return {}
-        return {name: values[0] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
+    def form(self) -> httpx.QueryParams:
+        """The parameters of a query-protocol call; empty for other bodies."""
+        encoded = "form-urlencoded" in self.http.headers.get("content-type", "")
+        return httpx.QueryParams(self.http.content.decode() if encoded else "")
 
     @cached_property
     def json(self) -> dict[str, Any]:
         """The JSON object in the body; empty when there is none."""
         try:
-            value = json.loads(self.body or b"{}")
+            value = json.loads(self.http.content or b"{}")
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
@@ -79,51 +86,27 @@ class Request:
         found = ((pattern.match(key), value) for key, value in self.form.items())
         return [value for _, value in sorted((int(match[1]), value) for match, value in found if match)]
 
-    def without(self, *names: str) -> "Request":
-        """The same query-protocol call without some parameters."""
-        pairs = parse_qsl(self.body.decode(), keep_blank_values=True)
-        return self.with_body(urlencode([(name, value) for name, value in pairs if name not in names]).encode())
-
-    def with_body(self, body: bytes) -> "Request":
-        """The same request with another body."""
-        return replace(self, body=body, headers=self.headers | {"content-length": str(len(body))})
+    def with_form(self, form: httpx.QueryParams) -> "Request":
+        """The same query-protocol call with other parameters."""
+        kept = [(name, value) for name, value in self.http.headers.multi_items() if name != "content-length"]
+        url, content = self.http.url, str(form).encode()
+        return replace(self, http=httpx.Request(self.http.method, url, headers=kept, content=content))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """A whole HTTP response."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the call succeeded."""
-        return self.status < 300
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode()
-
-    def json(self) -> dict[str, Any]:
-        """The JSON object in the body."""
-        value: dict[str, Any] = json.loads(self.body)
-        return value
-
-    def with_body(self, body: bytes) -> "Response":
-        """The same response with another body."""
-        kept = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
-        return replace(self, body=body, headers=(*kept, (b"content-length", str(len(body)).encode())))
+def aws_request(
+    caller: Caller, method: str, path: str, *, json: object = None, form: httpx.QueryParams | None = None
+) -> httpx.Request:
+    """A call of *path*, which may carry a query, on behalf of *caller*: without a form it is of a REST protocol."""
+    headers = {"authorization": caller.authorization}
+    if form is not None:
+        headers["content-type"] = "application/x-www-form-urlencoded"
+        return httpx.Request(method, _ORIGIN + path, headers=headers, content=str(form))
+    return httpx.Request(method, _ORIGIN + path, headers={"content-type": "application/json", **headers}, json=json)
 
 
 def json_response(value: object, *, status: int = 200, error: str | None = None) -> Response:
     """A REST-JSON answer; *error* is the name of the exception botocore raises for it."""
-    headers = [(b"content-type", b"application/json")]
-    if error:
-        headers.append((b"x-amzn-errortype", error.encode()))
-    return Response(status=status, headers=tuple(headers)).with_body(json.dumps(value).encode())
+    return Response(status, json=value, headers={"x-amzn-errortype": error} if error else {})
 
 
 def json_error(name: str, message: str, *, status: int = 400) -> Response:
@@ -133,7 +116,7 @@ def json_error(name: str, message: str, *, status: int = 400) -> Response:
 
 def xml_response(text: str, *, status: int = 200) -> Response:
     """An answer of the query protocols."""
-    return Response(status=status, headers=((b"content-type", b"text/xml"),)).with_body(text.encode())
+    return Response(status, content=text, headers={"content-type": "text/xml"})
 
 
 def query_error(code: str, message: str, *, status: int = 400) -> Response:
@@ -156,62 +139,30 @@ def ec2_error(code: str, message: str) -> Response:
 
 async def read(scope: Scope, receive: Receive) -> Request:
     """The whole request behind an ASGI scope."""
-    chunks = []
-    while True:
+    body, more = b"", True
+    while more:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            break
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        body=b"".join(chunks),
-        headers=_decoded(scope.get("headers", ())),
-        query=scope.get("query_string", b"").decode(),
-        client=(scope.get("client") or ("127.0.0.1",))[0],
-        scope=scope,
-    )
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    target = scope.get("raw_path") or scope["path"].encode()
+    url = httpx.URL(_ORIGIN).copy_with(raw_path=target + b"?" * bool(scope["query_string"]) + scope["query_string"])
+    http = httpx.Request(scope["method"], url, headers=list(scope["headers"]), content=body)
+    return Request(http=http, client=(scope.get("client") or ("127.0.0.1",))[0])
 
 
 async def write(response: Response, send: Send) -> None:
     """Answer an ASGI request with a whole response."""
-    await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
-    await send({"type": "http.response.body", "body": response.body, "more_body": False})
+    kept = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_BODY]
+    headers = [*kept, (b"content-length", str(len(response.content)).encode())]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
 
 
-async def call(application: Application, request: Request) -> Response:
+async def call(application: Application, request: httpx.Request) -> Response:
     """What *application* answers to *request*."""
-    status = 500
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    chunks: list[bytes] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": request.body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        nonlocal status, headers
-        if message["type"] == "http.response.start":
-            status, headers = message["status"], tuple(map(tuple, message.get("headers", ())))
-        else:
-            chunks.append(message.get("body", b""))
-
-    await application(_scope(request), receive, send)
-    return Response(status=status, body=b"".join(chunks), headers=headers)
+    response = await httpx.ASGITransport(application).handle_async_request(request)
+    await response.aread()
+    return response
 
 
-def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-
-
-def _scope(request: Request) -> Scope:
-    changed = {
-        "method": request.method,
-        "path": request.path,
-        "raw_path": request.scope.get("raw_path", request.path.encode()),
-        "query_string": request.query.encode(),
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()],
-    }
-    plain = {"type": "http", "scheme": "http", "http_version": "1.1", "client": (request.client, 0)}
-    return {**plain, **request.scope, **changed}
+_OF_THE_BODY = {b"content-length", b"content-encoding", b"transfer-encoding"}  # httpx decoded the body

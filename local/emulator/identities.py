@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from httpx import Response
+
 from local.emulator.embedded import EmbeddedAws
-from local.emulator.http_message import Caller, Request, Response, json_error, json_response
+from local.emulator.http_message import Caller, Request, json_error, json_response
 
 DKIM_ZONE = "dkim.amazonses.com"
 _USE_DEFAULT = "USE_DEFAULT_VALUE"
@@ -20,7 +22,7 @@ class Identities:
 
     async def answer(self, request: Request) -> Response | None:
         """The answer to a call about identities; None for every other call."""
-        path = request.path.rstrip("/")
+        path = request.path
         for prefix in ("/v2/email/identities", "/v1/email/identities"):
             if path == prefix and request.method == "POST":
                 return await self._create(request)
@@ -45,7 +47,7 @@ class Identities:
         if configuration_set and await self._aws.configuration_set(request.caller, configuration_set) is None:
             return _no_set(configuration_set)
         response = await self._aws.forward(request)
-        if not response.ok:
+        if not response.is_success:
             return response
         self._remembered[self._key(request, name)] = {"ConfigurationSetName": configuration_set}
         described = await self._described(request, name)

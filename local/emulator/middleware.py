@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
+from httpx import Response
+
 from local.emulator.access_keys import AccessKeys
 from local.emulator.embedded import EmbeddedAws
-from local.emulator.http_message import Application, Receive, Request, Response, Scope, Send, call, read, write
+from local.emulator.http_message import Application, Receive, Request, Scope, Send, call, read, write
 from local.emulator.identities import Identities
 from local.emulator.sending import Sender
 from local.emulator.ses_v1 import SesV1
@@ -41,7 +43,7 @@ class Middleware:
             response = await answer(request)
             if response is not None:
                 return response
-        return await call(self._application, request)
+        return await call(self._application, request.http)
 
 
 def _concerns_us(scope: Scope) -> bool:

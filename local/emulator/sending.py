@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 
+from httpx import Response
+
 from local.emulator import ses_events
 from local.emulator.embedded import AwsRefused, EmbeddedAws
-from local.emulator.http_message import Caller, Request, Response
+from local.emulator.http_message import Caller, Request
 from local.emulator.identities import Identities
 from local.emulator.mime import Submission
 from local.emulator.simulator import Fate, address, fate_of
@@ -89,7 +91,7 @@ class Sender:
         if name and (refusal := await self._refusal(caller, name)):
             return refusal
         response = await self._aws.forward(request)
-        if not response.ok:
+        if not response.is_success:
             return NotTaken(response=response)
         accepted = self._accepted(mail, request, name, user or "root")
         if name:

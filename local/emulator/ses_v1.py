@@ -3,7 +3,9 @@
 import base64
 import binascii
 
-from local.emulator.http_message import Request, Response, query_error, xml_response
+from httpx import Response
+
+from local.emulator.http_message import Request, query_error, xml_response
 from local.emulator.mime import Submission, composed, recipients, submitted
 from local.emulator.sending import NotSent, NotTaken, RefusalReason, Sender, Sent
 
@@ -29,7 +31,7 @@ class SesV1:
             mail = _raw(request) if action == "SendRawEmail" else _simple(request)
         except binascii.Error:
             return query_error("InvalidParameterValue", "RawMessage.Data is not base64.")
-        match await self._sender.send(mail, request.without("ConfigurationSetName")):
+        match await self._sender.send(mail, request.with_form(request.form.remove("ConfigurationSetName"))):
             case Sent(message_id=message_id):
                 result = f"<{action}Result><MessageId>{message_id}</MessageId></{action}Result>"
                 namespace = "http://ses.amazonaws.com/doc/2010-12-01/"

@@ -3,8 +3,10 @@
 import base64
 import binascii
 
+from httpx import Response
+
 from local.emulator.embedded import EmbeddedAws
-from local.emulator.http_message import Request, Response, json_error, json_response
+from local.emulator.http_message import Request, json_error, json_response
 from local.emulator.mime import Submission, composed, recipients, submitted
 from local.emulator.sending import VALIDATION, NotSent, NotTaken, RefusalReason, Sender, Sent
 
@@ -26,7 +28,7 @@ class SesV2:
 
     async def answer(self, request: Request) -> Response | None:
         """The answer to a call of SES v2; None if the embedded SES answers it correctly."""
-        path = request.path.rstrip("/")
+        path = request.path
         if (request.method, path) == ("POST", PREFIX + "/outbound-emails"):
             return await self._send(request)
         if not path.startswith(_SETS):
@@ -63,7 +65,7 @@ class SesV2:
         if topic and not await self._aws.topic_exists(request.caller, topic):
             return json_error("BadRequestException", f"Could not publish to SNS topic <{topic}>.")
         response = await self._aws.forward(request)
-        if topic and response.ok:
+        if topic and response.is_success:
             await self._aws.publish(request.caller, topic, VALIDATION)
         return response
 

@@ -4,7 +4,6 @@ Answers: "SMTP response codes returned by Amazon SES" in the SES developer guide
 """
 
 import base64
-import json
 import logging
 import ssl
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from lambdas.domain.tenants.smtp import smtp_password
 from local.emulator.access_keys import AccessKeys
-from local.emulator.http_message import Caller, Request
+from local.emulator.http_message import Caller, Request, aws_request
 from local.emulator.mime import submitted
 from local.emulator.sending import NotSent, NotTaken, RefusalReason, Sender, Sent
 
@@ -100,10 +99,5 @@ def _request(caller: Caller, source: str, destination: tuple[str, ...], raw: byt
         "Destination": {"ToAddresses": list(destination)},
         "Content": {"Raw": {"Data": base64.b64encode(raw).decode()}},
     }
-    body = json.dumps(call).encode()
-    headers = {
-        "authorization": caller.authorization,
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-    }
-    return Request(method="POST", path="/v2/email/outbound-emails", body=body, headers=headers, client=client)
+    http = aws_request(caller, "POST", "/v2/email/outbound-emails", json=call)
+    return Request(http=http, client=client)

@@ -4,12 +4,13 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
+
+from httpx import QueryParams, Response
 
 from local.emulator.ec2_xml import add, add_list, child, element, items, named, parsed, rendered, tagged, text_of
 from local.emulator.embedded import EmbeddedAws
-from local.emulator.http_message import Request, Response, ec2_error
+from local.emulator.http_message import Request, ec2_error
 
 PENDING = 1.0  # s until an endpoint is available; minutes on AWS
 ELSEWHERE = frozenset(  # zones without SES's SMTP endpoint: SES developer guide, "Setting up VPC endpoints"
@@ -57,7 +58,7 @@ class VpcEndpoints:
         if made not in self._made:
             answer = await self._aws.forward(request)
             endpoint = named(parsed(answer), "vpcEndpoint")
-            if not answer.ok or endpoint is None:
+            if not answer.is_success or endpoint is None:
                 return answer
             made = text_of(endpoint, "vpcEndpointId")
             await self._remember(request, made)
@@ -184,7 +185,7 @@ def _matches(endpoint: Element, name: str, values: list[str]) -> bool:
 
 
 def _call(request: Request, parameters: dict[str, str]) -> Request:
-    return request.with_body(urlencode({"Version": "2016-11-15", **parameters}).encode())
+    return request.with_form(QueryParams({"Version": "2016-11-15", **parameters}))
 
 
 def _digest(text: str, length: int) -> str:
