@@ -1,7 +1,7 @@
 """Growth, simulated from the measured costs: what is needed at how many events a second, and which limit bites first.
 
-Tenants differ as they do in life (the second busiest sends half as much as the busiest, and so on). The pictures go to
-docs/pictures, which docs/scaling.md shows.
+Traffic is uneven, as in practice: the second busiest tenant sends half as much as the busiest, the third a third.
+docs/scaling.md shows the table of needs.
 """
 
 from benchmarks.growth_model import (
@@ -15,15 +15,13 @@ from benchmarks.growth_model import (
     named,
     partition_writes,
 )
-from benchmarks.growth_pictures import draw
 from benchmarks.pipeline import UnitCosts, unit_costs
 from benchmarks.report import Report, Table, higher, number
 
 
 def measure() -> Report:
-    """Simulate, draw, and say where the first limit is."""
+    """Simulate, and find the first limit."""
     costs = unit_costs()
-    draw(costs)
     by_tenants = {tenants: limits(tenants, costs) for tenants in TENANTS}
     return Report(
         name="growth",

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from benchmarks import journal, noisy
-from benchmarks.chart import Axis, Line, chart
 from benchmarks.cost import Usage, lines, prices
 from benchmarks.growth_model import Load, gathered, limits, partition_writes, shares, tenants_in
 from benchmarks.pipeline import UnitCosts
@@ -96,16 +95,3 @@ def test_a_table_reads_as_markdown() -> None:
     table = Table(title="T", columns=("a", "b"), rows=(("1", "2"),), note="N")
 
     assert as_markdown(table) == "### T\n\n| a | b |\n|---|---:|\n| 1 | 2 |\n\nN"
-
-
-def test_a_chart_is_the_same_for_the_same_numbers_and_keeps_inside() -> None:
-    """A value beyond an axis is drawn at its end."""
-    axis = Axis(title="x", low=1, high=100, log=True)
-
-    def drawn() -> str:
-        return chart("T & U", axis, axis, [Line(name="l", points=[(1, 1), (1_000, 1_000)])])
-
-    assert drawn() == drawn()
-    assert "T &amp; U" in drawn()
-    assert axis.share(1_000) == 1
-    assert axis.ticks() == [1, 10, 100]
