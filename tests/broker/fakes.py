@@ -531,7 +531,7 @@ class FakeSecretEncryption:
 
 
 @dataclass
-class FakeWebhookSeal:
+class FakeWebhookSecretEncryption:
     """lambdas.aws.kms.webhook_secrets, as wired."""
 
     ciphertext: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -547,7 +547,7 @@ class FakeWebhookSeal:
 
 
 @dataclass
-class FakeTurns:
+class FakeTaskQueue:
     """lambdas.aws.sqs.operations_queue."""
 
     messages: list[tuple[OperationTask, float]] = field(default_factory=list)

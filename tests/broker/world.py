@@ -25,11 +25,11 @@ from tests.broker.fakes import (
     FakeSecretEncryption,
     FakeSes,
     FakeTable,
+    FakeTaskQueue,
     FakeTopics,
-    FakeTurns,
     FakeUsers,
     FakeWebhooks,
-    FakeWebhookSeal,
+    FakeWebhookSecretEncryption,
     FakeZone,
     Gate,
     Gated,
@@ -101,8 +101,8 @@ class World:
     webhooks: FakeWebhooks = field(default_factory=FakeWebhooks)
     pauses: FakePauses = field(default_factory=FakePauses)
     secret_encryption: FakeSecretEncryption = field(default_factory=FakeSecretEncryption)
-    encrypt_webhook_secret: FakeWebhookSeal = field(default_factory=FakeWebhookSeal)
-    tasks: FakeTurns = field(default_factory=FakeTurns)
+    encrypt_webhook_secret: FakeWebhookSecretEncryption = field(default_factory=FakeWebhookSecretEncryption)
+    tasks: FakeTaskQueue = field(default_factory=FakeTaskQueue)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     told: list[tuple[Any, ...]] = field(default_factory=list)
 

@@ -67,7 +67,7 @@ class FakeLedger:
 
 
 @dataclass
-class FakeOutbox:
+class FakeDeliveryQueue:
     """Keeps what is sent; *fate* may strike between two messages."""
 
     fate: Fate = field(default_factory=Fate)

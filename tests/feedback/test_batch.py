@@ -12,7 +12,7 @@ from lambdas.feedback.batch import InstanceGone, QueueMessage, RecordingFailed, 
 from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
 from lambdas.feedback.record import Recorded, Recorder
 from tests.events import INSTANCE, TOPIC_ARN, bounce, delivery, in_sns, text
-from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox, Fate
+from tests.feedback.fakes import FakeAudiences, FakeDeliveryQueue, FakeLedger, Fate
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ class Pipeline:
     def __init__(self, *, broken: set[str] = frozenset(), fate: Fate | None = None) -> None:  # type: ignore[assignment]
         self.heard = Heard()
         self.ledger = FakeLedger(fate=fate or Fate())
-        self.delivery_queue = FakeOutbox()
+        self.delivery_queue = FakeDeliveryQueue()
         known = {name: audience(name) for name in (INSTANCE, "i1", "i2")}
         self.recorder = Recorder(
             audiences=FakeAudiences(known=known, broken=broken),

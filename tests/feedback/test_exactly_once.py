@@ -18,7 +18,7 @@ from lambdas.feedback.parse_message import parse_message
 from lambdas.feedback.record import Recorder
 from tests.aws.tables import create, dynamodb_with
 from tests.events import TOPIC_ARN, bounce, complaint, text
-from tests.feedback.fakes import FakeAudiences, FakeOutbox, Fate, Killed
+from tests.feedback.fakes import FakeAudiences, FakeDeliveryQueue, Fate, Killed
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -71,7 +71,7 @@ def test_however_told_and_wherever_killed_each_counts_once(
     table = f"t{Counter(dynamodb.list_tables()['TableNames']).total()}"
     create(dynamodb, table)
     audience = Audience(instance_id="i1", webhooks=(Webhook(id=WebhookId("w"), instance_id="i1"),), baseline=None)
-    delivery_queue = FakeOutbox()
+    delivery_queue = FakeDeliveryQueue()
     for batch, death in zip(tellings, [*deaths, *[-1] * len(tellings)], strict=False):
         fate = Fate(at=death)
         recorder = Recorder(

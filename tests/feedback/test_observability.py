@@ -15,7 +15,7 @@ from lambdas.feedback.observability import Observability
 from lambdas.feedback.parse_message import NotAnEvent, parse_message
 from lambdas.feedback.record import Recorder
 from tests.events import INSTANCE, TOPIC_ARN, bounce, complaint, delivery, in_sns, text
-from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox
+from tests.feedback.fakes import FakeAudiences, FakeDeliveryQueue, FakeLedger
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class Seen:
         self._recorder = Recorder(
             audiences=FakeAudiences(known={INSTANCE: self._audience}),
             ledger=FakeLedger(),
-            delivery_queue=FakeOutbox(),
+            delivery_queue=FakeDeliveryQueue(),
             topic_arn=TOPIC_ARN,
         )
 

@@ -13,7 +13,7 @@ from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook, WebhookId
 from lambdas.feedback.parse_message import parse_message
 from lambdas.feedback.record import Recorded, Recorder
 from tests.events import BINDING, INSTANCE, TOPIC_ARN, bounce, complaint, delivery, other, text
-from tests.feedback.fakes import FakeAudiences, FakeLedger, FakeOutbox, Fate, Killed
+from tests.feedback.fakes import FakeAudiences, FakeDeliveryQueue, FakeLedger, Fate, Killed
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
 HOUR = (INSTANCE, "2026-11-21T04")
@@ -33,7 +33,7 @@ class Pipeline:
         self.audience = audience
         self.fate = Fate()
         self.ledger = FakeLedger(fate=self.fate)
-        self.delivery_queue = FakeOutbox(fate=self.fate)
+        self.delivery_queue = FakeDeliveryQueue(fate=self.fate)
         audiences = FakeAudiences(known={INSTANCE: audience})
         self.recorder = Recorder(
             audiences=audiences, ledger=self.ledger, delivery_queue=self.delivery_queue, topic_arn=TOPIC_ARN

@@ -43,7 +43,7 @@ ADMIN_TOPIC = "arn:aws:sns:us-east-1:1:ses-feedback-i1-alerts"
 
 
 @dataclass
-class FakeStandings:
+class FakeSendingStatuses:
     """Standings with conditional claims."""
 
     fate: Fate = field(default_factory=Fate)
@@ -149,7 +149,7 @@ class World:
     failures: list[tuple[str, Exception]] = field(default_factory=list)
     leaves: int = 1_000
     gone: set[str] = field(default_factory=set)
-    statuses: FakeStandings = field(default_factory=FakeStandings)
+    statuses: FakeSendingStatuses = field(default_factory=FakeSendingStatuses)
     of_others: dict[str, dict[str, HourCounts]] = field(default_factory=dict)  # counters of instances but i1
     facts: dict[str, Any] = field(default_factory=dict)  # of every audience: domain, organization, deleted
     marks: dict[str, Mark] = field(default_factory=dict)
