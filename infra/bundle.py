@@ -9,14 +9,13 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
 from infra import bytecode, dependencies, models, sources
+from infra.build_cache import once
 from infra.dependencies import Target
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +23,6 @@ PORTAL_STYLE = {  # in the portal's bundle, from npm
     "lambdas/portal/vendor/pico.min.css": ROOT / "node_modules/@picocss/pico/css/pico.blue.min.css"
 }
 CA_BUNDLE = "private-ca.pem"  # in the delivery function's bundle, where the operator gives one
-_FORGOTTEN_AFTER = 24 * 3600  # s since a cached bundle was last used: no synthesis or deployment takes a day
 _BUILDERS = (
     Path(__file__),
     Path(bytecode.__file__),
@@ -56,7 +54,7 @@ class Bundler:
         installed = self._dependencies(function, sources.services(files))
         contents = {**files, **(extra or {})}
         key = _hash([installed.name, *_fingerprints(contents)])
-        made = _once(
+        made = once(
             self.cache / "bundles" / f"{function}-{key[:16]}", lambda folder: self._fill(folder, contents, installed)
         )
         return Bundle(folder=made, hash=key)
@@ -77,7 +75,7 @@ class Bundler:
             dependencies.prune(folder, services)
             self._compile(folder)
 
-        return _once(self.cache / "dependencies" / f"{function}-{key[:16]}", fill)
+        return once(self.cache / "dependencies" / f"{function}-{key[:16]}", fill)
 
     def _fill(self, folder: Path, contents: dict[str, Path], installed: Path) -> None:
         for name, path in contents.items():
@@ -104,32 +102,6 @@ def _warn_of_no_bytecode(python: str) -> None:
         f"`uv python install {python}` installs it.",
         file=sys.stderr,
     )
-
-
-def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """*folder*, filled if it does not exist. Two processes may both fill it; the first to finish wins."""
-    if folder.is_dir():
-        os.utime(folder)
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _forget_unused(folder.parent)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
-        made = Path(temporary, "made")
-        made.mkdir()
-        fill(made)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    return folder
-
-
-def _forget_unused(kept: Path) -> None:
-    """Remove old bundles: each change of the code leaves some 10 MB a function."""
-    for path in kept.iterdir():
-        if time.time() - path.stat().st_mtime > _FORGOTTEN_AFTER:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _fingerprints(files: dict[str, Path]) -> Iterable[str]:

@@ -1,15 +1,16 @@
-"""The stack as CloudFormation sees it, synthesised once a region and process, with stubs for bundles."""
+"""The stack as CloudFormation sees it, synthesised once for each set of context keys, with stubs for bundles."""
 
+import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra.build_cache import once
 from infra.bundle import ROOT
 from infra.context import Context
 from infra.dependencies import LAMBDA
@@ -53,7 +54,34 @@ class Synthesis:
 
 @cache
 def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
-    """Synthesise for *region* with the context *keys*; the functions' code is a stub."""
+    """Synthesise for *region* with the context *keys*; the functions' code is a stub.
+
+    Kept in .build/ for the other processes of a test run, and until something changes that goes in.
+    """
+    lines = [region, *(f"{key}={value!r}" for key, value in sorted(keys.items())), *_sources()]
+    name = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
+    folder = once(ROOT / ".build" / "synthesis" / name, lambda made: _synthesise(made, keys))
+    artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
+    [manifest] = [found for found in artifacts.values() if found["type"] == "aws:cloudformation:stack"]
+    path = folder / manifest["properties"]["templateFile"]
+    return Synthesis(
+        region=region,
+        template=json.loads(path.read_text()),
+        report=json.loads((folder / "validation-report.json").read_text()),
+        path=path,
+        manifest=manifest,
+    )
+
+
+@cache
+def _sources() -> tuple[str, ...]:
+    """What a template is made from: the checkout's code and settings, and the libraries' versions."""
+    files = [ROOT / "cdk.json", ROOT / "requirements.txt", Path(__file__)]
+    files += [path for part in ("infra", "lambdas") for path in sorted((ROOT / part).rglob("*.py"))]
+    return (sys.version, *(f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files))
+
+
+def _synthesise(folder: Path, keys: Mapping[str, object]) -> None:
     os.environ.setdefault("JSII_NODE", str(Path(sys.executable).with_name("node")))  # needs no node on the path
     from aws_cdk import App, Validations  # here: it takes seconds and starts Node
     from aws_cdk import aws_lambda as lambda_
@@ -61,10 +89,9 @@ def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
 
     from infra.stack import SesFeedbackStack
 
-    folder = Path(tempfile.mkdtemp(prefix="ses-feedback-synth-"))
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = App(context=flags, outdir=str(folder), analytics_reporting=False)
-    stack = SesFeedbackStack(
+    SesFeedbackStack(
         app,
         context=Context.read({"operator_email": "ops@agency.example", **keys}),
         target=LAMBDA,
@@ -76,14 +103,6 @@ def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
     except RuntimeError as error:
         if "ValidationFailed" not in str(error):
             raise  # what the checks found stands in the report
-    path = folder / f"{stack.stack_name}.template.json"
-    return Synthesis(
-        region=region,
-        template=json.loads(path.read_text()),
-        report=json.loads((folder / "validation-report.json").read_text()),
-        path=path,
-        manifest=json.loads((folder / "manifest.json").read_text())["artifacts"][stack.stack_name],
-    )
 
 
 def text(value: Any) -> str:
