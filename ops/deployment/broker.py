@@ -3,10 +3,13 @@
 import json
 import secrets
 import time
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
+from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR
@@ -42,7 +45,7 @@ def show_broker(reveal: Reveal = False, stack: StackName = STACK, as_json: Json 
     """Show what `cf create-service-broker` needs, and whether a rotation is under way."""
     with told():
         where = find(stack)
-        secret = _read(where)
+        secret = _read(where).values
     row = {"url": where.broker_url, "username": secret["username"]}
     if reveal:
         row |= {"password": secret["password"]}
@@ -58,7 +61,8 @@ def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = Fa
     """
     with told():
         where = find(stack)
-        secret = _read(where)
+        read = _read(where)
+        secret = read.values
         if "previous_password" in secret and not at_once:
             fail(
                 "a rotation is under way: the previous password is still valid, and the platform may still use it. "
@@ -66,7 +70,7 @@ def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = Fa
                 "--now`"
             )
         made = {"username": secret["username"], "password": secrets.token_urlsafe(PASSWORD_BYTES)}
-        _write(where, made if at_once else made | {"previous_password": secret["password"]})
+        _write(where, made if at_once else made | {"previous_password": secret["password"]}, after=read)
         unasked = _check(where, secret["username"], {made["password"]: True, secret["password"]: not at_once})
     text = (
         f"The new password is the only valid one. The platform cannot reach the broker until it is updated. {_STEPS}"
@@ -82,10 +86,11 @@ def retire(stack: StackName = STACK, as_json: Json = False) -> None:
     """End the previous password, once the platform uses the new one."""
     with told():
         where = find(stack)
-        secret = _read(where)
+        read = _read(where)
+        secret = read.values
         previous, unasked = secret.get("previous_password"), ""
         if previous is not None:
-            _write(where, {"username": secret["username"], "password": secret["password"]})
+            _write(where, {"username": secret["username"], "password": secret["password"]}, after=read)
             unasked = _check(where, secret["username"], {secret["password"]: True, previous: False})
     text = "The broker accepts the new password only." if previous else "There is no previous password: nothing to do."
     say(text + unasked, {"rotating": False, "retired": previous is not None}, as_json=as_json)
@@ -144,11 +149,44 @@ def _client() -> "SecretsManagerClient":
     return client("secretsmanager")
 
 
-def _read(stack: Stack) -> dict[str, str]:
-    answer = _client().get_secret_value(SecretId=stack.outputs["BrokerCredentialsSecretArn"])
-    found: dict[str, str] = json.loads(answer["SecretString"])
-    return {name: value for name, value in found.items() if value is not None}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """The secret's content as it was read. `next_version` is the id that the version after this one gets."""
+
+    values: dict[str, str] = field(repr=False)
+    next_version: str
 
 
-def _write(stack: Stack, secret: dict[str, str]) -> None:
-    _client().put_secret_value(SecretId=stack.outputs["BrokerCredentialsSecretArn"], SecretString=json.dumps(secret))
+def _read(stack: Stack) -> _Read:
+    """The current content. The next version's id follows from the current one and the one before it, which are read first.
+
+    So every command that read the same content writes under the same id, and Secrets Manager takes one of them. The
+    one before counts too: after somebody moved AWSCURRENT back by hand, the id of the abandoned version is not reused.
+    """
+    arn = stack.outputs["BrokerCredentialsSecretArn"]
+    stages = _client().describe_secret(SecretId=arn)["VersionIdsToStages"]
+    at = {stage: version for version, names in stages.items() for stage in names}
+    found: dict[str, str] = json.loads(
+        _client().get_secret_value(SecretId=arn, VersionId=at["AWSCURRENT"])["SecretString"]
+    )
+    return _Read(
+        values={name: value for name, value in found.items() if value is not None},
+        next_version=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{at['AWSCURRENT']} {at.get('AWSPREVIOUS', '')}")),
+    )
+
+
+def _write(stack: Stack, secret: dict[str, str], *, after: _Read) -> None:
+    """Write *secret* if nobody wrote since *after* was read; ends the command otherwise.
+
+    PutSecretValue refuses a ClientRequestToken that names a version with another content (ResourceExistsException).
+    """
+    arn = stack.outputs["BrokerCredentialsSecretArn"]
+    try:
+        _client().put_secret_value(SecretId=arn, ClientRequestToken=after.next_version, SecretString=json.dumps(secret))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        fail(
+            "somebody else changed the credentials at the same moment, and nothing was written by this command. "
+            "`python -m ops broker show` shows whether a rotation is under way"
+        )

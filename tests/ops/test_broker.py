@@ -1,6 +1,7 @@
 """The broker's credentials, rotated by commands and judged as the broker judges them."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,13 +48,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def judge(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Credentials]:
     """The broker's own judge of passwords, over the same secret as the commands, which ask it by HTTP."""
     with mock_aws():
-        secrets = boto3.client("secretsmanager", region_name="us-east-1")
-        arn = secrets.create_secret(Name="c", SecretString='{"username": "broker", "password": "first"}')["ARN"]
+        client = boto3.client("secretsmanager", region_name="us-east-1")
+        arn = client.create_secret(Name="c", SecretString='{"username": "broker", "password": "first"}')["ARN"]
         outputs = {"BrokerUrl": "https://broker.example", "BrokerCredentialsSecretArn": arn}
         stack = Stack(name="ses-feedback", region="us-east-1", outputs=outputs, tables={}, queues={}, functions={})
         monkeypatch.setattr("ops.deployment.broker.find", lambda _: stack)
-        monkeypatch.setattr("ops.deployment.broker._client", lambda: secrets)
-        credentials = Credentials(secrets, arn)
+        monkeypatch.setattr("ops.deployment.broker._client", lambda: client)
+        credentials = Credentials(client, arn)
 
         def get(url: str, *, auth: tuple[str, str], headers: dict[str, str], timeout: float) -> httpx.Response:
             assert (url, headers["X-Broker-API-Version"]) == ("https://broker.example/v2/catalog", "2.17")
@@ -154,3 +155,64 @@ def test_retiring_without_a_rotation_changes_nothing() -> None:
     """It can be typed twice."""
     assert run("retire") == {"rotating": False, "retired": False}
     assert password() == "first"
+
+
+@pytest.mark.parametrize("second", [("rotate",), ("rotate", "--now")])
+def test_of_two_rotations_at_the_same_time_one_is_refused_and_the_shown_password_stays_valid(
+    second: tuple[str, ...], judge: Credentials, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both read the same secret; the other one writes first. Nobody is told of a password that is not in the secret."""
+    make = secrets.token_urlsafe
+    other: list[str] = []
+
+    def made(size: int) -> str:
+        monkeypatch.setattr("ops.deployment.broker.secrets.token_urlsafe", make)
+        run("rotate")
+        other.append(password())
+        return make(size)
+
+    monkeypatch.setattr("ops.deployment.broker.secrets.token_urlsafe", made)
+    assert "somebody else changed the credentials" in refused(*second)
+
+    assert password() == other[0]
+    assert judge.accept("broker", "first", now=clock.now)
+    assert judge.accept("broker", other[0], now=clock.now)
+
+
+def test_a_retirement_does_not_undo_a_rotation_that_came_in_between(
+    judge: Credentials, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the platform's new password would end with the old one."""
+    run("rotate")
+    read = broker._read
+
+    def read_then_others_write(stack: Stack) -> object:
+        found = read(stack)
+        monkeypatch.setattr("ops.deployment.broker._read", read)
+        run("rotate", "--now")
+        return found
+
+    monkeypatch.setattr("ops.deployment.broker._read", read_then_others_write)
+    assert "somebody else changed the credentials" in refused("retire")
+    assert judge.accept("broker", password(), now=clock.now)
+
+
+def test_a_rotation_works_after_the_version_before_was_made_current_by_hand(judge: Credentials) -> None:
+    """The abandoned version keeps its id."""
+    secret_id, client = judge_secret()
+    run("rotate")
+    stages = client.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+    at = {stage: version for version, names in stages.items() for stage in names}
+    client.update_secret_version_stage(
+        SecretId=secret_id,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=at["AWSPREVIOUS"],
+        RemoveFromVersionId=at["AWSCURRENT"],
+    )
+    assert run("rotate") == {"rotating": True, "checked": True}
+
+
+def judge_secret() -> tuple[str, Any]:
+    """The secret that the commands of this test change, and a client for it."""
+    client: Any = boto3.client("secretsmanager", region_name="us-east-1")
+    return client.list_secrets()["SecretList"][0]["ARN"], client
