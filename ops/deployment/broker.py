@@ -158,7 +158,7 @@ class _Read:
 
 
 def _read(stack: Stack) -> _Read:
-    """The current content. The next version's id follows from the current one and the one before it, which are read first.
+    """The current content, and the next version's id, which follows from the current one's and the one's before it.
 
     So every command that read the same content writes under the same id, and Secrets Manager takes one of them. The
     one before counts too: after somebody moved AWSCURRENT back by hand, the id of the abandoned version is not reused.

@@ -114,6 +114,16 @@ def event_sources(account: Account) -> Iterable[Finding]:
         yield ok("event sources", f"{len(found)} event source mappings are enabled")
 
 
+def schedules(account: Account) -> Iterable[Finding]:
+    """Whether the stack's EventBridge rules are enabled: parked deliveries and stalled operations wait for them."""
+    rules = list(account.pages("events", "list_rules", "Rules", NamePrefix=f"{account.deployed.name}-"))
+    disabled = [rule["Name"] for rule in rules if rule["State"] == "DISABLED"]
+    for name in disabled:
+        yield problem("schedules", f"the rule {name} is disabled", f"aws events enable-rule --name {name}")
+    if not disabled:
+        yield ok("schedules", f"{len(rules)} schedules and rules are enabled")
+
+
 def stack(account: Account) -> Iterable[Finding]:
     """The stack's state, its last known drift, and whether it is protected against deletion."""
     (found,) = account.client("cloudformation").describe_stacks(StackName=account.deployed.name)["Stacks"]

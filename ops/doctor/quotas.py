@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from ops.doctor.account import Account
 from ops.doctor.findings import Finding, ok, problem, warning
 
@@ -12,8 +15,19 @@ GROWTH = timedelta(days=30)  # over which growth is measured
 SOON = 60  # days: a quota request can take weeks
 USED = 0.8
 SES_QUOTA = 10_000  # configuration sets, and identities, of a region
-TOPICS_QUOTA = 100_000  # standard topics of an account and region
-ENDPOINTS_QUOTA = 50  # interface endpoints of a VPC
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """A quota in AWS's Service Quotas, and its default."""
+
+    service: str
+    code: str
+    value: int
+
+
+TOPICS_QUOTA = Default("sns", "L-61103206", 100_000)  # standard topics of an account and region
+ENDPOINTS_QUOTA = Default("vpc", "L-29B6F2EB", 50)  # interface endpoints of a VPC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +53,42 @@ def usages(account: Account) -> Iterable[Usage]:
     made = [user["CreateDate"] for user in account.pages("iam", "list_users", "Users", PathPrefix="/cf/")]
     recent = _recent(made, account.now())
     yield Usage(resource="IAM users", used=limits["Users"], quota=limits["UsersQuota"], recent=recent)
-    ses = account.client("sesv2")
+    ses, instances = account.client("sesv2"), _recent_instances(account)
+    sets, identities = ses.list_configuration_sets, ses.list_email_identities
     yield Usage(
-        resource="configuration sets", used=_count(ses.list_configuration_sets, "ConfigurationSets"), quota=SES_QUOTA
+        resource="configuration sets", used=_count(sets, "ConfigurationSets"), quota=SES_QUOTA, recent=instances
     )
-    yield Usage(resource="SES identities", used=_count(ses.list_email_identities, "EmailIdentities"), quota=SES_QUOTA)
+    yield Usage(
+        resource="SES identities", used=_count(identities, "EmailIdentities"), quota=SES_QUOTA, recent=instances
+    )
     topics = sum(1 for _ in account.pages("sns", "list_topics", "Topics"))
-    yield Usage(resource="SNS topics", used=topics, quota=TOPICS_QUOTA)
+    yield Usage(resource="SNS topics", used=topics, quota=_applied(account, TOPICS_QUOTA), recent=instances)
     if vpc := account.setting("PRIVATELINK_VPC_ID", "privatelink_vpc_id"):
         filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
         endpoints = list(account.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=filters))
         made = [endpoint["CreationTimestamp"] for endpoint in endpoints if "CreationTimestamp" in endpoint]
-        recent = _recent(made, account.now())
-        yield Usage(resource="interface endpoints", used=len(endpoints), quota=ENDPOINTS_QUOTA, recent=recent)
+        quota, recent = _applied(account, ENDPOINTS_QUOTA), _recent(made, account.now())
+        yield Usage(resource="interface endpoints", used=len(endpoints), quota=quota, recent=recent)
+
+
+def _recent_instances(account: Account) -> int | None:
+    """Instances of the last 30 days, each with a configuration set, an identity and a topic: by their domains' claims.
+
+    SES does not say when it made a configuration set or an identity.
+    """
+    if account.stack is None:
+        return None
+    claims = BrokerTable(account.client("dynamodb"), account.stack.tables["broker"]).claims()
+    return _recent((claim.claimed_at for claim in claims if claim.instance_id and claim.claimed_at), account.now())
+
+
+def _applied(account: Account, default: Default) -> int:
+    """The quota that AWS applies to this account; the default where it cannot be asked."""
+    try:
+        found = account.client("service-quotas").get_service_quota(ServiceCode=default.service, QuotaCode=default.code)
+    except (ClientError, BotoCoreError):
+        return default.value
+    return int(found["Quota"]["Value"])
 
 
 def quotas(account: Account) -> Iterable[Finding]:

@@ -3,27 +3,46 @@
 from collections.abc import Iterable
 from typing import Any
 
-import boto3
 import dns.exception
 import dns.resolver
+import msgspec
 from botocore.exceptions import ClientError
 
+from lambdas.aws.route53.zone_client import zone_client
 from ops.doctor.account import Account, code_of
 from ops.doctor.findings import Finding, ok, problem, warning
 
 LOOKUP_SECONDS = 5.0
+_DENIED = ("AccessDenied", "AccessDeniedException")
 
 
 def zone(account: Account) -> Iterable[Finding]:
-    """Whether the zone can be read with its credentials, and is delegated to Route 53's name servers."""
+    """Whether the zone can be read and changed with its credentials, and the world finds it at its name servers."""
     name, zone_id = account.setting("OPERATOR_ZONE", "zone_name"), account.setting("OPERATOR_ZONE_ID", "zone_id")
     if not zone_id:
         yield ok("zone", "no zone: tenants bring their own domains")
         return
+    arn = account.setting("ZONE_CREDENTIALS_SECRET_ARN", "zone_credentials_secret_arn")
     try:
-        found = _route53(account).get_hosted_zone(Id=zone_id)
+        route53 = zone_client(account.client("secretsmanager"), arn) if arn else account.client("route53")
+    except msgspec.DecodeError as error:
+        remedy = 'its content must be {"aws_access_key_id", "aws_secret_access_key", "region"}: docs/operators.md'
+        yield problem("zone", f"the secret with the zone's credentials cannot be used: {error}", remedy)
+        return
+    yield from _readable(route53, name, zone_id)
+    if arn:
+        yield _changeable(route53, name, zone_id)
+
+
+def _readable(route53: Any, name: str, zone_id: str) -> Iterable[Finding]:
+    try:
+        found = route53.get_hosted_zone(Id=zone_id)
     except ClientError as error:
-        yield problem("zone", f"{zone_id} cannot be read: {code_of(error)}", "check zone_id and the zone's credentials")
+        if code_of(error) in _DENIED:
+            yield warning("zone", f"{zone_id} cannot be read: {code_of(error)}", "allow route53:GetHostedZone on it")
+        else:
+            remedy = "check zone_id and the zone's credentials"
+            yield problem("zone", f"{zone_id} cannot be read: {code_of(error)}", remedy)
         return
     actual = found["HostedZone"]["Name"].rstrip(".")
     if actual != name:
@@ -34,17 +53,26 @@ def zone(account: Account) -> Iterable[Finding]:
         yield _delegation(name, {server.rstrip(".").lower() for server in servers})
 
 
-def _route53(account: Account) -> Any:
-    arn = account.setting("ZONE_CREDENTIALS_SECRET_ARN", "zone_credentials_secret_arn")
-    if not arn:
-        return account.client("route53")
-    content = account.secret(arn)
-    return boto3.client(
-        "route53",
-        aws_access_key_id=content["aws_access_key_id"],
-        aws_secret_access_key=content["aws_secret_access_key"],
-        region_name=content.get("region", "us-east-1"),
-    )
+def _changeable(route53: Any, name: str, zone_id: str) -> Finding:
+    """Whether the secret's credentials may change records, which the functions' own role cannot show.
+
+    Deletes a record that does not exist. Route 53 refuses that with InvalidChangeBatch and changes nothing, but only
+    after it has checked the right; without the right it answers AccessDenied.
+    """
+    record = {
+        "Name": f"_ses-feedback-doctor.{name}",
+        "Type": "TXT",
+        "TTL": 300,
+        "ResourceRecords": [{"Value": '"there is no such record"'}],
+    }
+    batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
+    try:
+        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+    except ClientError as error:
+        if code_of(error) != "InvalidChangeBatch":
+            remedy = f"allow the secret's user route53:ChangeResourceRecordSets on {zone_id}, or renew its key"
+            return problem("zone rights", f"records of {zone_id} cannot be changed: {code_of(error)}", remedy)
+    return ok("zone rights", f"the secret's credentials may change records of {zone_id}")
 
 
 def _delegation(name: str, expected: set[str]) -> Finding:

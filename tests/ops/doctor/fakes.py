@@ -55,7 +55,7 @@ class FakeAccount(Account):
 
     stack: Stack | None = STACK
     now: Any = lambda: NOON
-    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,7 +67,8 @@ class FakeAccount(Account):
         return self.variables
 
     def client(self, service: str) -> Any:
-        return Client(self.answers[service])
+        answers: Any = self.answers[service]
+        return Client(answers) if isinstance(answers, dict) else answers  # else a client of its own
 
     def pages(self, service: str, operation: str, key: str, **_: Any) -> Iterator[Any]:
         found = self.answers[service][operation]

@@ -1,14 +1,16 @@
 """What each check of the doctor says of an account that is not well."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import dns.resolver
 import pytest
 
-from ops.doctor import deployment, quotas, sending, signals, zone
+from lambdas.aws.dynamodb.attribute_values import to_item
+from ops.doctor import deployment, quotas, sending, signals
 from ops.doctor.findings import Check, Level, run
-from tests.ops.doctor.fakes import NOON, FakeAccount, refused
+from tests.aws.tables import dynamodb_with
+from tests.ops.doctor.fakes import NOON, STACK, FakeAccount, refused
 
 
 def found(check: Check, account: FakeAccount) -> list[tuple[Level, str]]:
@@ -181,8 +183,16 @@ def test_every_quota_is_counted_over_all_pages() -> None:
         },
         "sns": {"list_topics": {"Topics": [{}, {}]}},
         "ec2": {"describe_vpc_endpoints": {"VpcEndpoints": endpoints}},
+        "service-quotas": {"get_service_quota": [refused("AccessDenied"), {"Quota": {"Value": 200.0}}]},
     }
-    account = FakeAccount(answers=answers, variables={"PRIVATELINK_VPC_ID": "vpc-1"})
+    account = FakeAccount(stack=None, context={"privatelink_vpc_id": "vpc-1"}, answers=answers)
+    found = {usage.resource: usage.quota for usage in quotas.usages(account)}
+    assert (found["SNS topics"], found["interface endpoints"]) == (100_000, 200)
+    answers["sesv2"]["list_configuration_sets"] = [
+        {"ConfigurationSets": ["a", "b"], "NextToken": "t"},
+        {"ConfigurationSets": ["c"]},
+    ]
+    answers["service-quotas"]["get_service_quota"] = refused("NoSuchResourceException")
     assert [(usage.resource, usage.used, usage.recent) for usage in quotas.usages(account)] == [
         ("IAM users", 12, 2),
         ("configuration sets", 3, None),
@@ -190,6 +200,20 @@ def test_every_quota_is_counted_over_all_pages() -> None:
         ("SNS topics", 2, None),
         ("interface endpoints", 1, 1),
     ]
+
+
+def test_configuration_sets_identities_and_topics_grow_with_the_instances_of_the_last_30_days() -> None:
+    """SES does not say when it made them: the claims on the instances' domains do, without reservations."""
+    with dynamodb_with("broker", keys=("pk", "sk")) as client:
+        for number, days in enumerate((1, 20, 40)):
+            claimed_at = (NOON - timedelta(days=days)).isoformat()
+            claim = {"instance_id": f"i{number}", "organization_guid": "o", "claimed_at": claimed_at}
+            item = {"pk": "domains", "sk": f"gov.agency.d{number}", **claim}
+            client.put_item(TableName="broker", Item=to_item(item))
+        reserved = {"pk": "domains", "sk": "gov.agency.x", "organization_guid": "o", "expires_at": 4_000_000_000}
+        client.put_item(TableName="broker", Item=to_item(reserved))
+        account = FakeAccount(stack=replace(STACK, tables={"broker": "broker"}), answers={"dynamodb": client})
+        assert quotas._recent_instances(account) == 2
 
 
 @pytest.mark.parametrize(
@@ -204,16 +228,19 @@ def test_alarms_that_reach_nobody_are_a_problem(arns: list[str], level: Level) -
 
 
 def test_instances_whose_admin_has_not_confirmed_are_named() -> None:
-    """Topics of others, and digest topics, are passed over."""
-    topics = {
-        "Topics": [
-            {"TopicArn": f"arn:sns:{name}"} for name in ("ses-feedback-i1-alerts", "ses-feedback-b-notifications", "x")
-        ]
-    }
-    pending = {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}
-    account = FakeAccount(answers={"sns": {"list_topics": topics, "list_subscriptions_by_topic": pending}})
-    assert found(signals.admin_subscriptions, account) == [
-        (Level.WARNING, "1 instance(s) whose admin_email has not confirmed: i1")
+    """Topics of others, and digest topics, are passed over; two lists of the account are read, not one per topic."""
+    names = ("i1", "i2", "i3")
+    topics = [{"TopicArn": f"arn:sns:ses-feedback-{name}-alerts"} for name in names]
+    others = [{"TopicArn": f"arn:sns:{name}"} for name in ("ses-feedback-b-notifications", "x")]
+    subscriptions = [
+        {"TopicArn": "arn:sns:ses-feedback-i1-alerts", "SubscriptionArn": "PendingConfirmation"},
+        {"TopicArn": "arn:sns:ses-feedback-i2-alerts", "SubscriptionArn": "Deleted"},
+        {"TopicArn": "arn:sns:ses-feedback-i2-alerts", "SubscriptionArn": "arn:confirmed"},
+        {"TopicArn": "arn:sns:x", "SubscriptionArn": "PendingConfirmation"},
+    ]
+    sns = {"list_topics": {"Topics": [*topics, *others]}, "list_subscriptions": {"Subscriptions": subscriptions}}
+    assert found(signals.admin_subscriptions, FakeAccount(answers={"sns": sns})) == [
+        (Level.WARNING, "2 instance(s) whose admin_email has not confirmed: i1, i3")
     ]
 
 
@@ -226,56 +253,57 @@ def test_dead_letters_are_a_problem_and_waiting_work_is_not() -> None:
     assert (dead.level, dead.remedy) == (Level.PROBLEM, "python -m ops dlq list deliveries_dlq")
 
 
+@pytest.mark.parametrize(
+    ("working", "dead", "expected"),
+    [
+        ([], [], [(Level.OK, "SQS publishes none: all queues were empty for hours")]),
+        ([30.0, 9000.0], [], [(Level.OK, "the oldest message of all queues is 0 min old, in deliveries")]),
+        (
+            [9000.0],
+            [],
+            [
+                (Level.WARNING, "deliveries: the oldest message waits for 2 h"),
+                (Level.OK, "the oldest message of all queues is 2 h old, in deliveries"),
+            ],
+        ),
+        (
+            [0.0],
+            [4 * 86_400.0],
+            [
+                (Level.WARNING, "deliveries_dlq: the oldest message is 4 days old and is lost in 10 days"),
+                (Level.OK, "the oldest message of all queues is 4 days old, in deliveries_dlq"),
+            ],
+        ),
+        (
+            [0.0],
+            [11 * 86_400.0],
+            [
+                (Level.PROBLEM, "deliveries_dlq: the oldest message is 11 days old and is lost in 3 days"),
+                (Level.OK, "the oldest message of all queues is 11 days old, in deliveries_dlq"),
+            ],
+        ),
+    ],
+)
+def test_the_age_of_each_queues_oldest_message_is_held_against_what_it_may_be(
+    working: list[float], dead: list[float], expected: list[tuple[Level, str]]
+) -> None:
+    """The latest value; a dead letter counts the days until it is lost."""
+    results = [{"Id": "q0", "Values": working}, {"Id": "q1", "Values": dead}]
+    account = FakeAccount(answers={"cloudwatch": {"get_metric_data": {"MetricDataResults": results}}})
+    assert found(signals.queue_ages, account) == expected
+
+
+def test_a_disabled_schedule_is_a_problem_with_the_command_that_enables_it() -> None:
+    """Without it parked deliveries are not released."""
+    rules = {"Rules": [{"Name": "ses-feedback-Release", "State": "DISABLED"}, {"Name": "b", "State": "ENABLED"}]}
+    (finding,) = run(deployment.schedules, FakeAccount(answers={"events": {"list_rules": rules}}))
+    assert finding.level is Level.PROBLEM
+    assert finding.remedy == "aws events enable-rule --name ses-feedback-Release"
+
+
 def test_an_alarm_that_fires_is_shown_with_its_own_advice() -> None:
     """The description says what to do."""
     alarm = {"AlarmName": "ses-feedback-X", "StateValue": "ALARM", "AlarmDescription": "Do this."}
     account = FakeAccount(answers={"cloudwatch": {"describe_alarms": {"MetricAlarms": [alarm]}}})
     (finding,) = run(signals.alarms, account)
     assert (finding.level, finding.remedy) == (Level.PROBLEM, "Do this.")
-
-
-class Answer:
-    """A name server of an NS record."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-
-
-@pytest.mark.parametrize(
-    ("world", "level"),
-    [
-        (["ns-1.awsdns.example."], Level.OK),
-        (["ns.elsewhere.example."], Level.PROBLEM),
-        (dns.resolver.NXDOMAIN, Level.PROBLEM),
-        (dns.resolver.NoNameservers, Level.WARNING),
-    ],
-)
-def test_a_zone_that_the_world_does_not_find_is_a_problem(
-    world: Any, level: Level, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The delegation is compared with the zone's own name servers."""
-
-    def resolve(_name: str, _type: str, **_: Any) -> list[Answer]:
-        if isinstance(world, type):
-            raise world
-        return [Answer(target) for target in world]
-
-    monkeypatch.setattr("dns.resolver.resolve", resolve)
-    hosted = {
-        "HostedZone": {"Name": "apps.agency.gov."},
-        "DelegationSet": {"NameServers": ["ns-1.awsdns.example"]},
-    }
-    variables = {"OPERATOR_ZONE": "apps.agency.gov", "OPERATOR_ZONE_ID": "Z1"}
-    account = FakeAccount(answers={"route53": {"get_hosted_zone": hosted}}, variables=variables)
-    (read, delegation) = run(zone.zone, account)
-    assert read.level is Level.OK
-    assert delegation.level is level
-
-
-def test_a_zone_under_another_name_or_without_rights_is_a_problem() -> None:
-    """Before anything is looked up."""
-    variables = {"OPERATOR_ZONE": "apps.agency.gov", "OPERATOR_ZONE_ID": "Z1"}
-    other = {"HostedZone": {"Name": "other.gov."}}
-    for answer in (other, refused("AccessDenied")):
-        account = FakeAccount(answers={"route53": {"get_hosted_zone": answer}}, variables=variables)
-        assert [finding.level for finding in run(zone.zone, account)] == [Level.PROBLEM]

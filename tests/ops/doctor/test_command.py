@@ -7,6 +7,9 @@ from typer.testing import CliRunner
 
 from local.process import Server
 from ops.__main__ import app
+from ops.doctor.account import Account
+from ops.doctor.findings import Level
+from ops.doctor.zone import _changeable
 from tests.local.conftest import REGION, server
 
 __all__ = ["server"]  # a fixture
@@ -60,3 +63,14 @@ def test_a_context_key_without_a_value_is_a_usage_error() -> None:
     result = CliRunner().invoke(app, ["doctor", "--before-deploy", "-c", "zone_name"])
     assert result.exit_code == 2
     assert "give a context key as key=value" in result.stderr
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_change_that_tests_a_zones_credentials_changes_nothing() -> None:
+    """Route 53 itself refuses to delete what is not there."""
+    route53 = Account().client("route53")
+    zone_id = route53.create_hosted_zone(Name="apps.agency.gov", CallerReference="c")["HostedZone"]["Id"]
+    before = route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+    assert _changeable(route53, "apps.agency.gov", zone_id).level is Level.OK
+    assert route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"] == before
+    route53.delete_hosted_zone(Id=zone_id)

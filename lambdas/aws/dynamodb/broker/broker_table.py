@@ -119,6 +119,10 @@ class BrokerTable:
                 found.append(_claim_of(item))
         return tuple(found)
 
+    def claims(self) -> Iterator[Claim]:
+        """All claims, reservations included: for operators only."""
+        return map(_claim_of, self._query(DOMAINS))
+
     def note_claim(self, claim: Claim, *, verified: bool, at: datetime) -> None:
         """Remember what SES says of a claim's domain, if the claim is still the same instance's."""
         with ignoring("ConditionalCheckFailedException"):
