@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import CLIENTS
+from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.operations_queue import decode
 from lambdas.broker.composition import Composition, clock, compose
 from lambdas.broker.observability import Observability
@@ -21,6 +22,7 @@ from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
 
 logger = Logger(service="broker")
+logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="broker")
 
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import CLIENTS
+from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.delivery_queue import decode
 from lambdas.delivery.composition import Composition, compose
 from lambdas.delivery.settings import DeliverySettings
@@ -24,6 +25,7 @@ SETTLING = timedelta(seconds=10)  # before the function's end, for what is left 
 RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
 
 logger = Logger(service="delivery")
+logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="delivery")
 
 

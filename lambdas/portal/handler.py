@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import CLIENTS
+from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.replay_queue import ReplayQueue, ReplayStep, decode
 from lambdas.portal.app import FAULT, Portal
 from lambdas.portal.composition import compose, compose_replayer
@@ -17,6 +18,7 @@ from lambdas.portal.replaying import Replayer
 from lambdas.portal.settings import PortalSettings
 
 logger = Logger(service="portal")
+logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="portal")
 _RESERVE = 20_000  # ms of a run's time that are kept for the step under way
 

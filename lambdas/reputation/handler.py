@@ -13,12 +13,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import CLIENTS
+from lambdas.aws.refusals import RefusalFields
 from lambdas.reputation.composition import Composition, compose
 from lambdas.reputation.observability import Observability
 from lambdas.reputation.settings import ReputationSettings
 from lambdas.reputation.stream import Change, evaluate_all
 
 logger = Logger(service="reputation")
+logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="reputation")
 _RESERVE = 20.0  # s of the run that are kept for the check in progress and the final log line
 

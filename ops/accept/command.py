@@ -4,14 +4,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.accept import receiver as receivers
 from ops.accept.journey import Journey, StepFailed
@@ -21,6 +24,7 @@ from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 from ops.deployment.stack import Stack, find
 from ops.doctor.account import Account
 from ops.reputation.sending_status import operator_of
+from ops.troubleshooting.refusals import RefusedCall, refused_calls
 
 OPERATION_TIMEOUT = 1200.0  # s: a generated domain waits until SES has verified it
 REMEMBERED = Path.home() / ".ses-feedback" / "accept.json"  # instances that are not removed yet
@@ -48,7 +52,7 @@ def accept(
         account = Account(stack=deployed)
         results = []
         with _journey(account, deployed, server, domain) as journey:
-            for result in _results(journey):
+            for result in _results(journey, partial(_refused, deployed)):
                 results.append(result)
                 if not as_json:
                     _show(result)
@@ -84,10 +88,13 @@ def _journey(account: Account, stack: Stack, smtp: SmtpServer | None, domain: st
         receivers.remove(account)
 
 
-def _results(journey: Journey) -> Iterator[dict[str, Any]]:
-    """Each step's result; the first that fails is the last."""
+def _results(journey: Journey, refused: Callable[[datetime], list[dict[str, str]]]) -> Iterator[dict[str, Any]]:
+    """Each step's result; the first that fails is the last.
+
+    *refused* reads which calls AWS refused to the functions since then.
+    """
     for name, step in journey.steps():
-        began = time.monotonic()
+        began, at = time.monotonic(), datetime.now(UTC)
         problem = ""
         try:
             step()
@@ -98,9 +105,18 @@ def _results(journey: Journey) -> Iterator[dict[str, Any]]:
             "ok": not problem,
             "seconds": round(time.monotonic() - began, 1),
             "problem": problem,
+            "refused": refused(at) if problem else [],
         }
         if problem:
             return
+
+
+def _refused(stack: Stack, since: datetime) -> list[dict[str, str]]:
+    """What AWS refused to the functions since then. Empty if their logs cannot be read: the step's problem counts."""
+    try:
+        return [asdict(call) for call in refused_calls(stack, since=since, until=datetime.now(UTC))]
+    except (ClientError, BotoCoreError):
+        return []
 
 
 def _described(error: Exception) -> str:
@@ -115,6 +131,8 @@ def _show(result: dict[str, Any]) -> None:
     typer.echo(f"{mark:<7}{result['seconds']:>7.1f} s  {result['step']}")
     if result["problem"]:
         typer.echo(f"                   {result['problem']}")
+        for call in result["refused"]:
+            typer.echo(f"                   {RefusedCall(**call)}")
         typer.echo("                   python -m ops errors --since 15m shows what the functions logged")
 
 

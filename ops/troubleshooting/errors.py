@@ -11,7 +11,8 @@ from ops.command_line.moments import moment
 from ops.deployment.tools import tools
 from ops.troubleshooting.function_logs import AT, FunctionLogs, Line
 
-_SIGNS = ("ERROR", "CRITICAL", "Task timed out", '"status":"timeout"')  # of our loggers, and of Lambda itself
+_REFUSED = "error_code"  # a field of lines on calls that AWS denied, which are errors at any level
+_SIGNS = ("ERROR", "CRITICAL", _REFUSED, "Task timed out", '"status":"timeout"')  # of our loggers, and of Lambda itself
 _LONGEST = timedelta(days=90)
 _KNOWN = {AT, "level", "message", "location", "timestamp", "service", "exception", "exception_name", "stack_trace"}
 
@@ -47,7 +48,7 @@ def _rows(logs: FunctionLogs, since: datetime, until: datetime) -> Iterator[dict
 
 def _is_error(line: Line) -> bool:
     """A word that looks like an error in an informative line is none."""
-    return line.get("level") in (None, "ERROR", "CRITICAL")
+    return line.get("level") in (None, "ERROR", "CRITICAL") or _REFUSED in line
 
 
 def _row(function: str, line: Line) -> dict[str, Any]:

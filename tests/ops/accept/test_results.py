@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ops.__main__ import app
 from ops.accept import receiver
-from ops.accept.command import _results
+from ops.accept.command import _results, _show
 from ops.accept.journey import StepFailed
 from tests.ops.doctor.fakes import refused
 
@@ -42,11 +42,19 @@ def failing(error: Exception) -> Callable[[], object]:
 def test_the_first_step_that_fails_is_the_last_and_says_why(error: Exception, problem: str) -> None:
     """Of a call that AWS refused, the operation and its answer."""
     journey: Any = Steps(first=lambda: None, second=failing(error), third=lambda: None)
-    results = list(_results(journey))
-    assert [(result["step"], result["ok"], result["problem"]) for result in results] == [
-        ("first", True, ""),
-        ("second", False, problem),
+    call = {"function": "worker", "action": "ses:CreateConfigurationSet", "resource": "arn:x", "code": "AccessDenied"}
+    results = list(_results(journey, lambda _: [call]))
+    assert [(result["step"], result["ok"], result["problem"], result["refused"]) for result in results] == [
+        ("first", True, "", []),
+        ("second", False, problem, [call]),
     ]
+
+
+def test_a_refused_call_is_shown_with_function_action_and_resource(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an operator needs to allow it."""
+    call = {"function": "worker", "action": "ses:CreateConfigurationSet", "resource": "arn:x", "code": "AccessDenied"}
+    _show({"step": "provisions", "ok": False, "seconds": 1.0, "problem": "failed", "refused": [call]})
+    assert "AWS refused function worker ses:CreateConfigurationSet on arn:x (AccessDenied)" in capsys.readouterr().out
 
 
 def test_on_an_embedded_aws_the_smtp_listener_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
