@@ -9,6 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
+from infra.alarms import function_metric
 from infra.broker_roles import (
     allow_api_tables,
     allow_asking,
@@ -26,6 +27,7 @@ from lambdas.broker.settings import BrokerSettings
 _ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
 _MEMORY = 1024  # MB: a cold bind makes TLS connections to six services and should take at most 5 s
 _WORK = Duration.seconds(120)  # one step run of an operation, including waits for the rate limiter
+_LONGEST = Duration.hours(4)  # an operation runs forward for at most three hours, and is then rolled back
 _SWEEP = 5  # minutes between searches for interrupted binds
 
 
@@ -83,6 +85,15 @@ class Broker(Construct):
             because="What an interrupted bind or unbind left could not be removed for 15 minutes. "
             "`python -m ops errors sweep` shows why.",
             runbook="cleanup-failures",
+            periods=3,
+        )
+        shared.operator.alarm(
+            "OperationsOldest",
+            function_metric("OperationsOldestSeconds", service="broker", statistic="Maximum"),
+            above=_LONGEST.to_seconds(),
+            because=f"An operation has not ended for {_LONGEST.to_hours():.0f} hours; each should end within three. "
+            "`python -m ops operations` shows which.",
+            runbook="operations-stuck",
             periods=3,
         )
 
@@ -194,5 +205,6 @@ def _settings(
         privatelink_vpc_id=context.privatelink_vpc_id,
         privatelink_subnet_ids=",".join(context.privatelink_subnet_ids),
         privatelink_cidrs=",".join(context.privatelink_cidrs),
+        cell=context.cell,
         portal_url=portal_url,
     )

@@ -160,6 +160,12 @@ class Context:
         between(0, 100_000_000),
     )
 
+    cell: str = _key(
+        "",
+        "name of this stack among several that one platform uses (docs/scaling.md): its services are called "
+        "aws-ses-<cell> and privatelink-<cell>, with ids of their own; never change it once there are instances",
+        matching(r"([a-z]([a-z0-9-]{0,18}[a-z0-9])?)?", "up to 20 of a-z, 0-9 and dashes, beginning with a letter"),
+    )
     catalog_display_name: str = _key("Amazon SES", "the service's name in the marketplace")
     catalog_provider: str = _key("ses-feedback", "the provider's name in the marketplace")
     catalog_documentation_url: str = _key("", "where tenants read about the service", URL)

@@ -12,6 +12,7 @@ from constructs import Construct
 from infra.alarms import function_metric, late_share
 
 _FIVE = Duration.minutes(5)
+_QUARTER = Duration.minutes(15)  # how often the reconciliation runs
 _HOUR = Duration.hours(1)
 _WIDTH = 12  # of CloudWatch's 24 columns
 _DOLLARS_PER_MILLION = 1.5  # events; docs/cost.md: at 100 tenants; deliveries, storage and requests included
@@ -31,7 +32,17 @@ class Dashboard(Construct):
     def __init__(self, scope: Construct, id: str, *, parts: Parts, name: str) -> None:
         super().__init__(scope, id)
         dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=name, default_interval=Duration.days(1))
-        for row in (_pipeline(), _latency(), _queues(parts), _receivers(), _reputation(), _broker(), _functions(parts)):
+        rows = (
+            _pipeline(),
+            _latency(),
+            _queues(parts),
+            _receivers(),
+            _backlog(),
+            _reputation(),
+            _broker(),
+            _functions(parts),
+        )
+        for row in rows:
             dashboard.add_widgets(*row)
 
 
@@ -42,6 +53,11 @@ def _graph(title: str, *metrics: cloudwatch.IMetric, label: str = "") -> cloudwa
 
 def _sums(service: str, *names: str) -> list[cloudwatch.IMetric]:
     return [function_metric(name, service=service) for name in names]
+
+
+def _gauges(service: str, *names: str, period: Duration = _FIVE) -> list[cloudwatch.IMetric]:
+    """Metrics that say how many there are now."""
+    return [function_metric(name, service=service, statistic="Maximum", period=period) for name in names]
 
 
 def _pipeline() -> tuple[cloudwatch.IWidget, ...]:
@@ -76,8 +92,18 @@ def _queues(parts: Parts) -> tuple[cloudwatch.IWidget, ...]:
 
 def _receivers() -> tuple[cloudwatch.IWidget, ...]:
     changes = _sums("delivery", "WebhooksFailing", "WebhooksDisabled", "WebhooksHealthy")
-    backlog = _sums("delivery", "DeliveriesParked", "DeliveriesReleased")
-    return _graph("Webhooks that changed health", *changes), _graph("Backlog: parked and released", *backlog)
+    unwell = _gauges("delivery", "BacklogWebhooksFailing", "BacklogWebhooksDisabled")
+    return _graph("Webhooks that changed health", *changes), _graph("Webhooks that hold a backlog", *unwell)
+
+
+def _backlog() -> tuple[cloudwatch.IWidget, ...]:
+    flow = _sums("delivery", "DeliveriesParked", "DeliveriesReleased")
+    waiting, oldest = _gauges("delivery", "BacklogWaiting", "BacklogOldestSeconds")
+    return (
+        _graph("Backlog: parked and released", *flow),
+        _graph("Backlog: deliveries that wait", waiting),
+        _graph("Backlog: oldest delivery, seconds", oldest),
+    )
 
 
 def _reputation() -> tuple[cloudwatch.IWidget, ...]:
@@ -89,13 +115,28 @@ def _reputation() -> tuple[cloudwatch.IWidget, ...]:
         )
     ]
     decisions = _sums("reputation", "TransitionsEnforced", "EnforcementFailures", "OverdueTransitions", "RatesDiffered")
-    return _graph("The account's rates, by SES", *account, label="share"), _graph("Decisions on tenants", *decisions)
+    states = _gauges("reputation", "InstancesWarned", "InstancesPaused", period=_QUARTER)
+    return (
+        _graph("The account's rates, by SES", *account, label="share"),
+        _graph("Decisions on tenants", *decisions),
+        _graph("Instances warned and paused", *states),
+    )
 
 
 def _broker() -> tuple[cloudwatch.IWidget, ...]:
     answers = _sums("broker", "BrokerAnswers", "BrokerRefusals", "BrokerFaults")
     operations = _sums("broker", "OperationsSucceeded", "OperationsFailed", "OperationStepFailures")
-    return _graph("Broker: requests", *answers), _graph("Broker: operations", *operations)
+    waiting, oldest = _gauges("broker", "OperationsWaiting", "OperationsOldestSeconds")
+    times = [
+        function_metric("OperationSeconds", service="broker", statistic=statistic, period=_HOUR)
+        for statistic in ("p50", "p99")
+    ]
+    return (
+        _graph("Broker: requests", *answers),
+        _graph("Broker: operations", *operations),
+        _graph("Broker: operations that wait", waiting),
+        _graph("Broker: time of operations, seconds", *times, oldest),
+    )
 
 
 def _functions(parts: Parts) -> tuple[cloudwatch.IWidget, ...]:

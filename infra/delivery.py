@@ -1,9 +1,12 @@
 """The delivery functions: one posts to webhooks, one releases deliveries from the backlog."""
 
+from datetime import timedelta
+
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.alarms import function_metric
 from infra.bundle import CA_BUNDLE
 from infra.context import Context
 from infra.function import Function, SharedResources
@@ -11,9 +14,11 @@ from infra.queues import QueuePair
 from infra.storage import DUE_INDEX, Storage
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.webhooks.delivery import KEPT_FOR
 
 TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
+_EXPIRING = timedelta(days=11)  # of a delivery's age: three days are left to do something
 _ALARMING = {  # metrics that the functions count
     "DeliveriesExpired": "Events were not delivered within 14 days, and are gone. "
     "`python -m ops webhooks list --unwell` shows webhooks that fail.",
@@ -146,6 +151,15 @@ def _watch(shared: SharedResources) -> None:
     """Alarms on deliveries that are or may be lost. Waiting deliveries concern the tenant, not the operator."""
     for metric, because in _ALARMING.items():
         shared.operator.watch_count(metric, metric, service="delivery", because=because, runbook="deliveries-lost")
+    left = (KEPT_FOR - _EXPIRING).days
+    shared.operator.alarm(
+        "BacklogOldest",
+        function_metric("BacklogOldestSeconds", service="delivery", statistic="Maximum", period=Duration.minutes(15)),
+        above=_EXPIRING.total_seconds(),
+        because=f"The oldest delivery waits for {_EXPIRING.days} days and is lost in {left}. "
+        "`python -m ops webhooks list --unwell` shows whose it is.",
+        runbook="deliveries-lost",
+    )
 
 
 def _allow_decryption(function: Function, shared: SharedResources) -> None:

@@ -18,6 +18,7 @@ from ops.reputation import command as reputation
 from ops.reputation.drill import drill
 from ops.tenants import domain, instances
 from ops.tenants.cost import cost
+from ops.tenants.operations import operations
 from ops.tenants.portal import portal
 from ops.troubleshooting import dead_letters
 from ops.troubleshooting.errors import errors
@@ -53,6 +54,7 @@ def _root(
 
 
 app.add_typer(instances.app, name="instances")
+app.command(epilog=examples("operations", "operations --json"))(operations)
 app.add_typer(broker.app, name="broker")
 app.add_typer(domain.app, name="domain")
 app.add_typer(webhooks.app, name="webhooks")

@@ -31,7 +31,7 @@ from lambdas.broker.operations.cleanup import Cleanup, LogCleanup
 from lambdas.broker.operations.engine import Engine, OperationStep
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.api import Api, LogAnswer
-from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog
+from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, SES_SERVICE, catalog, id_in_cell
 from lambdas.broker.osb.parameters import WebhookRules
 from lambdas.broker.osb.rendering import Renderer
 from lambdas.broker.ports import LogStep
@@ -110,13 +110,14 @@ class Composition:
             log_step=log_step,
         )
 
-    def cleanup(self, log: LogCleanup) -> Cleanup:
-        """Removes leftovers of binds and resumes stalled operations."""
+    def cleanup(self, log: LogCleanup, waiting: Callable[[int, float], None]) -> Cleanup:
+        """Removes leftovers of binds and resumes stalled operations; *waiting* records how many operations wait."""
         return Cleanup(
             store=self.adapters.table,
             instances=self.instance_queries,
             bindings=self.unbinding,
             log=log,
+            waiting=waiting,
         )
 
     @cached_property
@@ -148,7 +149,8 @@ class Composition:
 
     @cached_property
     def _makers(self) -> dict[str, Maker]:
-        return {SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
+        makers = {SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
+        return {id_in_cell(service, self.settings): maker for service, maker in makers.items()}
 
     @cached_property
     def _operations(self) -> Operations:

@@ -111,4 +111,4 @@ def _engine() -> Engine:
 
 @cache
 def _cleanup() -> Cleanup:
-    return _composition().cleanup(_observability().cleaned_up)
+    return _composition().cleanup(_observability().cleaned_up, _observability().operations_waiting)

@@ -56,6 +56,12 @@ class Observability:
         self._logger.info(what, extra=fields)
         if operation.state is not OperationState.IN_PROGRESS:
             self._count(f"Operations{operation.state.value.capitalize()}")
+            self._seconds("OperationSeconds", (operation.touched_at - operation.started_at).total_seconds())
+
+    def operations_waiting(self, number: int, oldest: float) -> None:
+        """So many operations have not ended; the oldest of them started *oldest* s ago."""
+        self._metrics.add_metric(name="OperationsWaiting", unit=MetricUnit.Count, value=number)
+        self._seconds("OperationsOldestSeconds", oldest)
 
     def cleaned_up(self, what: str, id_: str, error: Exception | None = None) -> None:
         """Log and count what cleanup did."""
@@ -65,6 +71,9 @@ class Observability:
             return
         self._logger.info(what, extra={"id": id_})
         self._count("CleanedUp")
+
+    def _seconds(self, name: str, value: float) -> None:
+        self._metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=max(0.0, value))
 
     def _count(self, name: str) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)

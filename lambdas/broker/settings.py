@@ -55,4 +55,5 @@ class BrokerSettings(Settings):
     privatelink_subnet_ids: str  # comma-separated; empty: every subnet of the VPC in a zone that has the service
     privatelink_cidrs: str  # comma-separated: who may connect; empty: the VPC's own
 
+    cell: str = ""  # of several stacks under one platform, this one's name: its catalog has ids and names of its own
     portal_url: str = ""  # the portal's address; empty: there is none

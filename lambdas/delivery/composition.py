@@ -29,6 +29,7 @@ from lambdas.domain.webhooks.retry_schedule import RetrySchedule
 
 if TYPE_CHECKING:
     from lambdas.delivery.dispatch import Dispatcher
+    from lambdas.delivery.gauges import BacklogGauges
     from lambdas.delivery.release import Releaser
 
 
@@ -93,6 +94,15 @@ class Composition:
             clock=clock,
             logger=self.logger,
             count=self.count,
+        )
+
+    @cached_property
+    def gauges(self) -> "BacklogGauges":
+        """Measures the backlog."""
+        from lambdas.delivery.gauges import BacklogGauges
+
+        return BacklogGauges(
+            partitions=self._backlog, states=self._states, count=self.count, seconds=self.seconds, logger=self.logger
         )
 
     @cached_property

@@ -44,11 +44,15 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 
 
 def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: ARG001  # the schedule says nothing
-    """Release what is due, once a run, or several times where the settings ask for more than one round a minute."""
+    """Release what is due, once a run, or several times where the settings ask for more than one round a minute.
+
+    Every five minutes it also measures what waits.
+    """
     every = _settings().release_seconds
     began = _now()
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
     try:
+        _composition().gauges.record_if_due(now=began)
         while True:
             _composition().releaser.release(deadline=began + left - SETTLING)
             if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - SETTLING):

@@ -76,6 +76,10 @@ class Archive(Protocol):
 class ParkedDeliveries(Protocol):
     """The backlog, from the side that empties it."""
 
+    def marked(self) -> Iterator[tuple[Partition, datetime]]:
+        """Every partition that holds something, with the time at which its first item is due."""
+        ...
+
     def due(self, *, now: datetime) -> Iterator[Partition]:
         """The partitions with something due."""
         ...

@@ -65,11 +65,15 @@ class Observability:
         facts = {
             "watched": reconciled.watched,
             "overdue": reconciled.overdue,
+            "warned": reconciled.warned,
+            "paused": reconciled.paused,
             "checked": reconciled.checked,
             "unchecked": reconciled.unchecked,
         }
         self._logger.info("reconciliation finished", extra=facts)
         self._count("OverdueTransitions", reconciled.overdue)
+        self._count("InstancesWarned", reconciled.warned)
+        self._count("InstancesPaused", reconciled.paused)
         self._count("InstancesChecked", reconciled.checked)
         self._count("InstancesUnchecked", reconciled.unchecked)
 

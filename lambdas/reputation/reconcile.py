@@ -49,10 +49,15 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """The outcome of a run. `overdue` transitions are still not enforced after OVERDUE."""
+    """The outcome of a run. `overdue` transitions are still not enforced after OVERDUE.
+
+    `warned` and `paused` instances are in that state now: all of them, because each is watched until it is healthy.
+    """
 
     watched: int
     overdue: int
+    warned: int = 0
+    paused: int = 0
     checked: int
     unchecked: int
 
@@ -76,9 +81,17 @@ class Reconciler:
     def reconcile(self, *, now: datetime) -> Reconciled:
         """Complete pending transitions, then check this run's slice."""
         watched = self.statuses.watched()
-        overdue = sum(self._reevaluate(instance_id, now) for instance_id in watched)
+        statuses = [self._reevaluate(instance_id, now) for instance_id in watched]
+        states = [status.state for status in statuses]
         checked, unchecked = self.check(self.instances.part(slot_of(now), of=SLOTS), now=now)
-        return Reconciled(watched=len(watched), overdue=overdue, checked=checked, unchecked=unchecked)
+        return Reconciled(
+            watched=len(watched),
+            overdue=sum(_is_overdue(status, now) for status in statuses),
+            warned=states.count(SendingState.WARNED),
+            paused=states.count(SendingState.PAUSED),
+            checked=checked,
+            unchecked=unchecked,
+        )
 
     def check(self, instance_ids: Iterable[str], *, now: datetime) -> tuple[int, int]:
         """Compare those of *instance_ids* that are active with SES; how many were checked, and how many not."""
@@ -92,11 +105,10 @@ class Reconciler:
             self._guarded(instance_id, lambda name: self._compare(name, rates[name], now))
         return checked, len(active) - checked
 
-    def _reevaluate(self, instance_id: str, now: datetime) -> bool:
-        """Evaluate a watched instance. Returns True if its transition is overdue and still not enforced."""
+    def _reevaluate(self, instance_id: str, now: datetime) -> SendingStatus:
+        """Evaluate a watched instance. Returns its status after that."""
         self._guarded(instance_id, lambda name: self._evaluate(name, now))
-        pending = self.statuses.load(instance_id).pending
-        return pending is not None and now - pending.transition.at >= OVERDUE
+        return self.statuses.load(instance_id)
 
     def _evaluate(self, instance_id: str, now: datetime) -> None:
         evaluation = self.evaluator.evaluate(instance_id, claimers=frozenset({CLAIMER}), now=now)
@@ -171,6 +183,11 @@ def slot_of(now: datetime) -> int:
     """Which slice of the instances a run at *now* checks."""
     minutes = now.astimezone(UTC).hour * 60 + now.astimezone(UTC).minute
     return minutes * SLOTS // (24 * 60)
+
+
+def _is_overdue(status: SendingStatus, now: datetime) -> bool:
+    """Whether its transition is still not enforced after OVERDUE."""
+    return status.pending is not None and now - status.pending.transition.at >= OVERDUE
 
 
 def _above(ours: Reputation, theirs: SesRates, rules: ReputationRules) -> Iterator[Reason]:

@@ -43,6 +43,7 @@ class RefusalReason(Enum):
 
     UNKNOWN_SET = auto()
     PAUSED_SET = auto()
+    PAUSED_ACCOUNT = auto()
     UNKNOWN_KEY = auto()
 
 
@@ -77,6 +78,7 @@ class Sender:
         self._aws = aws
         self._identities = identities
         self._clock = clock
+        self.enabled = True  # for the whole account: PutAccountSendingAttributes, or AWS's own enforcement
         self._publishing: set[asyncio.Task[None]] = set()
 
     async def send(self, mail: Submission, request: Request) -> Sent | NotSent | NotTaken:
@@ -87,6 +89,8 @@ class Sender:
             return NotSent(
                 reason=RefusalReason.UNKNOWN_KEY, message="The security token included in the request is invalid."
             )
+        if not self.enabled:
+            return NotSent(reason=RefusalReason.PAUSED_ACCOUNT, message="Sending paused for this account.")
         name = mail.configuration_set or await self._identities.default_set(caller, address(mail.source))
         if name and (refusal := await self._refusal(caller, name)):
             return refusal

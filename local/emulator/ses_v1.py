@@ -12,6 +12,7 @@ from local.emulator.sending import NotSent, NotTaken, RefusalReason, Sender, Sen
 _ERRORS = {
     RefusalReason.UNKNOWN_SET: ("ConfigurationSetDoesNotExist", 400),
     RefusalReason.PAUSED_SET: ("ConfigurationSetSendingPausedException", 400),
+    RefusalReason.PAUSED_ACCOUNT: ("AccountSendingPausedException", 400),
     RefusalReason.UNKNOWN_KEY: ("InvalidClientTokenId", 403),
 }
 

@@ -12,15 +12,17 @@ from local.emulator.sending import VALIDATION, NotSent, NotTaken, RefusalReason,
 
 PREFIX = "/v2/email"
 _SETS = PREFIX + "/configuration-sets/"
+_ACCOUNT = PREFIX + "/account"
 _ERRORS = {
     RefusalReason.UNKNOWN_SET: ("NotFoundException", 404),
     RefusalReason.PAUSED_SET: ("SendingPausedException", 400),
+    RefusalReason.PAUSED_ACCOUNT: ("SendingPausedException", 400),
     RefusalReason.UNKNOWN_KEY: ("UnrecognizedClientException", 403),
 }
 
 
 class SesV2:
-    """Answers SendEmail, and calls about configuration sets and their event destinations."""
+    """Answers SendEmail, and calls about the account, configuration sets and their event destinations."""
 
     def __init__(self, aws: EmbeddedAws, sender: Sender) -> None:
         self._aws = aws
@@ -31,6 +33,8 @@ class SesV2:
         path = request.path
         if (request.method, path) == ("POST", PREFIX + "/outbound-emails"):
             return await self._send(request)
+        if path in (_ACCOUNT, _ACCOUNT + "/sending"):
+            return await self._account(request)
         if not path.startswith(_SETS):
             return None
         name, _, rest = path.removeprefix(_SETS).partition("/")
@@ -53,6 +57,14 @@ class SesV2:
             case NotSent(reason=reason, message=message):
                 error, status = _ERRORS[reason]
                 return json_error(error, message, status=status)
+
+    async def _account(self, request: Request) -> Response:
+        """Pause and resume the whole account, and say whether it sends."""
+        if request.method == "PUT":
+            self._sender.enabled = bool(request.json.get("SendingEnabled", False))
+            return json_response({})
+        response = await self._aws.forward(request)
+        return json_response({**response.json(), "SendingEnabled": self._sender.enabled}) if response.ok else response
 
     async def _delete_set(self, request: Request, name: str) -> Response | None:
         if await self._aws.configuration_set(request.caller, name) is None:

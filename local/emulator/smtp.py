@@ -26,6 +26,7 @@ _CREDENTIALS_INVALID = "535 Authentication Credentials Invalid"
 _REFUSED = {
     RefusalReason.UNKNOWN_SET: "554 Message rejected: {message}",
     RefusalReason.PAUSED_SET: "554 Message rejected: {message}",
+    RefusalReason.PAUSED_ACCOUNT: "554 Message rejected: {message}",
     RefusalReason.UNKNOWN_KEY: _CREDENTIALS_INVALID,
 }
 

@@ -85,7 +85,7 @@ class Journey:
             raise StepFailed("the catalog has no service aws-ses")
 
     def _offers(self, service: str) -> bool:
-        return any(one["name"] == service for one in self.broker.catalog["services"])
+        return any(f"{one['name']}-".startswith(f"{service}-") for one in self.broker.catalog["services"])
 
     def _provision(self) -> None:
         self._remember(self.instance)

@@ -81,8 +81,8 @@ class Broker:
         return self._call("GET", "/v2/catalog")[1]
 
     def offer(self, service: str = "aws-ses", plan: str | None = None) -> Offer:
-        """A service by its name, and its plan (the only one unless named)."""
-        found = next(item for item in self.catalog["services"] if item["name"] == service)
+        """A service by its name, without its cell's, and its plan (the only one unless named)."""
+        found = next(item for item in self.catalog["services"] if f"{item['name']}-".startswith(f"{service}-"))
         plans = [item for item in found["plans"] if plan in (None, item["name"])]
         return Offer(service_id=found["id"], plan_id=plans[0]["id"])
 

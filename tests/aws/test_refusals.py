@@ -88,8 +88,6 @@ def test_no_address_and_no_caller_gets_into_the_fields() -> None:
     """An identity may be an address; the caller's ARN is left out."""
     where = "arn:aws:ses:x:1:identity/a.b@c.gov"
     message = f"User: {ROLE} is not authorized to perform: ses:SendEmail on resource: {where}"
-        f"User: {ROLE} is not authorized to perform: ses:SendEmail on resource: arn:aws:ses:x:1:identity/a.b@c.gov"
-    )
     refusal = refusal_of(denied("AccessDenied", message))
     assert refusal is not None
     assert refusal.resource == "arn:aws:ses:x:1:identity/***@c.gov"

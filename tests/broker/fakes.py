@@ -17,7 +17,14 @@ from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import is_under, parents
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 from lambdas.domain.tenants.identity import Identity
-from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, Instance, WebhookSettings
+from lambdas.domain.tenants.instance import (
+    Binding,
+    BindingSecret,
+    BindingState,
+    Instance,
+    Unfinished,
+    WebhookSettings,
+)
 from lambdas.domain.tenants.operation_task import OperationTask
 from lambdas.domain.tenants.vpc_endpoint import Endpoint
 from lambdas.domain.webhooks.delivery import DeliveryBatch
@@ -146,11 +153,15 @@ class FakeTable:
         if held is not None and held.instance_id == claim.instance_id:
             self.domains[claim.domain] = replace(held, verified=held.verified or verified, checked_at=at)
 
-    def unfinished(self, *, before: datetime) -> tuple[str, ...]:
+    def unfinished(self) -> tuple[Unfinished, ...]:
         return tuple(
-            instance.id
+            Unfinished(
+                instance_id=instance.id,
+                started_at=instance.operation.started_at,
+                touched_at=instance.operation.touched_at,
+            )
             for instance in self.instances.values()
-            if instance.busy and instance.operation.touched_at < before
+            if instance.busy
         )
 
     def binding(self, instance_id: str, binding_id: str) -> Binding | None:
@@ -200,8 +211,11 @@ class FakeSes:
     identities: dict[str, Identity] = field(default_factory=dict)
     verifies: bool = True
     throttled: int = 0
+    down: bool = False  # the whole service, as in an outage of the region
 
     def _rate_limit(self) -> None:
+        if self.down:
+            raise ConnectionError("SES does not answer")
         if self.throttled:
             self.throttled -= 1
             raise Throttled(3.0)

@@ -7,12 +7,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from lambdas.broker.osb.catalog import catalog
+from lambdas.broker.osb.catalog import catalog, plans
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameters import WebhookRules, bind_ses, provision_ses
 from lambdas.domain.tenants.instance import BindRequest
 from lambdas.domain.webhooks.address_rules import AddressRules
-from tests.broker.world import settings
+from tests.broker.world import World, settings
 
 OFFERED = catalog(settings(privatelink_vpc_id="vpc-1"))["services"]
 RULES = WebhookRules(addresses=AddressRules(), private_names=False)
@@ -34,6 +34,41 @@ def test_ids_never_change() -> None:
             [("standard", "e3c9f1a8-6d25-5b7e-9f04-7a8d3c5b1e92")],
         ),
     ]
+
+
+def test_two_cells_have_no_id_and_no_name_in_common_and_keep_their_own() -> None:
+    """A platform takes one id for one thing, whichever of its brokers says it."""
+    seen = [ids_and_names(catalog(settings(privatelink_vpc_id="vpc-1", cell=cell))) for cell in ("", "west", "west-2")]
+    assert sum(map(len, seen)) == len(set().union(*seen)) == 18
+    west = catalog(settings(cell="west"))["services"][0]
+    assert (west["name"], west["plans"][0]["name"]) == ("aws-ses-west", "domain")
+    assert (west["id"], west["plans"][0]["id"]) == (
+        "bb2abe77-4a9b-59fd-96e4-c8ebeaeecfa0",
+        "12d75758-d29f-558a-9fb5-f4e523391da7",
+    )
+
+
+def ids_and_names(offered: dict[str, Any]) -> set[str]:
+    """What must differ between brokers of one platform."""
+    services = offered["services"]
+    return {service[key] for service in services for key in ("id", "name")} | {
+        plan["id"] for service in services for plan in service["plans"]
+    }
+
+
+def test_a_cell_serves_its_own_instances_from_the_first_request_to_the_last() -> None:
+    """And refuses what was meant for another cell."""
+    world = World(settings=settings(cell="west", privatelink_vpc_id="vpc-1"))
+    service, plan = next(iter(plans(world.settings).items()))
+    names = {"service_id": service, "plan_id": plan}
+    assert world.provision(**names, parameters={"admin_email": "a@b.cc"}).status == 202
+    world.work()
+    assert world.call("GET", "/v2/service_instances/i1").body["service_id"] == service
+    assert world.bind(**names, parameters=W).status == 201
+    assert world.unbind(**names).status == 200
+    assert world.deprovision(service=service, plan=plan).status == 202
+    world.work()
+    assert world.provision("i2").status == 400
 
 
 @pytest.mark.parametrize("service", OFFERED, ids=lambda service: service["name"])

@@ -191,3 +191,15 @@ def test_a_key_whose_secret_was_lost_is_replaced() -> None:
     assert answer.status == 201
     assert list(world.users.users["ses-feedback-b1"]["keys"]) == [answer.body["credentials"]["aws_access_key_id"]]
     assert lost != answer.body["credentials"]["aws_access_key_id"]
+
+
+def test_operations_that_have_not_ended_are_counted_with_the_oldest_ones_age() -> None:
+    """Every sweep records it: how many wait, and for how long."""
+    worlds = (run(SCENARIOS["provision"], die_at=at, after=after)[0] for at, after in gaps("provision"))
+    world = next(one for one in worlds if any(instance.busy for instance in one.table.instances.values()))
+    world.later(minutes=6)
+    world.sweep.run(now=world.now)
+    world.work()
+    world.sweep.run(now=world.now)
+    assert world.waiting[0] == (1, 360.0)
+    assert world.waiting[-1] == (0, 0.0)

@@ -105,13 +105,14 @@ class World:
     tasks: FakeTaskQueue = field(default_factory=FakeTaskQueue)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     told: list[tuple[Any, ...]] = field(default_factory=list)
+    waiting: list[tuple[int, float]] = field(default_factory=list)  # operations, and the oldest one's age: each sweep
 
     def __post_init__(self) -> None:
         self._ids = map(str, itertools.count(1))
         self._owners = map(str, itertools.count(1))
         self.api = self._broker.api(lambda *what: self.told.append(what))
         self.engine = self._broker.engine(lambda *what: self.told.append(what))
-        self.sweep = self._broker.cleanup(lambda *what: self.told.append(what))
+        self.sweep = self._broker.cleanup(lambda *what: self.told.append(what), lambda *what: self.waiting.append(what))
 
     @cached_property
     def _broker(self) -> Composition:

@@ -72,13 +72,19 @@ class Scene:
     @contextmanager
     def environment(self, function: str, **variables: str) -> Iterator[None]:
         """Give a function other environment variables for a while; its processes start anew, twice."""
-        functions, name = self.clients.client("lambda"), self.facts["functions"][function]
-        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **variables}})
-        try:
+        with environment(self.clients.client("lambda"), self.facts["functions"][function], **variables):
             yield
-        finally:
-            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+@contextmanager
+def environment(functions: Any, name: str, **variables: str) -> Iterator[None]:
+    """Give the function *name* other environment variables for a while; *functions* is a client of Lambda."""
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **variables}})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
 Fault = Callable[[Scene, int], None]

@@ -73,3 +73,16 @@ def test_what_is_lost_alarms_at_the_first_and_what_is_tried_again_after_a_while(
     }
     assert periods["DeliveriesExpired"] == (0, 1, "Sum")
     assert periods["DeliveriesUnreadable"] == (0, 1, "Sum")
+
+
+def test_what_would_be_lost_in_three_days_and_an_operation_that_does_not_end_alarm(stack: Synthesis) -> None:
+    """The gauges that can mean harm; the others are on the dashboard only."""
+    gauges = {
+        alarm["MetricName"]: (alarm["Threshold"], alarm["Period"], alarm["EvaluationPeriods"])
+        for alarm in stack.properties("AWS::CloudWatch::Alarm")
+        if alarm.get("Namespace") == "SesFeedback" and alarm.get("Statistic") == "Maximum"
+    }
+    assert gauges == {
+        "BacklogOldestSeconds": (11 * DAY, 900, 1),
+        "OperationsOldestSeconds": (4 * 3600, FIVE_MINUTES, 3),
+    }

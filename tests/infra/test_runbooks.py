@@ -68,6 +68,8 @@ def test_the_dashboard_shows_metrics_that_the_functions_record() -> None:
     names = set(re.findall(r'"SesFeedback","(\w+)"', text))
     known = constants()
     assert {"EventsRecorded", "DeliveriesMade", "EventToWebhookSeconds", "BrokerAnswers"} <= names
+    assert {"BacklogWaiting", "BacklogOldestSeconds", "BacklogWebhooksFailing", "BacklogWebhooksDisabled"} <= names
+    assert {"InstancesWarned", "InstancesPaused", "OperationsWaiting", "OperationSeconds"} <= names
     assert {name for name in names if name not in known and not name.startswith(("Operations", "Webhooks"))} == set()
 
 

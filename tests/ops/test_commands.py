@@ -5,11 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from lambdas.aws import clients
+from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.domain.tenants.instance import Operation, OperationKind
 from ops.__main__ import app
 from ops.command_line.version import version
 from tests.ops.typing_in import commands, parsed
@@ -87,6 +92,25 @@ def test_instances_are_shown_by_the_names_that_the_platform_gave(ops: Ops) -> No
     shown = ops.run("instances", "show", "i1")
     assert [binding["binding"] for binding in shown["bindings"]] == ["b1"]
     assert "b1  webhook w1" in ops.say("instances", "show", "i1")
+
+
+def test_operations_that_have_not_ended_are_shown_with_their_step_the_oldest_first(ops: Ops) -> None:
+    """And none that ended."""
+    assert ops.say("operations").strip() == "No operation is under way."
+    began = datetime.now(UTC) - timedelta(hours=5)
+    for instance_id, start in (("i3", began + timedelta(hours=4)), ("i4", began)):
+        ops.put_instance(instance_id, name=instance_id, domain=f"{instance_id}.agency.gov")
+        operation = Operation(
+            id="op", kind=OperationKind.PROVISION, started_at=start, touched_at=start, step="identity", failures=2
+        )
+        table = BrokerTable(clients.client("dynamodb"), "broker")
+        instance = table.instance(instance_id)
+        assert instance is not None
+        table.save_instance(replace(instance, operation=operation))
+    oldest, newer = ops.run("operations")
+    assert (oldest["instance"], oldest["name"], oldest["step"], oldest["failures"]) == ("i4", "i4", "identity", 2)
+    assert (oldest["operation"], oldest["minutes"]) == ("provision", 300)
+    assert newer["instance"] == "i3"
 
 
 def test_a_name_that_two_instances_have_is_refused_with_both(ops: Ops) -> None:

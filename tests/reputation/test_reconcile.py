@@ -140,6 +140,17 @@ def test_a_watched_instance_that_was_deprovisioned_is_forgotten() -> None:
     assert not world.statuses.kept
 
 
+def test_warned_and_paused_instances_are_counted_in_every_run() -> None:
+    """As they are after the run: one that recovers in it counts no more."""
+    world = active(bounces=25)
+    world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW)
+    reconciled = world.reconciler.reconcile(now=NOW)
+    assert (reconciled.warned, reconciled.paused) == (1, 0)
+    world.count(bucket="2026-11-21T00", bounces=60)
+    reconciled = world.reconciler.reconcile(now=NOW)
+    assert (reconciled.warned, reconciled.paused) == (0, 1)
+
+
 def test_what_there_is_no_time_for_is_counted() -> None:
     """And checked the next day."""
     world = active()

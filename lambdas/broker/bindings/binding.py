@@ -14,7 +14,7 @@ from lambdas.broker.bindings.predecessor import FromPredecessor, take_over
 from lambdas.broker.bindings.unbinding import Unbinding, without
 from lambdas.broker.limits import Limits
 from lambdas.broker.operations.requests import retry_on_conflict
-from lambdas.broker.osb.catalog import SES_SERVICE, plans
+from lambdas.broker.osb.catalog import SES_SERVICE, id_in_cell, plans
 from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
 from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses, check_needed
 from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag, is_id
@@ -96,7 +96,7 @@ class Binder:
             predecessor_binding_id=body.optional_text("predecessor_binding_id"),
             app_guid=str(resource.get("app_guid") or body.optional_text("app_guid")),
         )
-        if chosen.service_id == SES_SERVICE:
+        if chosen.service_id == id_in_cell(SES_SERVICE, self.settings):
             return bind_ses(given, base, rules=self.rules)
         for name in given:
             raise BadParameter(name[:60], "unknown; a privatelink binding takes no parameters")

@@ -17,7 +17,7 @@ from lambdas.broker.operations.requests import (
     retry_on_conflict,
 )
 from lambdas.broker.osb import parameters
-from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, plans, privatelink_service_name
+from lambdas.broker.osb.catalog import PRIVATELINK_SERVICE, id_in_cell, plans, privatelink_service_name
 from lambdas.broker.osb.errors import BadParameter, ConcurrencyError, Conflict, DomainConflict, QuotaExceeded
 from lambdas.broker.osb.requests import Body, Response, check_nested, checked_id, flag
 from lambdas.broker.ports import Identities, InstanceStore
@@ -69,7 +69,7 @@ class Provisioning:
             operation=self.operations.begin(OperationKind.PROVISION, now=now),
             tags=body.tags(),
         )
-        if chosen.service_id == PRIVATELINK_SERVICE:
+        if chosen.service_id == id_in_cell(PRIVATELINK_SERVICE, self.settings):
             service_name = privatelink_service_name(self.settings.region)
             return replace(instance, privatelink=parameters.provision_privatelink(given, offered=service_name))
         return self._with_domain(instance, parameters.provision_ses(given))

@@ -21,6 +21,7 @@ class Cleanup:
     instances: InstanceQueries
     bindings: Unbinding
     log: LogCleanup
+    waiting: Callable[[int, float], None]  # records how many operations have not ended, and the oldest one's age, s
 
     def run(self, *, now: datetime) -> None:
         """Clean up once."""
@@ -30,6 +31,10 @@ class Cleanup:
                     self.log("stale binding removed", binding_id, None)
             except Exception as error:  # noqa: BLE001  # logged; the next run tries again
                 self.log("stale binding not removed", binding_id, error)
-        for instance_id in self.store.unfinished(before=now - STALLED):
-            self.instances.resume(instance_id)
-            self.log("stalled operation resumed", instance_id, None)
+        unfinished = self.store.unfinished()
+        for operation in unfinished:
+            if operation.touched_at < now - STALLED:
+                self.instances.resume(operation.instance_id)
+                self.log("stalled operation resumed", operation.instance_id, None)
+        oldest = min((operation.started_at for operation in unfinished), default=now)
+        self.waiting(len(unfinished), (now - oldest).total_seconds())

@@ -1,5 +1,10 @@
-"""The catalog: what is offered, with a JSON schema for every parameter object. Ids never change."""
+"""The catalog: what is offered, with a JSON schema for every parameter object. Ids never change.
 
+A stack that is a cell of its own (context key `cell`) has ids and service names of its own: a platform with several
+brokers takes an id, whichever broker says it, for the same thing (OSB 2.17, Service Offering Object).
+"""
+
+import uuid
 from typing import Any
 
 from lambdas.broker.osb.parameter_tables import BINDING, PROVISION, UPDATE, privatelink
@@ -30,13 +35,24 @@ def privatelink_service_name(region: str) -> str:
 def plans(settings: BrokerSettings) -> dict[str, str]:
     """The plan id of each service id on offer: each service has one plan."""
     offered = {SES_SERVICE: SES_PLAN}
-    return offered | {PRIVATELINK_SERVICE: PRIVATELINK_PLAN} if settings.privatelink_vpc_id else offered
+    if settings.privatelink_vpc_id:
+        offered[PRIVATELINK_SERVICE] = PRIVATELINK_PLAN
+    return {id_in_cell(service, settings): id_in_cell(plan, settings) for service, plan in offered.items()}
+
+
+def id_in_cell(id_: str, settings: BrokerSettings) -> str:
+    """A service's or plan's id in the stack's cell: the same for the same cell, and *id_* itself without one."""
+    return str(uuid.uuid5(uuid.UUID(id_), settings.cell)) if settings.cell else id_
+
+
+def _name_in_cell(name: str, settings: BrokerSettings) -> str:
+    return f"{name}-{settings.cell}" if settings.cell else name
 
 
 def _ses(settings: BrokerSettings) -> dict[str, Any]:
     return {
-        "id": SES_SERVICE,
-        "name": "aws-ses",
+        "id": id_in_cell(SES_SERVICE, settings),
+        "name": _name_in_cell("aws-ses", settings),
         "description": "Send e-mail with Amazon SES from a domain of your own, and get feedback as webhooks",
         "tags": ["email", "smtp", "ses", "aws"],
         **_abilities(rotatable=True),
@@ -48,7 +64,7 @@ def _ses(settings: BrokerSettings) -> dict[str, Any]:
         ),
         "plans": [
             {
-                "id": SES_PLAN,
+                "id": id_in_cell(SES_PLAN, settings),
                 "name": "domain",
                 "description": "A sending domain: yours, or one generated for you",
                 **_plan(["SMTP and API", "DKIM, SPF and DMARC", "Signed webhooks", "Reputation protection"]),
@@ -61,8 +77,8 @@ def _ses(settings: BrokerSettings) -> dict[str, Any]:
 def _privatelink(settings: BrokerSettings) -> dict[str, Any]:
     create = _object(privatelink(privatelink_service_name(settings.region)), required=["serviceName"])
     return {
-        "id": PRIVATELINK_SERVICE,
-        "name": "privatelink",
+        "id": id_in_cell(PRIVATELINK_SERVICE, settings),
+        "name": _name_in_cell("privatelink", settings),
         "description": "Reach Amazon SES's SMTP interface over a private endpoint",
         "tags": ["privatelink", "smtp", "aws"],
         **_abilities(rotatable=True),
@@ -73,7 +89,7 @@ def _privatelink(settings: BrokerSettings) -> dict[str, Any]:
         ),
         "plans": [
             {
-                "id": PRIVATELINK_PLAN,
+                "id": id_in_cell(PRIVATELINK_PLAN, settings),
                 "name": "standard",
                 "description": "An interface endpoint in the platform's network",
                 **_plan(["SMTP with STARTTLS on port 2587", "No way over the internet"]),

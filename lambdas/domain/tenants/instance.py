@@ -123,6 +123,15 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """An operation that has not ended. `touched_at` is when a step of it was recorded last."""
+
+    instance_id: str
+    started_at: datetime
+    touched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """The result of an earlier operation, for polls that arrive late."""
 

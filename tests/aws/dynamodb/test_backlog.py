@@ -392,3 +392,17 @@ def test_a_flood_is_parked_by_several_threads() -> None:
     assert sorted(seen) == list(range(8))
     with pytest.raises(ClientError):
         Backlog(refusing(THROTTLED), "backlog", side_by_side=4).park([(batch("a"), NOW), (batch("b"), NOW)], now=NOW)
+
+
+def test_everything_that_waits_is_found_by_its_marks_due_or_not(backlog: Backlog) -> None:
+    """Each partition with its count and with when its first item is due; an emptied one is gone."""
+    other = WebhookId("w2")
+    backlog.park([(batch("a", "b"), NOW - HOUR), (batch("c", webhook=other), NOW + 100 * HOUR)], now=NOW)
+
+    found = {partition.webhook_id: (partition.waiting, due) for partition, due in backlog.marked()}
+    assert found == {WEBHOOK: (2, NOW - HOUR), other: (1, NOW + 100 * HOUR)}
+
+    for partition, _ in list(backlog.marked()):
+        backlog.remove(backlog.read(partition))
+        backlog.rest(next(one for one, _ in backlog.marked() if one.pk == partition.pk), until=None)
+    assert list(backlog.marked()) == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.instance import (
@@ -20,6 +21,7 @@ from lambdas.domain.tenants.instance import (
     OperationKind,
     OperationState,
     SesParameters,
+    Unfinished,
     WebhookChange,
     WebhookSettings,
 )
@@ -146,13 +148,23 @@ def test_a_domain_is_given_back_by_its_holder_alone(table: BrokerTable) -> None:
 
 
 def test_operations_are_listed_until_they_end(table: BrokerTable) -> None:
-    """By when they last moved."""
+    """With when they began and last moved."""
     saved = table.save_instance(instance())
-    assert table.unfinished(before=NOW) == ()
-    assert table.unfinished(before=NOW + timedelta(seconds=1)) == ("i1",)
+    later = replace(saved.operation, touched_at=NOW + timedelta(seconds=1))
+    saved = table.save_instance(replace(saved, operation=later))
+    assert table.unfinished() == (Unfinished(instance_id="i1", started_at=NOW, touched_at=NOW + timedelta(seconds=1)),)
     ended = replace(saved.operation, state=OperationState.SUCCEEDED)
     table.save_instance(replace(saved, operation=ended))
-    assert table.unfinished(before=NOW + timedelta(seconds=1)) == ()
+    assert table.unfinished() == ()
+
+
+def test_an_operation_that_1_0_0_listed_has_the_age_of_its_last_move(
+    dynamodb: "DynamoDBClient", table: BrokerTable
+) -> None:
+    """It wrote no start."""
+    item = {"pk": "operations", "sk": "i1", "touched_at": NOW.isoformat()}
+    dynamodb.put_item(TableName="broker", Item=to_item(item))
+    assert table.unfinished() == (Unfinished(instance_id="i1", started_at=NOW, touched_at=NOW),)
 
 
 def test_a_binding_is_written_with_its_instance(table: BrokerTable) -> None:

@@ -154,6 +154,22 @@ class Backlog:
             for page in pages:
                 yield from (_partition_of(from_item(item)) for item in page["Items"])
 
+    def marked(self) -> Iterator[tuple[Partition, datetime]]:
+        """Every partition that holds something, with the time at which its first item is due, from the index.
+
+        A disabled webhook's partition is due when its first delivery expires.
+        """
+        for shard in range(SHARDS):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                IndexName=DUE_INDEX,
+                KeyConditionExpression="#shard = :shard",
+                ExpressionAttributeNames=_SHARD,
+                ExpressionAttributeValues=to_item({":shard": str(shard)}),
+            )
+            for item in (from_item(item) for page in pages for item in page["Items"]):
+                yield _partition_of(item), datetime.fromisoformat(item["due_at"])
+
     def partitions(self, instance_id: str, webhook_id: WebhookId) -> list[Partition]:
         """The partitions of a webhook that have a mark, due or not."""
         keys = [to_item({"pk": partition_key(instance_id, webhook_id, shard), "sk": MARK}) for shard in range(SHARDS)]

@@ -10,7 +10,7 @@
                     |                    | with expires_at (and no instance_id): reserved for the organization
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
-    operations      | <instance id>      | started_at: operations that have not ended, for the sweep
+    operations      | <instance id>      | started_at, touched_at: operations that have not ended, for the sweep
 
 A record is written whole, on condition that its `version` is still the one that was read: two writers never both win.
 `members` are the instances that exist. The reputation table lists an organization's instances as well
@@ -31,7 +31,7 @@ from lambdas.aws.errors import ignoring
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
-from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState
+from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState, Unfinished
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -134,10 +134,15 @@ class BrokerTable:
                 ExpressionAttributeValues=to_item({":at": at.isoformat(), ":instance": claim.instance_id}),
             )
 
-    def unfinished(self, *, before: datetime) -> tuple[str, ...]:
-        """Ids of instances whose operation has not moved since *before*."""
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """The operations that have not ended, from their list: as many items as there are operations."""
         return tuple(
-            item["sk"] for item in self._query(OPERATIONS) if datetime.fromisoformat(item["touched_at"]) < before
+            Unfinished(
+                instance_id=item["sk"],
+                started_at=datetime.fromisoformat(item.get("started_at", item["touched_at"])),
+                touched_at=datetime.fromisoformat(item["touched_at"]),
+            )
+            for item in self._query(OPERATIONS)
         )
 
     # -- bindings ------------------------------------------------------------------------------------------------
@@ -195,7 +200,9 @@ class BrokerTable:
         key = {"pk": OPERATIONS, "sk": instance.id}
         if not instance.busy:
             return {"Delete": {"TableName": self._table, "Key": to_item(key)}}
-        item = {**key, "touched_at": instance.operation.touched_at.isoformat()}
+        operation = instance.operation
+        moments = {"started_at": operation.started_at.isoformat(), "touched_at": operation.touched_at.isoformat()}
+        item = {**key, **moments}
         return {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
     def _join_organization(self, instance: Instance, room: int) -> "TransactWriteItemTypeDef":
