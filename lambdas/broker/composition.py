@@ -149,7 +149,7 @@ class Composition:
 
     @cached_property
     def _makers(self) -> dict[str, Maker]:
-        makers = {SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
+        makers: dict[str, Maker] = {SES_SERVICE: self._ses_bindings, PRIVATELINK_SERVICE: PrivateLinkBindings()}
         return {id_in_cell(service, self.settings): maker for service, maker in makers.items()}
 
     @cached_property

@@ -14,7 +14,7 @@ from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
 from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 from lambdas.domain.tenants.identity import Identity
-from lambdas.domain.tenants.instance import Binding, BindingSecret, Instance, WebhookSettings
+from lambdas.domain.tenants.instance import Binding, BindingSecret, Instance, Unfinished, WebhookSettings
 from lambdas.domain.tenants.operation_task import OperationTask
 from lambdas.domain.tenants.vpc_endpoint import Endpoint
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook

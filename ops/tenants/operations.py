@@ -5,8 +5,8 @@ from typing import Any
 
 from lambdas.domain.tenants.instance import Unfinished
 from ops.command_line.console import STACK, Json, StackName, show, told
-from ops.tenants.directory import named
 from ops.deployment.tools import Tools, tools
+from ops.tenants.directory import named
 
 
 def operations(stack: StackName = STACK, as_json: Json = False) -> None:

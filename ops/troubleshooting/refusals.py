@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lambdas.aws.refusals import Refusal, refusal_in
-from ops.troubleshooting.function_logs import FunctionLogs, Line
 from ops.deployment.stack import Stack
+from ops.troubleshooting.function_logs import FunctionLogs, Line
 
 _SIGNS = ("error_code", "An error occurred (")  # our loggers' field; errors that nobody caught, logged by Lambda
 

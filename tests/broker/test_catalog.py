@@ -60,7 +60,7 @@ def test_a_cell_serves_its_own_instances_from_the_first_request_to_the_last() ->
     """And refuses what was meant for another cell."""
     world = World(settings=settings(cell="west", privatelink_vpc_id="vpc-1"))
     service, plan = next(iter(plans(world.settings).items()))
-    names = {"service_id": service, "plan_id": plan}
+    names: Any = {"service_id": service, "plan_id": plan}
     assert world.provision(**names, parameters={"admin_email": "a@b.cc"}).status == 202
     world.work()
     assert world.call("GET", "/v2/service_instances/i1").body["service_id"] == service

@@ -1,7 +1,6 @@
 """What the backlog's metrics say: how much waits, how old it is, for how many unwell webhooks."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,45 +11,31 @@ from lambdas.delivery import gauges
 from lambdas.delivery.gauges import EVERY, BacklogGauges
 from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.health import Health, HealthState
-from lambdas.domain.webhooks.webhook import WebhookId
 from tests.delivery.world import START, World, batch
 
 DAY = timedelta(days=1)
 
 
-class Marks:
-    """The world's backlog, by its marks; counts the items that are read."""
+class Counting(World):
+    """A world that counts the reads of partitions."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.reads = 0
-
-    def marked(self) -> Iterator[tuple[Partition, datetime]]:
-        """Every partition that holds something."""
-        for pk, due in self._world.resting.items():
-            _, webhook_id, shard = pk.split("#")
-            partition = self._world._lane(WebhookId(webhook_id), int(shard))
-            counts = (one.count for (key, _), one in self._world.parked.items() if key == pk)
-            yield replace(partition, waiting=sum(counts)), due
+    reads = 0
 
     def read(self, partition: Partition, **limits: Any) -> list[Parked]:
         """A partition's parked items."""
         self.reads += 1
-        return self._world.read(partition, **limits)
+        return super().read(partition, **limits)
 
 
-def gauged(world: World, marks: Marks | None = None, **changes: Any) -> dict[str, list[float]]:
+def gauged(world: World) -> dict[str, list[float]]:
     """The metrics of one measurement."""
     found: dict[str, list[float]] = {}
     BacklogGauges(
-        **{
-            "partitions": marks or Marks(world),
-            "states": world,
-            "count": lambda name, value: found.setdefault(name, []).append(value),
-            "seconds": lambda name, values: found.setdefault(name, []).extend(values),
-            "logger": Logger(),
-            **changes,
-        }
+        partitions=world,
+        states=world,
+        count=lambda name, value: found.setdefault(name, []).append(value),
+        seconds=lambda name, values: found.setdefault(name, []).extend(values),
+        logger=Logger(),
     ).record_if_due(now=world.now)
     return found
 
@@ -91,13 +76,12 @@ def test_the_oldest_delivery_is_a_failing_or_a_disabled_webhooks() -> None:
 
 def test_a_thousand_webhooks_cost_twenty_reads() -> None:
     """Beside their marks: those due for longest, and those that expire first."""
-    world = World()
+    world = Counting()
     for number in range(1_000):
         side = -1 if number % 2 else 2
         park(world, f"w{number}", age=DAY, due=START + side * DAY + timedelta(seconds=number))
-    marks = Marks(world)
-    assert gauged(world, marks)["BacklogWaiting"] == [1_000]
-    assert marks.reads == 20
+    assert gauged(world)["BacklogWaiting"] == [1_000]
+    assert world.reads == 20
 
 
 def test_more_marks_than_can_be_read_in_time_are_measured_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +97,7 @@ def test_it_is_measured_once_in_five_minutes() -> None:
     """Release runs each minute, give or take."""
     world, times = World(), list[int]()
     made = BacklogGauges(
-        partitions=Marks(world),
+        partitions=world,
         states=world,
         count=lambda name, _: times.append(1) if name == "BacklogWaiting" else None,
         seconds=lambda *_: None,
@@ -128,8 +112,8 @@ def test_it_is_measured_once_in_five_minutes() -> None:
 def test_a_backlog_that_cannot_be_measured_keeps_nothing_from_being_released() -> None:
     """It is logged."""
 
-    class Refusing(Marks):
+    class Refusing(World):
         def marked(self) -> Iterator[tuple[Partition, datetime]]:
             raise TimeoutError
 
-    assert gauged(World(), Refusing(World())) == {}
+    assert gauged(Refusing()) == {}

@@ -269,6 +269,12 @@ class World:
             if pk in self.resting:
                 self.resting[pk] = now
 
+    def marked(self) -> Iterator[tuple[Partition, datetime]]:
+        for pk, due in self.resting.items():
+            _, webhook_id, shard = pk.split("#")
+            counts = (one.count for (key, _), one in self.parked.items() if key == pk)
+            yield replace(self._lane(WebhookId(webhook_id), int(shard)), waiting=sum(counts)), due
+
     def due(self, *, now: datetime) -> Iterator[Partition]:
         for pk, due in list(self.resting.items()):
             if due <= now:

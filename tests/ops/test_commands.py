@@ -94,9 +94,14 @@ def test_instances_are_shown_by_the_names_that_the_platform_gave(ops: Ops) -> No
     assert "b1  webhook w1" in ops.say("instances", "show", "i1")
 
 
+def test_without_operations_it_says_so(ops: Ops) -> None:
+    """In words for people, as an empty list for programs."""
+    assert ops.say("operations").strip() == "No operation is under way."
+    assert ops.run("operations") == []
+
+
 def test_operations_that_have_not_ended_are_shown_with_their_step_the_oldest_first(ops: Ops) -> None:
     """And none that ended."""
-    assert ops.say("operations").strip() == "No operation is under way."
     began = datetime.now(UTC) - timedelta(hours=5)
     for instance_id, start in (("i3", began + timedelta(hours=4)), ("i4", began)):
         ops.put_instance(instance_id, name=instance_id, domain=f"{instance_id}.agency.gov")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lambdas.aws import clients
-from ops.troubleshooting.refusals import refused_calls
 from ops.deployment.stack import Stack
+from ops.troubleshooting.refusals import refused_calls
 from tests.ops.world import Ops, stack_of
 
 LINES = (
