@@ -64,7 +64,11 @@ class SesV2:
             self._sender.enabled = bool(request.json.get("SendingEnabled", False))
             return json_response({})
         response = await self._aws.forward(request)
-        return json_response({**response.json(), "SendingEnabled": self._sender.enabled}) if response.ok else response
+        return (
+            json_response({**response.json(), "SendingEnabled": self._sender.enabled})
+            if response.is_success
+            else response
+        )
 
     async def _delete_set(self, request: Request, name: str) -> Response | None:
         if await self._aws.configuration_set(request.caller, name) is None:

@@ -112,6 +112,25 @@ def test_a_paused_set_refuses_mail_in_both_apis(tenant: Tenant) -> None:
     assert kinds(tenant.heard(2)) == ["Send", "Delivery"]
 
 
+def test_a_paused_account_refuses_mail_in_both_apis(tenant: Tenant) -> None:
+    """Whatever set it goes through; GetAccount says so."""
+    ses = tenant.aws.client("sesv2")
+    assert ses.get_account()["SendingEnabled"] is True
+    ses.put_account_sending_attributes(SendingEnabled=False)
+    try:
+        assert ses.get_account()["SendingEnabled"] is False
+        with pytest.raises(ClientError) as refused:
+            tenant.send("ann@shop.example")
+        assert refused.value.response["Error"]["Code"] == "SendingPausedException"
+        with pytest.raises(ClientError) as refused:
+            send_v1(tenant, "ann@shop.example")
+        assert refused.value.response["Error"]["Code"] == "AccountSendingPausedException"
+    finally:
+        ses.put_account_sending_attributes(SendingEnabled=True)
+    tenant.send("ann@shop.example")
+    assert kinds(tenant.heard(2)) == ["Send", "Delivery"]
+
+
 def test_an_unknown_set_refuses_mail_in_both_apis(tenant: Tenant) -> None:
     """SES's own errors."""
     with pytest.raises(ClientError) as refused:
