@@ -61,7 +61,7 @@ class Broker(Construct):
             "Broker", "handler", shared, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
         )
         self.worker = self._function("Worker", "worker", shared, _WORK, "Makes and removes what tenants asked for.")
-        self.sweep = self._function("Sweep", "cleanup", shared, _WORK, "Removes what a bind left that died half-way.")
+        self.sweep = self._function("Sweep", "cleanup", shared, _WORK, "Removes what interrupted binds left.")
         allow_api_tables(self.function, storage)
         allow_worker_tables(self.worker, storage)
         allow_sweep_tables(self.sweep, storage)

@@ -55,7 +55,7 @@ class Context:
     )
     operator_email: str = _key(
         "",
-        "address that is told of alarms and pauses, subscribed to the operator topic; empty: subscribe yourself",
+        "address that is notified of alarms and pauses, subscribed to the operator topic; empty: subscribe yourself",
         EMAIL,
     )
 

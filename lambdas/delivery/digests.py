@@ -1,4 +1,4 @@
-"""Digests: what a notification_email is sent, at most once a minute, through an SNS topic of the binding's own.
+"""Digests to a notification_email, at most one a minute, through the binding's SNS topic.
 
 SNS deactivates a subscription above ten messages a second and that limit is hard, so events are gathered. Until the
 recipient confirmed, SNS would drop what is published: events wait in the backlog.
@@ -32,7 +32,7 @@ class Digests:
     count: Count
 
     def may_send(self, target: Target, *, now: datetime) -> bool:
-        """Whether a digest may go now; claims the minute, so that of two rounds one sends."""
+        """Whether a digest may be sent now; claims the minute, so that only one of two releases sends."""
         if not _is_due(target.health, now):
             return False
         heard = self.topics.has_confirmed_subscription(target.url)

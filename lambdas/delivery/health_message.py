@@ -1,4 +1,4 @@
-"""What admin_email is told when a webhook's health changes: what happened, how much waits, what to do."""
+"""The notification to admin_email when a webhook's health changes: what happened, how much waits, what to do."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ def message(target: Target, health: Health, *, waiting: int) -> tuple[str, str]:
             subject = "Webhook is disabled; its events are kept"
             advice = (
                 "Nothing is sent to it any more; its events are kept for 14 days. To enable it, give the binding its\n"
-                "URL anew (cf update-service with bindings), or ask the platform's operator once it answers again."
+                "URL again (cf update-service with bindings), or ask the platform's operator once it answers again."
             )
         case HealthState.HEALTHY:
             subject = "Webhook is healthy again"

@@ -1,4 +1,4 @@
-"""What follows when a webhook's health changes: its backlog wakes, and its instance's admin_email is told once."""
+"""Effects of a change of a webhook's health: its backlog is released, and admin_email is notified once."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ NOTIFICATION_LEASE = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthTransitions:
-    """Acts on transitions. The write that made one has marked it untold, so a death in between is made good later."""
+    """Acts on transitions. The write that made one marks it as not notified, so a crash is made good later."""
 
     states: WebhookHealthStore
     backlog: Backlog
@@ -37,13 +37,13 @@ class HealthTransitions:
         self._notify(target)
 
     def notify_again(self, target: Target, *, now: datetime) -> None:
-        """Tell of a transition that someone else made and did not live to tell of."""
+        """Notify of a transition whose invocation crashed before it sent the notification."""
         health = target.health
         if health.unnotified and health.since and now - health.since > NOTIFICATION_LEASE:
             self._notify(target)
 
     def _notify(self, target: Target) -> None:
-        """A topic that does not answer must not hold up deliveries: the mark stays, and someone tells later."""
+        """A topic that does not answer must not delay deliveries: the mark stays, and a later invocation notifies."""
         since = target.health.since
         try:
             waiting = self.backlog.waiting(target.instance_id, target.webhook_id)

@@ -1,7 +1,7 @@
-"""Looks webhooks' names up: every address checked, bounded per service instance, no tenant's names behind another's.
+"""Resolves webhooks' names: every address is checked, look-ups are bounded for each service instance.
 
 A name server that hangs holds a thread for as long as the system's resolver waits. So each instance has few look-ups
-at a time, and a look-up's own time begins when it has its thread: waiting for one is nobody's failure.
+at a time, and a look-up's own time begins when it has its thread: waiting for one is not a failure.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class NameResolver:
         return await asyncio.shield(self._pending[key])
 
     def close(self) -> None:
-        """Let the threads go; what hangs is not waited for."""
+        """Release the threads without waiting for those that hang."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, key: tuple[str, str]) -> None:

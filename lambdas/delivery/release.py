@@ -1,7 +1,7 @@
 """One round of release: whatever is due in the backlog goes back to the queue, as its webhook's health allows.
 
-Each webhook is looked at by itself, and one that cannot be released holds up no other. An item is sent first and taken
-out then: a death in between sends it twice, with the same ids.
+Each webhook is looked at by itself, and one that cannot be released holds up no other. An item is sent, then
+removed: a crash in between sends it twice, with the same ids.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What the delivery functions (delivery and release) must be told."""
+"""Settings of the delivery functions (delivery and release)."""
 
 from dataclasses import dataclass
 

@@ -35,7 +35,7 @@ from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.organizations import Organizations
 from lambdas.reputation.ports import PauseMarks, SendingStatuses
 
-_TRIES = 4  # of judging anew, when others moved the instance at the same moment
+_TRIES = 4  # of evaluating again, if others changed the instance at the same moment
 
 
 class Contended(Exception):

@@ -20,7 +20,7 @@ PAUSE = 1.0  # s between instances: SES's control plane takes about one call a s
 
 
 def instances(account: Account) -> Iterable[Finding]:
-    """A sample of the instances, chosen anew each time."""
+    """A random sample of the instances."""
     found = _sampled(account)
     bad = 0
     for number, instance in enumerate(found):

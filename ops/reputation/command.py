@@ -70,7 +70,7 @@ def resume(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as
             done = operator_of(found.stack).resume(who.id, why=reason, now=datetime.now(UTC))
         except ActionRefused as refused:
             fail(str(refused))
-    say(f"Instance {who} may send again; its rates begin anew.", _transition(done), as_json=as_json)
+    say(f"Instance {who} may send again; its rates start again from zero.", _transition(done), as_json=as_json)
 
 
 def reputation(

@@ -92,7 +92,7 @@ class Drill:
         warn = rules.minimum_warning_complaints
         volume = max(rules.minimum_outcomes, 500)
         self._publish(self._deliveries(volume))
-        self._await("after the resume, deliveries count anew", lambda: self._counted("deliveries") >= volume)
+        self._await("after the resume, deliveries count again", lambda: self._counted("deliveries") >= volume)
         self._publish(self._complained(warn))
         self._expect_state("the complaint rate crosses the warning", SendingState.WARNED, "warning")
         limit = max(rules.minimum_complaints, round(rules.complaint_pause * volume) + 1)

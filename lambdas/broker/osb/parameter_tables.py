@@ -21,7 +21,7 @@ from lambdas.domain.webhooks.batch import MAX_BATCH, MAX_GATHERING
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, WEBHOOK_FORMATS, EventKind, Scope
 
 INSTANCE: Parameters = {
-    "admin_email": Email("The address that is told of alarms; it has to confirm an SNS subscription"),
+    "admin_email": Email("The address that is notified of alarms; it has to confirm an SNS subscription"),
     "mail_from_subdomain": Subdomain(
         "What stands before the domain in the envelope sender, such as bounce; empty: SES's own"
     ),

@@ -53,7 +53,7 @@ def provision_ses(values: Mapping[str, Any]) -> SesParameters:
     fields = Fields(values)
     fields.only(PROVISION)
     if not fields.has("admin_email"):
-        raise BadParameter("admin_email", "is required: the address that is told of bounces and complaints")
+        raise BadParameter("admin_email", "is required: the address that is notified when a rate is too high")
     return SesParameters(**fields.read(PROVISION))
 
 

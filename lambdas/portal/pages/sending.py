@@ -124,7 +124,7 @@ class SendingPages:
         return self._moved(call, status, transition, what="resume by the tenant")
 
     def resume(self, call: Call) -> Response:
-        """The operator's resume: rates begin anew."""
+        """The operator's resume: rates start again from zero."""
         instance = self.instance(call.instance)
         status = self.statuses.load(call.instance)
         if status.state is not SendingState.PAUSED:

@@ -50,7 +50,7 @@ class WebhookTable:
         self._table_name = table_name
 
     def audience(self, instance_id: str) -> Audience | None:
-        """Who is told of an instance's events; None when there is no such instance."""
+        """The webhooks of an instance and what each wants; None if there is no such instance."""
         items = self._items(instance_id)
         instance = next((item for item in items if item["item"] == INSTANCE_ITEM), None)
         if instance is None:
