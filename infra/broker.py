@@ -17,6 +17,7 @@ from infra.broker_roles import (
     allow_provisioning,
     allow_sweep_tables,
     allow_unbinding,
+    allow_webhook_changes,
     allow_worker_tables,
 )
 from infra.function import MEMORY, Function, SharedResources
@@ -73,6 +74,7 @@ class Broker(Construct):
             function.send_to(deliveries)  # a test for each new or changed webhook
         allow_binding(self.function, shared, self.boundary)
         allow_asking(self.function, storage)
+        allow_webhook_changes(self.worker, shared)
         allow_provisioning(self.worker, shared.context, storage)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
         self.function.use_key_through("secretsmanager", writing=False)

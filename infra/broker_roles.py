@@ -43,7 +43,7 @@ def allow_api_tables(function: Function, storage: Storage) -> None:
 def allow_worker_tables(function: Function, storage: Storage) -> None:
     """Records of instances with an operation; webhooks that change or are removed with their instance."""
     function.use_table(storage.broker, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
-    function.use_table(storage.webhooks, "Query", "UpdateItem", "DeleteItem")
+    function.use_table(storage.webhooks, "GetItem", "Query", "UpdateItem", "DeleteItem")
 
 
 def allow_sweep_tables(function: Function, storage: Storage) -> None:
@@ -63,11 +63,20 @@ def allow_binding(function: Function, shared: SharedResources, boundary: iam.IMa
     )
     function.allow("iam:TagUser", "iam:CreateAccessKey", on=_USERS, wide=_OF_A_BINDING)
     function.allow("iam:GetAccountSummary", on=["*"], wide="IAM knows no resource for it.")
-    for purpose, actions in ((_CREDENTIALS, ("kms:Encrypt", "kms:Decrypt")), (_SECRET, ("kms:Encrypt",))):
-        context = {"StringEquals": {"kms:EncryptionContext:purpose": purpose}}
-        function.allow(*actions, on=[shared.key.key_arn], when=context)
+    _allow_secrets(function, shared, _CREDENTIALS)
+    _allow_secrets(function, shared, _SECRET)
     _allow_topics(function, [_NOTIFICATIONS])
     function.allow("sns:ListSubscriptionsByTopic", on=[_ALERTS], wide=_OF_AN_INSTANCE)  # is admin_email confirmed?
+
+
+def allow_webhook_changes(function: Function, shared: SharedResources) -> None:
+    """Change the userinfo of a webhook's URL, which is encrypted together with its secret."""
+    _allow_secrets(function, shared, _SECRET)
+
+
+def _allow_secrets(function: Function, shared: SharedResources, purpose: str) -> None:
+    context = {"StringEquals": {"kms:EncryptionContext:purpose": purpose}}
+    function.allow("kms:Encrypt", "kms:Decrypt", on=[shared.key.key_arn], when=context)
 
 
 def allow_unbinding(function: Function) -> None:

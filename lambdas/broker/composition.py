@@ -26,6 +26,7 @@ from lambdas.broker.instances.queries import InstanceQueries
 from lambdas.broker.instances.ses_steps import SesSteps
 from lambdas.broker.instances.updating import Updating
 from lambdas.broker.instances.webhook_changes import WebhookChanges
+from lambdas.broker.instances.webhook_update import WebhookUpdate
 from lambdas.broker.limits import Limits
 from lambdas.broker.operations.cleanup import Cleanup, LogCleanup
 from lambdas.broker.operations.engine import Engine, OperationStep
@@ -137,6 +138,7 @@ class Composition:
         return Binder(
             store=self.adapters.table,
             secret_encryption=self.adapters.secret_encryption,
+            decrypt_webhook_secret=self.adapters.decrypt_webhook_secret,
             webhooks=self.adapters.webhooks,
             makers=self._makers,
             unbinding=self.unbinding,
@@ -161,8 +163,8 @@ class Composition:
         return WebhookChanges(
             store=self.adapters.table,
             webhooks=self.adapters.webhooks,
-            secret_encryption=self.adapters.secret_encryption,
             encrypt_webhook_secret=self.adapters.encrypt_webhook_secret,
+            decrypt_webhook_secret=self.adapters.decrypt_webhook_secret,
             rules=self._rules,
         )
 
@@ -174,6 +176,7 @@ class Composition:
             topics=self.adapters.topics,
             secret_encryption=self.adapters.secret_encryption,
             encrypt_webhook_secret=self.adapters.encrypt_webhook_secret,
+            decrypt_webhook_secret=self.adapters.decrypt_webhook_secret,
             rotation=SecretRotation(
                 webhooks=self.adapters.webhooks,
                 decrypt=self.adapters.decrypt_webhook_secret,
@@ -212,7 +215,12 @@ class Composition:
             topics=self.adapters.topics,
             zone=self.adapters.zone,
             webhooks=self.adapters.webhooks,
-            test=self._send_test,
+            webhook_update=WebhookUpdate(
+                webhooks=self.adapters.webhooks,
+                encrypt=self.adapters.encrypt_webhook_secret,
+                decrypt=self.adapters.decrypt_webhook_secret,
+                test=self._send_test,
+            ),
             dns=self._dns,
             event_topic_arn=self.settings.event_topic_arn,
             topic_arn_prefix=topic_arn_prefix(self.settings),

@@ -17,6 +17,7 @@ from lambdas.domain.tenants.identity import Identity
 from lambdas.domain.tenants.instance import Binding, BindingSecret, Instance, Unfinished, WebhookSettings
 from lambdas.domain.tenants.operation_task import OperationTask
 from lambdas.domain.tenants.vpc_endpoint import Endpoint
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 
@@ -99,7 +100,13 @@ class InstanceWebhooks(Protocol):
 
     def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None: ...
     def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None: ...
-    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None: ...
+
+
+class WebhookSettingsStore(WebhookReader, Protocol):
+    """Webhooks' settings: lambdas.aws.dynamodb.webhooks.webhook_items."""
+
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, before: bytes) -> None:
+        """Raises VersionConflict if the webhook's ciphertext is not *before* any more."""
 
 
 class SecretEncryption(Protocol):
@@ -113,6 +120,12 @@ class EncryptWebhookSecret(Protocol):
     """KMS encryption of what the delivery function may decrypt: lambdas.aws.kms.webhook_secrets."""
 
     def __call__(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes: ...
+
+
+class DecryptWebhookSecret(Protocol):
+    """A webhook's secret and userinfo. Its ciphertext is the only place that says what signs now."""
+
+    def __call__(self, webhook_id: str, ciphertext: bytes) -> WebhookSecret: ...
 
 
 class Identities(Protocol):

@@ -38,7 +38,7 @@ class WebhookSecrets(Protocol):
     """Webhooks' signing secrets."""
 
     def replace(self, target: Target, *, until: datetime | None) -> WebhookSecret:
-        """Returns the new secret; the old one signs too until then."""
+        """Returns the new secret; the old one signs too until then. Raises VersionConflict."""
 
 
 class Baselines(Protocol):

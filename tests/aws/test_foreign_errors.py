@@ -60,7 +60,7 @@ def _note_test(client: "DynamoDBClient") -> None:
     [
         lambda client: WebhookItems(client, "webhooks").join("i1", "w1", "b3"),
         lambda client: WebhookItems(client, "webhooks").leave("i1", "w1", "b1"),
-        lambda client: WebhookItems(client, "webhooks").change("i1", "w1", SETTINGS),
+        lambda client: WebhookItems(client, "webhooks").change("i1", "w1", SETTINGS, before=b"s"),
         lambda client: WebhookItems(client, "webhooks").put("i1", "w2", SETTINGS, binding_id="b1"),
         lambda client: WebhookItems(client, "webhooks").replace_secret(
             "i1", "w1", before=b"s", after=b"t", until=UNTIL, now=NOW

@@ -413,9 +413,11 @@ class FakeWebhooks:
             del self.webhooks[instance_id, webhook_id]
         return not left
 
-    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
-        kept = self.get(instance_id, webhook_id)
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, before: bytes) -> None:
+        kept = self.webhooks.get((instance_id, webhook_id))
         if kept is not None:
+            if kept.settings.ciphertext != before:
+                raise VersionConflict
             self.webhooks[instance_id, webhook_id] = replace(kept, settings=settings, test_status=None, test_at=None)
             self.versions[webhook_id] = self.versions.get(webhook_id, 1) + 1
 

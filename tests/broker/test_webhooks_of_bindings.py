@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.aws.dynamodb.webhooks.webhook_states import KEPT_FOR
+from lambdas.domain.tenants.instance import OperationState, Phase
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 from tests.broker.world import WEBHOOK, World
@@ -311,3 +312,117 @@ def test_a_rotation_that_dies_anywhere_is_completed_by_the_same_bind(after: bool
         if alive:
             return
     raise AssertionError("it never survived")
+
+
+# -- a secret that was replaced elsewhere: in the portal, or by the operator -------------------------------------
+
+
+def rotated(world: World) -> str:
+    """The webhook's new secret, as the portal and `ops webhooks rotate` write it."""
+    [(key, kept)] = world.webhooks.webhooks.items()
+    present = world.encrypt_webhook_secret.decrypt(key[1], kept.settings.ciphertext)
+    ciphertext = world.encrypt_webhook_secret(key[1], "whsec_rotated", present.userinfo)
+    world.webhooks.webhooks[key] = replace(kept, settings=replace(kept.settings, ciphertext=ciphertext))
+    return "whsec_rotated"
+
+
+def signing(world: World) -> WebhookSecret:
+    """What signs the webhook's requests, and authorizes them."""
+    [((_, webhook_id), kept)] = world.webhooks.webhooks.items()
+    return world.encrypt_webhook_secret.decrypt(webhook_id, kept.settings.ciphertext)
+
+
+def test_every_binding_shows_a_secret_that_was_replaced_elsewhere(world: World) -> None:
+    """Fetched, bound again by a repetition, or succeeded: the secret is read from the webhook."""
+    world.bind(parameters=HOOKED)
+    world.bind("b2", predecessor_binding_id="b1")
+    new = rotated(world)
+    for binding in ("b1", "b2"):
+        assert world.fetch(f"i1/service_bindings/{binding}").body["credentials"]["webhook_secret"] == new
+    assert world.bind(parameters=HOOKED).body["credentials"]["webhook_secret"] == new
+    assert world.bind("b3", predecessor_binding_id="b1").body["credentials"]["webhook_secret"] == new
+
+
+def test_a_binding_keeps_no_copy_of_its_webhook_s_secret(world: World) -> None:
+    """A copy would go stale, and would still be there after the secret leaked and was replaced."""
+    bound = world.bind(parameters={"notification_webhook": "https://u:p@app.example.gov/hook"}).body["credentials"]
+    binding = world.table.binding("i1", "b1")
+    assert binding is not None
+    kept = world.secret_encryption.decrypt("b1", binding.ciphertext)
+    assert (kept.access_key_id, kept.webhook_secret, kept.webhook_userinfo) == (bound["smtp_user"], "", None)
+
+
+def test_a_binding_of_1_0_0_shows_its_webhook_s_secret_not_its_copy(world: World) -> None:
+    """Bindings made by that release hold a copy, which a rotation leaves as it was."""
+    world.bind(parameters=HOOKED)
+    binding = world.table.binding("i1", "b1")
+    assert binding is not None
+    copy = replace(world.secret_encryption.decrypt("b1", binding.ciphertext), webhook_secret="whsec_stale")
+    world.table.save_binding(replace(binding, ciphertext=world.secret_encryption.encrypt("b1", copy)))
+    new = rotated(world)
+    assert world.fetch("i1/service_bindings/b1").body["credentials"]["webhook_secret"] == new
+
+
+@pytest.mark.parametrize(
+    "changes", [{"notification_batch": 10}, {"notification_webhook": "https://u:p@b.example.gov/"}]
+)
+@pytest.mark.parametrize("when", ["before the update", "before its work"])
+def test_an_update_keeps_a_secret_that_was_replaced_meanwhile(world: World, changes: Any, when: str) -> None:
+    """The worker changes the webhook minutes after the update was asked for."""
+    world.bind(parameters={"notification_webhook": "https://old:pw@app.example.gov/hook"})
+    if when == "before the update":
+        rotated(world)
+    assert world.update(parameters={"bindings": {"b1": changes}}).status == 202
+    if when == "before its work":
+        rotated(world)
+    world.work()
+    assert world.poll().body["state"] == "succeeded"
+    userinfo = "u:p" if "notification_webhook" in changes else "old:pw"
+    assert signing(world) == WebhookSecret(secret="whsec_rotated", userinfo=userinfo)
+
+
+def test_an_update_reads_a_webhook_again_whose_secret_is_replaced_as_it_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its read and its write."""
+    world.bind(parameters=HOOKED)
+    world.update(parameters={"bindings": {"b1": {"notification_webhook": "https://u:p@b.example.gov/"}}})
+    read, reads = world.webhooks.get, []
+
+    def raced(instance_id: str, webhook_id: str) -> Any:
+        found = read(instance_id, webhook_id)
+        reads.append(found)
+        if len(reads) == 1:
+            rotated(world)
+        return found
+
+    monkeypatch.setattr(world.webhooks, "get", raced)
+    world.work()
+    assert len(reads) == 2
+    assert signing(world) == WebhookSecret(secret="whsec_rotated", userinfo="u:p")
+
+
+def test_an_update_that_is_rolled_back_keeps_a_secret_that_was_replaced_meanwhile(world: World) -> None:
+    """Its URL and userinfo become what they were."""
+    world.bind(parameters={"notification_webhook": "https://old:pw@app.example.gov/hook"})
+    world.update(parameters={"bindings": {"b1": {"notification_webhook": "https://u:p@b.example.gov/"}}})
+    world.work()
+    rotated(world)
+    instance = world.table.instance("i1")
+    assert instance is not None
+    undone = replace(instance.operation, phase=Phase.UNDO, state=OperationState.IN_PROGRESS)
+    [step] = [step for step in world.engine.steps_of(replace(instance, operation=undone)) if step.name == "webhooks"]
+    for _ in range(2):
+        step.ensure(replace(instance, operation=undone))
+    assert webhook(world).settings.url == WEBHOOK
+    assert signing(world) == WebhookSecret(secret="whsec_rotated", userinfo="old:pw")
+
+
+def test_a_successor_that_names_the_url_with_its_new_userinfo_shares_the_webhook(world: World) -> None:
+    """It is compared with the webhook as it is, not as it was bound."""
+    world.bind(parameters={"notification_webhook": "https://old:pw@app.example.gov/hook"})
+    new = {"notification_webhook": "https://u:p@app.example.gov/hook"}
+    world.update(parameters={"bindings": {"b1": new}})
+    world.work()
+    assert world.bind("b2", predecessor_binding_id="b1", parameters=new).status == 201
+    assert webhook(world).bindings == ("b1", "b2")

@@ -87,7 +87,23 @@ def test_the_portal_changes_nothing_of_the_broker_s(stack: Synthesis, may: dict[
         assert {action for action in granted if action.startswith("ses:")} <= {"ses:GetEmailIdentity"}
 
 
-@pytest.mark.parametrize("function", ["feedback", "release", "replay", "reputation", "reputation-sweep", "worker"])
+def test_the_worker_opens_webhook_secrets_and_no_credentials(may: dict[str, list[Statement]]) -> None:
+    """A changed URL's userinfo is encrypted together with the webhook's secret."""
+    direct = _direct_key_use(may["worker"])
+    assert [one.context("StringEquals", "kms:EncryptionContext:purpose") for one in direct] == [["webhook-secret"]]
+
+
+def test_the_broker_opens_credentials_and_webhook_secrets(may: dict[str, list[Statement]]) -> None:
+    """A binding shows the secret that its webhook has now."""
+    opened = [
+        one.context("StringEquals", "kms:EncryptionContext:purpose")
+        for one in _direct_key_use(may["broker"])
+        if "kms:Decrypt" in one.actions
+    ]
+    assert sorted(opened) == [["binding-credentials"], ["webhook-secret"]]
+
+
+@pytest.mark.parametrize("function", ["feedback", "release", "replay", "reputation", "reputation-sweep", "sweep"])
 def test_who_needs_no_secret_opens_none(function: str, may: dict[str, list[Statement]]) -> None:
     """They use the key only through the services that hold their data."""
     assert _direct_key_use(may[function]) == []

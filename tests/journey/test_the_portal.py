@@ -1,5 +1,6 @@
 """The portal on the deployed stack: an operator's link, a test to a real receiver, a replay by the real worker."""
 
+import html
 import re
 from typing import Self
 
@@ -67,6 +68,32 @@ def test_a_tenant_tests_its_webhook_finds_a_mail_and_replays_it(stack: Stack, op
             lambda: [item.id for item in receiver.received() if item.type == "email.bounced"],
             lambda ids: ids == [bounced.id, bounced.id],
         )
+
+
+def test_a_secret_made_in_the_portal_signs_and_stands_in_the_binding(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """Beside the old one; an update that the worker carries out later changes the URL and leaves the secret."""
+    tenant = stack.tenant(receiver.url())
+    receiver.wait_for(kind="webhook.test")
+    with Visitor(ops("portal", tenant.instance_id)["url"]) as visitor:
+        home = f"/instances/{tenant.instance_id}"
+        (webhook,) = re.findall(rf'href="[^"]*({home}/webhooks/[^"]+)"', visitor.see(f"{home}/webhooks"))
+        visitor.see(webhook)
+        shown = re.search(r"whsec_[A-Za-z0-9+/=]+", html.unescape(visitor.do(f"{webhook}/secret", sure="yes").text))
+        assert shown
+        assert stack.broker.binding(tenant.instance_id, tenant.binding_id)["credentials"]["webhook_secret"] == shown[0]
+
+        authorized = receiver.url().replace("://", "://user:pw@")
+        changes = {"notification_webhook": authorized, "notification_batch": 10, "notification_batch_seconds": 1}
+        stack.broker.update(tenant.instance_id, {"bindings": {tenant.binding_id: changes}})
+        assert stack.broker.binding(tenant.instance_id, tenant.binding_id)["credentials"]["webhook_secret"] == shown[0]
+        assert "<dd>1 to 10, gathered for up to 1 s</dd>" in visitor.see(webhook)
+
+        (batch,) = receiver.wait_for(kind="batch")  # the changed webhook's test: by now delivery knows the change
+        assert batch.is_signed_with(shown[0])
+        assert batch.is_signed_with(tenant.secret)
+        assert batch.headers["authorization"] == httpx.BasicAuth("user", "pw")._auth_header
 
 
 def test_an_operator_pauses_and_resumes_in_the_portal(stack: Stack, ops: Ops, receiver: Receiver) -> None:

@@ -14,9 +14,9 @@ from tests.portal.world import World, delivery
 def test_the_preview_and_the_test_are_batches(world: World) -> None:
     """What the receiver will get; formats without batches are shown as they are."""
     world.tenant("i1")
-    world.webhook("i1", "w1", batch=10)
+    world.webhook("i1", "w1", batch=10, batch_seconds=5)
     text = html.unescape(world.caller("i1").get("/instances/i1/webhooks/w1").text)
-    assert "<dt>Events a request</dt><dd>10</dd>" in text
+    assert "<dt>Events a request</dt><dd>1 to 10, gathered for up to 5 s</dd>" in text
     assert text.count('"type": "batch"') == 1
     assert "application/cloudevents-batch+json" in text
     assert '"Type": "Notification"' in text

@@ -136,6 +136,7 @@ class World:
             scope=Scope.INSTANCE,
             ciphertext=encrypt(kms, self.kms_key, WebhookId(webhook_id), secret),
             batch=changes.pop("batch", 1),
+            batch_seconds=changes.pop("batch_seconds", 0),
         )
         self.webhook_items.put(instance_id, webhook_id, settings, binding_id=f"{webhook_id}-binding")
         if health := changes.pop("health", None):

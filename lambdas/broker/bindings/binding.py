@@ -6,7 +6,6 @@ An intent is recorded before anything is created. If a bind crashes, its repetit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from lambdas.broker.bindings.maker import WORKING, Maker, link_of
@@ -18,7 +17,7 @@ from lambdas.broker.osb.catalog import SES_SERVICE, id_in_cell, plans
 from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
 from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses, check_needed
 from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag, is_id
-from lambdas.broker.ports import BindingStore, SecretEncryption, WebhookReader
+from lambdas.broker.ports import BindingStore, DecryptWebhookSecret, SecretEncryption, WebhookReader
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
@@ -30,6 +29,7 @@ class Binder:
 
     store: BindingStore
     secret_encryption: SecretEncryption
+    decrypt_webhook_secret: DecryptWebhookSecret
     webhooks: WebhookReader
     makers: Mapping[str, Maker]  # by service id
     unbinding: Unbinding
@@ -129,9 +129,10 @@ class Binder:
         predecessor = self.store.binding(instance.id, predecessor_id)
         if predecessor is None or predecessor.state is not BindingState.READY:
             raise BadParameter("predecessor_binding_id", "is no binding of this service instance")
-        secret = self.secret_encryption.decrypt(predecessor.id, predecessor.ciphertext)
-        kept = self.webhooks.get(instance.id, predecessor.webhook_id) if predecessor.webhook_id else None
-        return take_over(asked, predecessor, secret, kept)
+        webhook_id = predecessor.webhook_id
+        kept = self.webhooks.get(instance.id, webhook_id) if webhook_id else None
+        secret = self.decrypt_webhook_secret(webhook_id, kept.settings.ciphertext) if kept else None
+        return take_over(asked, predecessor, kept, secret)
 
     def _link(self, instance: Instance, link_id: str) -> Instance | None:
         if not link_id:
@@ -152,8 +153,8 @@ class Binder:
         request = taken_over.request
         fresh = bool(request.notification_webhook) and not taken_over.webhook_id
         secret = BindingSecret(
-            webhook_secret=self.new_secret() if fresh or request.rotate_secret else taken_over.webhook_secret,
-            webhook_userinfo=asked.userinfo if "notification_webhook" in asked.given else taken_over.userinfo,
+            webhook_secret=self.new_secret() if fresh or request.rotate_secret else "",
+            webhook_userinfo=asked.userinfo if fresh else None,
             asked_userinfo=asked.userinfo,
         )
         return Binding(
@@ -185,8 +186,6 @@ class Binder:
             raise BadRequest("there is no such service instance")
         try:
             made = self.makers[instance.service_id].make(intent, instance, now=now)
-            if intent.request.rotate_secret:
-                self._show_new_secret(made)
             ready = self.store.save_binding(replace(made, state=BindingState.READY, busy_until=None))
         except VersionConflict:
             raise ConcurrencyError("another request for this binding took over") from None
@@ -194,22 +193,6 @@ class Binder:
             self.unbinding.leave(intent, now=now)
             raise
         return Response(status=201, body=self._shown(ready, instance))
-
-    def _show_new_secret(self, made: Binding) -> None:
-        """Store the new secret with the webhook's other bindings, so that a fetch or a successor shows it."""
-        webhook = self.webhooks.get(made.instance_id, made.webhook_id)
-        secret = self.secret_encryption.decrypt(made.id, made.ciphertext).webhook_secret
-        for binding_id in webhook.bindings if webhook else ():
-            if binding_id != made.id:
-                retry_on_conflict(partial(self._show_in, made.instance_id, binding_id, secret))
-
-    def _show_in(self, instance_id: str, binding_id: str, secret: str) -> None:
-        binding = self.store.binding(instance_id, binding_id)
-        if binding is None or binding.state is not BindingState.READY:
-            return
-        kept = self.secret_encryption.decrypt(binding_id, binding.ciphertext)
-        ciphertext = self.secret_encryption.encrypt(binding_id, replace(kept, webhook_secret=secret))
-        self.store.save_binding(replace(binding, ciphertext=ciphertext))
 
     def _shown(self, binding: Binding, instance: Instance) -> dict[str, Any]:
         """The instructions of a bind, equal for every repetition; a fetch returns the present state."""

@@ -1,10 +1,11 @@
 """What a successor binding takes over from its predecessor (`predecessor_binding_id`): parameters and the webhook."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameters import BindParameters
-from lambdas.domain.tenants.instance import Binding, BindingSecret, BindRequest
+from lambdas.domain.tenants.instance import Binding, BindRequest
+from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 
 _OF_THE_WEBHOOK = (
@@ -23,19 +24,17 @@ class FromPredecessor:
     request: BindRequest
     webhook_id: str = ""
     email_webhook_id: str = ""
-    webhook_secret: str = field(default="", repr=False)
-    userinfo: str | None = field(default=None, repr=False)
 
 
 def take_over(
-    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: StoredWebhook | None
+    asked: BindParameters, predecessor: Binding, kept: StoredWebhook | None, secret: WebhookSecret | None
 ) -> FromPredecessor:
     """The parameters of *predecessor* that the bind takes over: all that it does not give itself.
 
-    *kept* is the predecessor's webhook as it is now. It is shared unless the bind names another URL. Raises
-    BadParameter for changes that would change it for the predecessor too.
+    *kept* is the predecessor's webhook as it is now, *secret* its secret and userinfo. It is shared unless the bind
+    names another URL. Raises BadParameter for changes that would change it for the predecessor too.
     """
-    found = _with_webhook(asked, predecessor, secret, kept)
+    found = _with_webhook(asked, predecessor, kept, secret)
     email = asked.request.notification_email
     if not email or email == predecessor.effective.notification_email:
         found = replace(
@@ -52,9 +51,9 @@ def take_over(
 
 
 def _with_webhook(
-    asked: BindParameters, predecessor: Binding, secret: BindingSecret, kept: StoredWebhook | None
+    asked: BindParameters, predecessor: Binding, kept: StoredWebhook | None, secret: WebhookSecret | None
 ) -> FromPredecessor:
-    if kept is None or _names_another(asked, secret, kept):
+    if kept is None or secret is None or _names_another(asked, kept, secret):
         return FromPredecessor(request=asked.request)
     settings = kept.settings
     shared = {
@@ -72,13 +71,11 @@ def _with_webhook(
     return FromPredecessor(
         request=replace(asked.request, notification_webhook=settings.url, **shared),  # type: ignore[arg-type]
         webhook_id=predecessor.webhook_id,
-        webhook_secret=secret.webhook_secret,
-        userinfo=secret.webhook_userinfo,
     )
 
 
-def _names_another(asked: BindParameters, secret: BindingSecret, kept: StoredWebhook) -> bool:
+def _names_another(asked: BindParameters, kept: StoredWebhook, secret: WebhookSecret) -> bool:
     url = asked.request.notification_webhook
     if not url:
         return False
-    return url != kept.settings.url or asked.userinfo not in (None, secret.webhook_userinfo)
+    return url != kept.settings.url or asked.userinfo not in (None, secret.userinfo)

@@ -1,13 +1,11 @@
 """Rotation of a shared webhook's signing secret (`notification_rotate_secret`): both secrets sign for a day."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lambdas.broker.osb.errors import BadParameter
-from lambdas.broker.ports import WebhookSecretStore
+from lambdas.broker.ports import DecryptWebhookSecret, EncryptWebhookSecret, WebhookSecretStore
 from lambdas.domain.tenants.instance import Binding
-from lambdas.domain.webhooks.signature import WebhookSecret
 
 OVERLAP = timedelta(hours=24)  # both secrets sign for so long: the application uses the new one once it is restaged
 
@@ -17,8 +15,8 @@ class SecretRotation:
     """Replaces a webhook's secret once for a binding, however often the bind is repeated."""
 
     webhooks: WebhookSecretStore
-    decrypt: Callable[[str, bytes], WebhookSecret]
-    encrypt: Callable[[str, str, str | None], bytes]
+    decrypt: DecryptWebhookSecret
+    encrypt: EncryptWebhookSecret
 
     def run(self, binding: Binding, secret: str, *, now: datetime) -> None:
         """Have the binding's webhook sign with *secret*. Raises BadParameter while an earlier rotation is under way."""

@@ -9,7 +9,15 @@ from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.ses_steps import tags
 from lambdas.broker.osb.errors import BadParameter, QuotaExceeded
 from lambdas.broker.osb.rendering import UNKNOWN, Connected, IdentityStatus, Renderer, binding_parameters
-from lambdas.broker.ports import BindingWebhooks, EncryptWebhookSecret, Identities, SecretEncryption, Topics, Users
+from lambdas.broker.ports import (
+    BindingWebhooks,
+    DecryptWebhookSecret,
+    EncryptWebhookSecret,
+    Identities,
+    SecretEncryption,
+    Topics,
+    Users,
+)
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.iam_user import fits_iam, sending_policy
@@ -19,6 +27,7 @@ from lambdas.domain.tenants.instance import (
     Instance,
     WebhookSettings,
 )
+from lambdas.domain.webhooks.stored_webhook import StoredWebhook
 from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope
 
 EMAIL_EVENTS = (EventKind.BOUNCE, EventKind.COMPLAINT)  # no deliveries: SNS sends ten mails a second
@@ -34,6 +43,7 @@ class SesBindings:
     topics: Topics
     secret_encryption: SecretEncryption
     encrypt_webhook_secret: EncryptWebhookSecret
+    decrypt_webhook_secret: DecryptWebhookSecret
     rotation: SecretRotation
     test: SendTest
     identities: Identities
@@ -61,8 +71,10 @@ class SesBindings:
         secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
         self._make_webhook(binding, secret, now=now)
         self._make_email(binding, instance)
-        secret = replace(secret, access_key_id=key.id, secret_access_key=key.secret)
-        return replace(binding, ciphertext=self.secret_encryption.encrypt(binding.id, secret))
+        made = BindingSecret(
+            access_key_id=key.id, secret_access_key=key.secret, asked_userinfo=secret.asked_userinfo
+        )  # the webhook's secret is in the webhook from here on, and nowhere else
+        return replace(binding, ciphertext=self.secret_encryption.encrypt(binding.id, made))
 
     def _make_webhook(self, binding: Binding, secret: BindingSecret, *, now: datetime) -> None:
         if not binding.webhook_id:
@@ -135,6 +147,7 @@ class SesBindings:
             user=aws_names.iam_user(binding.id),
             secret=self.secret_encryption.decrypt(binding.id, binding.ciphertext),
             webhook=webhook,
+            webhook_secret=self._signs_now(binding.webhook_id, webhook),
             hostname=link.made.hostname if link else "",
         )
         return {
@@ -143,6 +156,10 @@ class SesBindings:
             ),
             "parameters": binding_parameters(binding.effective, webhook),
         }
+
+    def _signs_now(self, webhook_id: str, webhook: StoredWebhook | None) -> str:
+        """The secret that signs the webhook's requests now, however often it was rotated since the bind."""
+        return self.decrypt_webhook_secret(webhook_id, webhook.settings.ciphertext).secret if webhook else ""
 
     def _identity_status(self, instance: Instance) -> IdentityStatus:
         try:

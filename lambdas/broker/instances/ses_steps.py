@@ -4,22 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lambdas.broker.bindings.webhook_test import Bound, SendTest
 from lambdas.broker.instances.domain_claims import DomainClaims
 from lambdas.broker.instances.domain_release import DomainRelease
 from lambdas.broker.instances.earlier_pauses import EarlierPauses
 from lambdas.broker.instances.operator_dns import OperatorDns
+from lambdas.broker.instances.webhook_update import WebhookUpdate
 from lambdas.broker.operations.engine import OperationStep, StepDone, StepOutcome, StepRefused, StepWaiting
 from lambdas.broker.ports import ControlPlane, InstanceWebhooks, Topics, Zone
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from lambdas.domain.tenants.domain_names import is_under
-from lambdas.domain.tenants.instance import Instance, OperationKind, Phase, SesParameters
+from lambdas.domain.tenants.instance import Instance, OperationKind, SesParameters
 
 VERIFY_EVERY = 15.0  # s: SES checks DKIM records every few minutes, and polling uses the rate of one call a second
 LOOK_AGAIN = 5.0  # s between batches of checks of related domains
 RELATED = "{domain} cannot be used: another organization has verified a domain above or below it"
-TEST_AFTER = 6  # s: delivery caches webhooks for 5 s, and would test the old URL
 VERIFYING = "Waiting for Amazon SES to verify the domain"
 
 
@@ -34,7 +33,7 @@ class SesSteps:
     topics: Topics
     zone: Zone | None
     webhooks: InstanceWebhooks
-    test: SendTest
+    webhook_update: WebhookUpdate
     dns: OperatorDns
     event_topic_arn: str
     topic_arn_prefix: str
@@ -52,7 +51,7 @@ class SesSteps:
         records = OperationStep("records", "Creating the DNS records", self._ensure_records, self._remove_records)
         generated = instance.generated and self.zone is not None
         if instance.operation.kind is OperationKind.UPDATE:
-            webhooks = OperationStep("webhooks", "Changing the webhooks", self._ensure_webhooks)
+            webhooks = OperationStep("webhooks", "Changing the webhooks", self.webhook_update.run)
             return (notifications, mail_from, alerts, *([records] if generated else []), webhooks)
         return (
             OperationStep("domain claim", "Claiming the domain", self._ensure_claim),
@@ -151,16 +150,6 @@ class SesSteps:
         if identity is None or identity.failed:
             return StepRefused("Amazon SES could not verify the generated domain; ask the operator to look at the zone")
         return StepDone() if identity.verified else StepWaiting(VERIFY_EVERY, VERIFYING)
-
-    def _ensure_webhooks(self, instance: Instance) -> StepOutcome:
-        """On an update's way back they become what they were. Each is tested, as a new one is."""
-        operation = instance.operation
-        for change in operation.webhooks:
-            settings = change.after if operation.phase is Phase.APPLY else change.before
-            self.webhooks.change(instance.id, change.webhook_id, settings)
-            of, test_id = Bound(instance.id, change.binding_id), f"{operation.id} {operation.phase}"
-            self.test(change.webhook_id, settings, of=of, test_id=test_id, now=operation.started_at, delay=TEST_AFTER)
-        return StepDone()
 
 
 def in_operators_zone(domain: str, zone: str) -> bool:

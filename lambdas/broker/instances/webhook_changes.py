@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.fields import Fields
 from lambdas.broker.osb.parameters import WebhookRules, change_webhook
-from lambdas.broker.ports import BindingReader, EncryptWebhookSecret, SecretEncryption, WebhookReader
+from lambdas.broker.ports import BindingReader, DecryptWebhookSecret, EncryptWebhookSecret, WebhookReader
 from lambdas.domain.tenants.instance import BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
 
 
@@ -18,8 +18,8 @@ class WebhookChanges:
 
     store: BindingReader
     webhooks: WebhookReader
-    secret_encryption: SecretEncryption
     encrypt_webhook_secret: EncryptWebhookSecret
+    decrypt_webhook_secret: DecryptWebhookSecret
     rules: WebhookRules
 
     def changes(self, instance: Instance, given: Mapping[str, Fields]) -> tuple[WebhookChange, ...]:
@@ -36,12 +36,12 @@ class WebhookChanges:
         if kept is None:
             raise BadParameter(name, "has no webhook to change; rebind with notification_webhook")
         before = kept.settings
-        secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
+        secret = self.decrypt_webhook_secret(binding.webhook_id, before.ciphertext).secret
         wanted = change_webhook(fields, _request(binding.request, before), rules=self.rules)
         userinfo, ciphertext = None, before.ciphertext
         if "notification_webhook" in wanted.given:
             userinfo = wanted.userinfo
-            ciphertext = self.encrypt_webhook_secret(binding.webhook_id, secret.webhook_secret, userinfo)
+            ciphertext = self.encrypt_webhook_secret(binding.webhook_id, secret, userinfo)
         after = WebhookSettings(
             url=wanted.request.notification_webhook,
             events=wanted.request.notification_events,
@@ -58,7 +58,7 @@ class WebhookChanges:
             webhook_id=binding.webhook_id,
             before=before,
             after=after,
-            mark=_mark(secret.webhook_secret, userinfo),
+            mark=_mark(secret, userinfo),
         )
 
 

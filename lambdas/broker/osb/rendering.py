@@ -1,6 +1,6 @@
 """What tenants see: effective parameters, credentials, and instructions on what is still to be done."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lambdas.broker.instances.operator_dns import OperatorDns
@@ -37,6 +37,7 @@ class Connected:
     user: str
     secret: BindingSecret
     webhook: StoredWebhook | None
+    webhook_secret: str = field(default="", repr=False)  # that signs now; empty without a webhook
     hostname: str = ""  # of a privatelink instance
 
 
@@ -100,7 +101,7 @@ class Renderer:
             "configuration_set": aws_names.configuration_set(instance.id),
             "notification_webhook": webhook.settings.url if webhook else None,
             "notification_email": connected.request.notification_email or None,
-            "webhook_secret": secret.webhook_secret if webhook else None,
+            "webhook_secret": connected.webhook_secret or None,
             "required_records": self.required_records(instance),
             "instructions": self.instructions(connected, identity_status),
         }

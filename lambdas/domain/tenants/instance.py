@@ -250,8 +250,10 @@ class Binding:
 class BindingSecret:
     """The secret part of a binding.
 
-    `webhook_userinfo` ("user:password" or None) is what the webhook was created with, `asked_userinfo` what the bind
-    request itself contained.
+    `asked_userinfo` ("user:password" or None) is what the bind request contained. `webhook_secret` and
+    `webhook_userinfo` are what a bind under way gives its webhook, so that its repetition gives the same; once it is
+    done, the webhook's own ciphertext alone says what signs. (Bindings of release 1.0.0 keep a copy that nothing
+    reads.)
     """
 
     access_key_id: str = ""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.portal import Action
 from lambdas.domain.ports import DeliverySender
 from lambdas.domain.tenants.instance import Instance
@@ -38,6 +39,7 @@ class WebhookView:
     events: tuple[str, ...]
     scope: str
     batch: int
+    batch_seconds: int
     bindings: tuple[str, ...]
     state: HealthState
     words: str
@@ -140,7 +142,10 @@ class WebhookPages:
         if call.form.get("sure") != "yes":
             raise Refusal("Tick the box: the application needs the new secret within 24 hours.")
         until = call.now + OVERLAP
-        fresh = self.secrets.replace(target, until=until)
+        try:
+            fresh = self.secrets.replace(target, until=until)
+        except VersionConflict:
+            raise Conflict("The webhook was changed at the same moment. Look at it again.") from None
         self.record(call, "new secret")
         return self.page(call, target, item, secret=fresh.secret, secret_until=until)
 
@@ -203,6 +208,7 @@ def webhook_view(
         events=tuple(sorted(item.get("events", ()))),
         scope=str(item.get("scope", Scope.INSTANCE.value)),
         batch=target.batch,
+        batch_seconds=target.batch_seconds,
         bindings=tuple(item.get("bindings", ())),
         state=health.state,
         words=in_words(health, is_email=is_email),

@@ -110,7 +110,7 @@ def test_a_webhook_that_changed_or_is_shared_is_seen_so(dynamodb: "DynamoDBClien
     audience = known.of(["i1"])("i1")
     assert audience is not None
     assert audience.webhooks[0].senders == {"b1", "b2"}
-    items.change("i1", "w1", replace(SETTINGS, scope=Scope.BINDING))
+    items.change("i1", "w1", replace(SETTINGS, scope=Scope.BINDING), before=SETTINGS.ciphertext)
     audience = known.of(["i1"])("i1")
     assert audience is not None
     assert audience.webhooks[0].scope is Scope.BINDING

@@ -13,6 +13,7 @@ from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.aws.dynamodb.webhooks.webhook_items import WebhookContended, WebhookItems
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable, webhook_key
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
 from lambdas.domain.webhooks.audience import Audience
@@ -130,14 +131,25 @@ def test_a_change_moves_the_version_on_and_keeps_the_health(items: WebhookItems,
     assert kept is not None
     assert (kept.test_status, kept.test_at) == ("200", "now")
     changed = replace(SETTINGS, url="https://other.example.gov/", ciphertext=b"\x01")
-    items.change("i1", "w1", changed)
+    items.change("i1", "w1", changed, before=SETTINGS.ciphertext)
     kept = items.get("i1", "w1")
     assert kept is not None
     assert (kept.settings, kept.test_status) == (changed, None)
     item = from_item(dynamodb.get_item(TableName="webhooks", Key=key)["Item"])
     assert (item["version"], item["health"]) == (2, {"state": "failing"})
-    items.change("i1", "w9", changed)
+    items.change("i1", "w9", changed, before=SETTINGS.ciphertext)
     assert items.get("i1", "w9") is None
+
+
+def test_a_change_does_not_bring_a_replaced_secret_back(items: WebhookItems) -> None:
+    """The secret was rotated after the webhook was read: read it again."""
+    items.put("i1", "w1", SETTINGS, binding_id="b1")
+    assert items.replace_secret("i1", "w1", before=SETTINGS.ciphertext, after=b"rotated", until=NOW, now=NOW)
+    with pytest.raises(VersionConflict):
+        items.change("i1", "w1", replace(SETTINGS, batch=20), before=SETTINGS.ciphertext)
+    kept = items.get("i1", "w1")
+    assert kept is not None
+    assert (kept.settings.ciphertext, kept.settings.batch) == (b"rotated", 10)
 
 
 def test_digests_are_kept_without_a_secret(items: WebhookItems) -> None:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.dynamodb.attribute_values import from_item, to_attribute, to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import WEBHOOK_PREFIX, instance_key, webhook_key
 from lambdas.aws.errors import ignoring
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
 from lambdas.domain.webhooks.stored_webhook import StoredWebhook
@@ -173,25 +174,29 @@ class WebhookItems:
             return False
         return True
 
-    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings) -> None:
+    def change(self, instance_id: str, webhook_id: str, settings: WebhookSettings, *, before: bytes) -> None:
         """Change the webhook's settings; a deleted webhook stays deleted.
 
-        Its version increases, because delivery's copy and the result of its last test are out of date.
+        Its version increases, because delivery's copy and the result of its last test are out of date. Raises
+        VersionConflict if its ciphertext is not *before* any more: its secret was replaced, and must not be undone.
         """
         fields = _fields(settings)
         names = {f"#{name}": name for name in fields}
-        with ignoring(_CONDITION):
+        values = {f":{name}": value for name, value in fields.items()} | {":one": 1, ":before": before}
+        try:
             self._client.update_item(
                 TableName=self._table,
                 Key=self._key(instance_id, webhook_id),
                 UpdateExpression="SET "
                 + ", ".join(f"#{name} = :{name}" for name in fields)
                 + " REMOVE test_result ADD #version :one",
-                ConditionExpression="attribute_exists(instance_id)",
+                ConditionExpression="ciphertext = :before",
                 ExpressionAttributeNames={**names, "#version": "version"},
-                ExpressionAttributeValues={**to_item({f":{name}": value for name, value in fields.items()}), **_ONE},
+                ExpressionAttributeValues=to_item(values),
             )
-
+        except self._client.exceptions.ConditionalCheckFailedException:
+            if self._item(instance_id, webhook_id) is not None:
+                raise VersionConflict(webhook_id) from None
         self._next_generation(instance_id)
 
     def _next_generation(self, instance_id: str) -> None:
@@ -215,7 +220,6 @@ class WebhookItems:
         return from_item(answer["Item"]) if "Item" in answer else None
 
 
-_ONE = to_item({":one": 1})
 _SET_INSTANCE = (
     "SET notifications = :notifications, generation = :generation, #domain = :domain, organization = :organization"
 )

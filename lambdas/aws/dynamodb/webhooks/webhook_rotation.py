@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
 from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
+from lambdas.domain.errors import VersionConflict
 from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from lambdas.domain.webhooks.target import Target
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 _PARTED = "SET ciphertext = :new, previous_ciphertext = :old, previous_expires_at = :until"
 _AT_ONCE = "SET ciphertext = :new REMOVE previous_ciphertext, previous_expires_at"
-
-
-class WebhookChanged(Exception):
-    """The webhook was changed at the same moment: read it again and decide again."""
 
 
 class WebhookRotation:
@@ -36,7 +33,7 @@ class WebhookRotation:
         return decrypt(self._kms, target.webhook_id, target.ciphertext)
 
     def replace(self, target: Target, *, until: datetime | None) -> WebhookSecret:
-        """Sign with a new secret, and with the old one too *until* then (None: not at all). Raises WebhookChanged."""
+        """Sign with a new secret, and with the old one too *until* then (None: not at all). Raises VersionConflict."""
         fresh = replace(self.current(target), secret=new_secret())
         values: dict[str, object] = {
             ":new": encrypt(self._kms, self._key_arn, target.webhook_id, fresh),
@@ -52,5 +49,5 @@ class WebhookRotation:
                 ExpressionAttributeValues=to_item(values),
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            raise WebhookChanged(target.webhook_id) from None
+            raise VersionConflict(target.webhook_id) from None
         return fresh
