@@ -77,6 +77,8 @@ class Broker(Construct):
         allow_webhook_changes(self.worker, shared)
         allow_provisioning(self.worker, shared.context, storage)
         self.function.allow("secretsmanager:GetSecretValue", on=[self.credentials.secret_arn])
+        if arn := self._settings.dashboard_client_secret_arn:
+            self.function.allow("secretsmanager:GetSecretValue", on=[arn])
         self.function.use_key_through("secretsmanager", writing=False)
         self.worker.consume(self.operations.queue, size=1, window=0, concurrency=shared.context.worker_concurrency)
         self.sweep.run_every(_SWEEP)
@@ -209,4 +211,5 @@ def _settings(
         privatelink_cidrs=",".join(context.privatelink_cidrs),
         cell=context.cell,
         portal_url=portal_url,
+        dashboard_client_secret_arn=context.portal_client_secret_arn if context.portal == "cloud-foundry" else "",
     )

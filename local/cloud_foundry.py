@@ -39,6 +39,7 @@ class CloudFoundry:
     rights: dict[str, Mapping[str, bool]] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)  # that the ID token carries beside the usual ones
     lifetime: int = _LIFETIME
+    refreshes: bool = True  # whether the client gets refresh tokens
     asked: list[str] = field(default_factory=list)  # paths of the Cloud Controller
 
     def __enter__(self) -> Self:
@@ -60,9 +61,20 @@ class CloudFoundry:
         """The address of both."""
         return f"http://{HOST}:{self._server.server_port}"
 
+    def register(self, catalog: Mapping[str, Any]) -> None:
+        """Make the client that a broker's catalog asks for, as the Cloud Controller does: for codes alone."""
+        (client,) = (service["dashboard_client"] for service in catalog["services"] if "dashboard_client" in service)
+        self.client_id, self.client_secret, self.redirect_uri = client["id"], client["secret"], client["redirect_uri"]
+        self.refreshes = False
+
     def expire_tokens(self) -> None:
         """Make every access token invalid; refresh tokens stay valid."""
         self._access.clear()
+
+    def revoke(self) -> None:
+        """Let every token be refused, as after a changed password."""
+        self._access.clear()
+        self._refresh.clear()
 
     def discovery(self) -> dict[str, Any]:
         """UAA's discovery document."""
@@ -117,8 +129,10 @@ class CloudFoundry:
     def _issued(self, nonce: str | None) -> dict[str, Any]:
         access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self._access[access] = time.time() + self.lifetime
-        self._refresh.add(refresh)
-        answer: dict[str, Any] = {"access_token": access, "refresh_token": refresh, "token_type": "bearer"}
+        answer: dict[str, Any] = {"access_token": access, "token_type": "bearer"}
+        if self.refreshes:
+            self._refresh.add(refresh)
+            answer["refresh_token"] = refresh
         if nonce is None:
             return answer
         now = int(time.time())

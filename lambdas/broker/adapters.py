@@ -21,6 +21,7 @@ from lambdas.aws.kms.binding_secrets import BindingSecretEncryption
 from lambdas.aws.route53.hosted_zone import HostedZone
 from lambdas.aws.route53.zone_client import zone_client
 from lambdas.aws.secrets_manager.broker_credentials import Credentials
+from lambdas.aws.secrets_manager.oauth_client import OAuthClientSecret
 from lambdas.aws.ses.control_plane import Ses
 from lambdas.aws.ses.rate_limit import RateLimit
 from lambdas.aws.sns.notifier import Notifier
@@ -30,6 +31,7 @@ from lambdas.aws.sqs.operations_queue import OperationsQueue
 from lambdas.broker.dns_lookup import txt_values
 from lambdas.broker.instances.domain_takeover import ReadTxt
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.portal import OAuthClient
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import WebhookId
 
@@ -135,6 +137,11 @@ class Adapters:
         )
         rate_limit = RateLimit(rate_limiter, max_wait=max_wait, clock=self.clock, sleep=time.sleep)
         return Ses(self.clients.client("sesv2"), rate_limit, suppress=settings.suppression == "account")
+
+    def dashboard_client(self) -> OAuthClient | None:
+        """The portal's client at Cloud Foundry's UAA, as its secret has it now."""
+        arn = self.settings.dashboard_client_secret_arn
+        return OAuthClientSecret(self.clients.client("secretsmanager"), arn).read() if arn else None
 
     def encrypt_webhook_secret(self, webhook_id: str, secret: str, userinfo: str | None) -> bytes:
         """The ciphertext of a webhook's secret and userinfo."""

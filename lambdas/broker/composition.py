@@ -95,7 +95,7 @@ class Composition:
             binder=self._binder,
             unbinding=self.unbinding,
             binding_queries=BindingQueries(store=self.adapters.table, makers=self._makers),
-            catalog=catalog(settings),
+            catalog=lambda: catalog(settings, self.adapters.dashboard_client()),
             log_answer=log_answer,
         )
 

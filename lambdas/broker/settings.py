@@ -57,3 +57,4 @@ class BrokerSettings(Settings):
 
     cell: str = ""  # of several stacks under one platform, this one's name: its catalog has ids and names of its own
     portal_url: str = ""  # the portal's address; empty: there is none
+    dashboard_client_secret_arn: str = ""  # of the portal's client at Cloud Foundry's UAA; empty: it has none there

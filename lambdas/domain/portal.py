@@ -30,6 +30,17 @@ class Needs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthClient:
+    """The portal's client at its OpenID provider. Cloud Foundry registers it from the broker's catalog."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+SIGN_IN_CALLBACK = "/sign-in/callback"  # the path of that client's redirect URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A right to one instance, or to all (OPERATOR). `checked_at`: when the platform last confirmed it."""
 

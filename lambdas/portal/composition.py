@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
-
-import msgspec
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from lambdas.aws.clients import Clients
 from lambdas.aws.dynamodb.backlog.archive import Archive
@@ -20,13 +19,14 @@ from lambdas.aws.dynamodb.webhooks.baseline import Baselines
 from lambdas.aws.dynamodb.webhooks.webhook_rotation import WebhookRotation
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.iam.users import IamUsers
+from lambdas.aws.secrets_manager.oauth_client import OAuthClientSecret
 from lambdas.aws.secrets_manager.signing_key import SigningKeys
 from lambdas.aws.ses.identity_status import IdentityStatuses
 from lambdas.aws.ses.rate_limit import RateLimit
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.aws.sqs.replay_queue import ReplayQueue
-from lambdas.domain.portal import Session
+from lambdas.domain.portal import OAuthClient, Session
 from lambdas.domain.reputation.evaluation import ReputationRules
 from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance, InstanceState
@@ -34,7 +34,7 @@ from lambdas.domain.tenants.instance_dns import InstanceDns
 from lambdas.portal import rendering
 from lambdas.portal.app import Log, Portal, Refresh
 from lambdas.portal.finding import Finder
-from lambdas.portal.openid import Client, Provider, fetch
+from lambdas.portal.openid import Provider, fetch
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.openid import CloudFoundryRights, OpenIdPages, no_grants, operators_with
 from lambdas.portal.pages.operators import OperatorPages, Quota
@@ -51,142 +51,257 @@ from lambdas.portal.routing import Router
 from lambdas.portal.sessions import Sessions
 from lambdas.portal.settings import PortalSettings
 
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
 _PLATFORM_SCOPE = "openid cloud_controller_service_permissions.read"
 _SES_PATIENCE = 2.0  # s that a page waits for its turn at SES; without one it says so
 
 
 def compose(settings: PortalSettings, clients: Clients, *, log: Log) -> Portal:
     """The portal as *settings* say."""
-    dynamodb = clients.client("dynamodb")
-    table = PortalTable(dynamodb, settings.portal_table)
-    keys = SigningKeys(clients.client("secretsmanager"), settings.signing_secret_arn)
-    sessions = Sessions(table, lambda now: keys.current(now=now))
-    renderer = Renderer(
-        sessions=sessions,
-        assets=assets_in(rendering.FOLDERS),
-        sign_in=settings.sign_in,
-        operator_name=settings.operator_name,
-        support_url=settings.support_url,
-    )
-    pages = _pages(settings, clients, renderer, sessions, table)
+    composition = _Composition(settings, clients)
     return Portal(
-        router=Router(routes(pages)),
-        sessions=sessions,
-        counter=table,
-        refresh=_refresh(settings, clients, table),
-        refused=renderer.refused,
+        router=Router(routes(composition.pages())),
+        sessions=composition.sessions,
+        counter=composition.table,
+        refresh=composition.refresh(),
+        refused=composition.renderer.refused,
         log=log,
     )
 
 
 def compose_replayer(settings: PortalSettings, clients: Clients) -> Replayer:
     """What makes the steps of replays."""
-    dynamodb = clients.client("dynamodb")
+    composition = _Composition(settings, clients)
     return Replayer(
-        store=PortalTable(dynamodb, settings.portal_table),
-        archive=Archive(dynamodb, settings.backlog_table),
-        backlog=Backlog(dynamodb, settings.backlog_table),
-        queue=DeliveryQueue(clients.client("sqs"), settings.deliveries_queue_url),
+        store=composition.table,
+        archive=composition.archive,
+        backlog=composition.backlog,
+        queue=composition.deliveries,
         shards=SHARDS,
     )
 
 
-def _pages(
-    settings: PortalSettings, clients: Clients, renderer: Renderer, sessions: Sessions, table: PortalTable
-) -> Pages:
-    dynamodb = clients.client("dynamodb")
-    broker = BrokerTable(dynamodb, settings.broker_table)
-    webhooks = WebhookStates(dynamodb, settings.webhooks_table)
-    backlog = Backlog(dynamodb, settings.backlog_table)
-    ledger = ReputationTable(dynamodb, settings.reputation_table)
-    statuses = SendingStatusTable(dynamodb, settings.reputation_table)
-    rules = ReputationRules(**{field.name: getattr(settings, field.name) for field in fields(ReputationRules)})
+@dataclass(frozen=True)
+class _Composition:
+    """The object graph: adapters first, then the pages that use them. What several use is made once."""
 
-    def find(instance_id: str) -> Instance | None:
-        found = broker.instance(instance_id)
-        return None if found is None or found.state is InstanceState.GONE else found
+    settings: PortalSettings
+    clients: Clients
 
-    instance = known(find)
-    hooks = WebhookPages(
-        renderer=renderer,
-        webhooks=webhooks,
-        backlog=backlog,
-        queue=DeliveryQueue(clients.client("sqs"), settings.deliveries_queue_url),
-        secrets=WebhookRotation(
-            dynamodb, clients.client("kms"), table=settings.webhooks_table, key_arn=settings.key_arn
-        ),
-        actions=table,
-        instance=instance,
-        event_topic_arn=settings.event_topic_arn,
-    )
-    return Pages(
-        openid=_openid(settings, clients, sessions),
-        signing=SigningPages(renderer=renderer, sessions=sessions, links=table),
-        status=StatusPages(renderer=renderer, statuses=statuses, ledger=ledger, rules=rules, instance=instance),
-        mail=MailPages(
-            renderer=renderer,
-            finder=Finder(
-                ledger=ledger,
-                archive=Archive(dynamodb, settings.backlog_table),
-                backlog=backlog,
-                shards=SHARDS,
-                clock=time.monotonic,
-            ),
-            webhooks=webhooks,
-            instance=instance,
-        ),
-        webhooks=hooks,
-        replays=ReplayPages(
-            renderer=renderer,
-            webhooks=hooks,
-            replays=table,
-            steps=ReplayQueue(clients.client("sqs"), settings.replays_queue_url),
-            instance=instance,
+    # -- adapters
+
+    @property
+    def dynamodb(self) -> "DynamoDBClient":
+        return self.clients.client("dynamodb")
+
+    @cached_property
+    def table(self) -> PortalTable:
+        return PortalTable(self.dynamodb, self.settings.portal_table)
+
+    @cached_property
+    def broker(self) -> BrokerTable:
+        return BrokerTable(self.dynamodb, self.settings.broker_table)
+
+    @cached_property
+    def webhook_states(self) -> WebhookStates:
+        return WebhookStates(self.dynamodb, self.settings.webhooks_table)
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(self.dynamodb, self.settings.backlog_table)
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        return Backlog(self.dynamodb, self.settings.backlog_table)
+
+    @cached_property
+    def ledger(self) -> ReputationTable:
+        return ReputationTable(self.dynamodb, self.settings.reputation_table)
+
+    @cached_property
+    def statuses(self) -> SendingStatusTable:
+        return SendingStatusTable(self.dynamodb, self.settings.reputation_table)
+
+    @cached_property
+    def deliveries(self) -> DeliveryQueue:
+        return DeliveryQueue(self.clients.client("sqs"), self.settings.deliveries_queue_url)
+
+    @cached_property
+    def topics(self) -> Topics:
+        settings = self.settings
+        prefix = f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:"
+        return Topics(self.clients.client("sns"), key_arn=settings.key_arn, arn_prefix=prefix)
+
+    # -- what all pages use
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        keys = SigningKeys(self.clients.client("secretsmanager"), self.settings.signing_secret_arn)
+        return Sessions(self.table, lambda now: keys.current(now=now))
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        return Renderer(
+            sessions=self.sessions,
+            assets=assets_in(rendering.FOLDERS),
+            sign_in=self.settings.sign_in,
+            operator_name=self.settings.operator_name,
+            support_url=self.settings.support_url,
+        )
+
+    @cached_property
+    def rules(self) -> ReputationRules:
+        return ReputationRules(**{field.name: getattr(self.settings, field.name) for field in fields(ReputationRules)})
+
+    @cached_property
+    def instance(self) -> Callable[[str], Instance]:
+        """Raises NotFound for an instance that is gone."""
+
+        def find(instance_id: str) -> Instance | None:
+            found = self.broker.instance(instance_id)
+            return None if found is None or found.state is InstanceState.GONE else found
+
+        return known(find)
+
+    # -- pages
+
+    def pages(self) -> Pages:
+        return Pages(
+            openid=self._openid(),
+            signing=SigningPages(renderer=self.renderer, sessions=self.sessions, links=self.table),
+            status=self._status(),
+            mail=self._mail(),
+            webhooks=self._webhooks,
+            replays=self._replays(),
+            sending=self._sending(),
+            setup=self._setup(),
+            operators=self._operators(),
+            assets=self.renderer.assets,
+        )
+
+    def _status(self) -> StatusPages:
+        return StatusPages(
+            renderer=self.renderer,
+            statuses=self.statuses,
+            ledger=self.ledger,
+            rules=self.rules,
+            instance=self.instance,
+        )
+
+    def _mail(self) -> MailPages:
+        finder = Finder(
+            ledger=self.ledger, archive=self.archive, backlog=self.backlog, shards=SHARDS, clock=time.monotonic
+        )
+        return MailPages(renderer=self.renderer, finder=finder, webhooks=self.webhook_states, instance=self.instance)
+
+    @cached_property
+    def _webhooks(self) -> WebhookPages:
+        secrets = WebhookRotation(
+            self.dynamodb,
+            self.clients.client("kms"),
+            table=self.settings.webhooks_table,
+            key_arn=self.settings.key_arn,
+        )
+        return WebhookPages(
+            renderer=self.renderer,
+            webhooks=self.webhook_states,
+            backlog=self.backlog,
+            queue=self.deliveries,
+            secrets=secrets,
+            actions=self.table,
+            instance=self.instance,
+            event_topic_arn=self.settings.event_topic_arn,
+        )
+
+    def _replays(self) -> ReplayPages:
+        return ReplayPages(
+            renderer=self.renderer,
+            webhooks=self._webhooks,
+            replays=self.table,
+            steps=ReplayQueue(self.clients.client("sqs"), self.settings.replays_queue_url),
+            instance=self.instance,
             shards=SHARDS,
-        ),
-        sending=SendingPages(
-            renderer=renderer,
-            statuses=statuses,
-            ledger=ledger,
-            baselines=Baselines(dynamodb, settings.webhooks_table),
-            resumes=table,
-            actions=table,
-            rules=rules,
+        )
+
+    def _sending(self) -> SendingPages:
+        settings = self.settings
+        return SendingPages(
+            renderer=self.renderer,
+            statuses=self.statuses,
+            ledger=self.ledger,
+            baselines=Baselines(self.dynamodb, settings.webhooks_table),
+            resumes=self.table,
+            actions=self.table,
+            rules=self.rules,
             self_resume=SelfResume(
                 enabled=settings.self_resume, hours=settings.self_resume_hours, days=settings.self_resume_days
             ),
-            instance=instance,
-        ),
-        setup=SetupPages(
-            renderer=renderer,
-            instance=instance,
-            records=InstanceDns.parse(
-                region=settings.region,
-                dmarc_policy=settings.dmarc_policy,
-                dmarc_aggregate_recipients=settings.dmarc_aggregate_recipients,
-            ).records,
+            instance=self.instance,
+        )
+
+    def _setup(self) -> SetupPages:
+        dns = InstanceDns.parse(
+            region=self.settings.region,
+            dmarc_policy=self.settings.dmarc_policy,
+            dmarc_aggregate_recipients=self.settings.dmarc_aggregate_recipients,
+        )
+        return SetupPages(
+            renderer=self.renderer,
+            instance=self.instance,
+            records=dns.records,
             look_up=_look_up,
-            identity=_identities(settings, clients),
-            topics=Topics(
-                clients.client("sns"),
-                key_arn=settings.key_arn,
-                arn_prefix=f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:",
-            ),
-            counter=table,
-            actions=table,
-        ),
-        operators=OperatorPages(
-            renderer=renderer,
-            statuses=statuses,
-            ledger=ledger,
-            registry=broker,
-            webhooks=webhooks,
-            backlog=backlog,
-            rules=rules,
-            users=lambda: _users(clients),
-        ),
-        assets=renderer.assets,
-    )
+            identity=_identities(self.settings, self.clients),
+            topics=self.topics,
+            counter=self.table,
+            actions=self.table,
+        )
+
+    def _operators(self) -> OperatorPages:
+        return OperatorPages(
+            renderer=self.renderer,
+            statuses=self.statuses,
+            ledger=self.ledger,
+            registry=self.broker,
+            webhooks=self.webhook_states,
+            backlog=self.backlog,
+            rules=self.rules,
+            users=lambda: _users(self.clients),
+        )
+
+    # -- signing in with an OpenID provider
+
+    def refresh(self) -> Refresh:
+        """How a session's rights are asked for again."""
+        if self.settings.sign_in != "cloud-foundry":
+            return _unchanged
+        api = self.settings.cloud_controller_url
+        return CloudFoundryRights(api=api, provider=self._provider, store=self.table, fetch=fetch).refresh
+
+    def _openid(self) -> OpenIdPages | None:
+        if self.settings.sign_in == "links":
+            return None
+        platform = self.settings.sign_in == "cloud-foundry"
+        return OpenIdPages(
+            provider=self._provider,
+            sessions=self.sessions,
+            grants=no_grants
+            if platform
+            else operators_with(self.settings.operator_claim, self.settings.operator_value),
+            keeps_tokens=platform,
+        )
+
+    def _provider(self) -> Provider:
+        """The provider, with the client as its secret has it now; its addresses are asked for once."""
+        scope = _PLATFORM_SCOPE if self.settings.sign_in == "cloud-foundry" else "openid profile email"
+        secret = OAuthClientSecret(self.clients.client("secretsmanager"), self.settings.client_secret_arn)
+        return _provider_of(self.settings.issuer, secret.read(), scope)
+
+
+@lru_cache(maxsize=1)
+def _provider_of(issuer: str, client: OAuthClient, scope: str) -> Provider:
+    return Provider(issuer=issuer, client=client, scope=scope, fetch=fetch)
 
 
 def _look_up(records: Sequence[DnsRecord]) -> Sequence[LookedUp]:
@@ -215,40 +330,3 @@ def _users(clients: Clients) -> Quota:
 def _unchanged(session: Session, _instance: str, _now: datetime) -> Session:
     """Links are granted once."""
     return session
-
-
-def _refresh(settings: PortalSettings, clients: Clients, table: PortalTable) -> Refresh:
-    if settings.sign_in != "cloud-foundry":
-        return _unchanged
-    provider = _provider(settings, clients)
-    return CloudFoundryRights(api=settings.cloud_controller_url, provider=provider, store=table, fetch=fetch).refresh
-
-
-def _openid(settings: PortalSettings, clients: Clients, sessions: Sessions) -> OpenIdPages | None:
-    if settings.sign_in == "links":
-        return None
-    platform = settings.sign_in == "cloud-foundry"
-    return OpenIdPages(
-        provider=_provider(settings, clients),
-        sessions=sessions,
-        grants=no_grants if platform else operators_with(settings.operator_claim, settings.operator_value),
-        keeps_tokens=platform,
-    )
-
-
-def _provider(settings: PortalSettings, clients: Clients) -> Callable[[], Provider]:
-    """The provider, made at the first sign-in; its client's secret is read then."""
-    scope = _PLATFORM_SCOPE if settings.sign_in == "cloud-foundry" else "openid profile email"
-
-    @cache
-    def provider() -> Provider:
-        secret = clients.client("secretsmanager").get_secret_value(SecretId=settings.client_secret_arn)["SecretString"]
-        known = msgspec.json.decode(secret, type=dict[str, str])
-        return Provider(
-            issuer=settings.issuer,
-            client=Client(id=known["client_id"], secret=known["client_secret"]),
-            scope=scope,
-            fetch=fetch,
-        )
-
-    return provider

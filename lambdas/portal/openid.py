@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
+from lambdas.domain.portal import OAuthClient
+
 _TIMEOUT = urllib3.Timeout(connect=3, read=5)  # s: a person waits, and an HTTP API for 30 s at most
 _MAX_ANSWER = 200_000  # bytes
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]  # never `none`, never one with a shared key
@@ -26,20 +28,20 @@ class ProviderFailed(Exception):
     """The provider refused, or answered what cannot be trusted. The message holds no token."""
 
 
+class Refused(ProviderFailed):
+    """The provider does not accept the request, or who makes it."""
+
+
+class SignInExpired(ProviderFailed):
+    """The provider renews the token no more: the user has to sign in again."""
+
+
 class Fetch(Protocol):
     """Makes one HTTP request; (status, body)."""
 
     def __call__(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> tuple[int, bytes]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """Who we are to the provider."""
-
-    id: str
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class Provider:
     """An OpenID provider: all its addresses come from *issuer*'s discovery document."""
 
     issuer: str
-    client: Client
+    client: OAuthClient
     scope: str
     fetch: Fetch
 
@@ -113,8 +115,13 @@ class Provider:
         )
 
     def renewed(self, refresh: str) -> tuple[str, str]:
-        """A new access token, and the refresh token to use next. Raises ProviderFailed."""
-        answer = self._token({"grant_type": "refresh_token", "refresh_token": refresh})
+        """A new access token, and the refresh token to use next. Raises SignInExpired, ProviderFailed."""
+        if not refresh:  # the Cloud Controller makes clients that get none
+            raise SignInExpired("there is no refresh token")
+        try:
+            answer = self._token({"grant_type": "refresh_token", "refresh_token": refresh})
+        except Refused as refused:
+            raise SignInExpired(str(refused)) from None
         return str(answer.get("access_token", "")), str(answer.get("refresh_token", refresh))
 
     def _token(self, form: Mapping[str, str]) -> dict[str, Any]:
@@ -152,6 +159,8 @@ class Provider:
 
     def _json(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
         status, content = self.fetch(method, url, headers={"accept": "application/json", **headers}, body=body)
+        if status in (400, 401):  # RFC 6749, 5.2: an expired or revoked token is a bad request
+            raise Refused(f"the provider answered {status}")
         if status != 200:
             raise ProviderFailed(f"the provider answered {status}")
         try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lambdas.domain.portal import Needs
+from lambdas.domain.portal import SIGN_IN_CALLBACK, Needs
 from lambdas.portal.app import STATIC
 from lambdas.portal.http import Response
 from lambdas.portal.pages.mail import MailPages
@@ -49,7 +49,7 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         if openid is None
         else (
             Route("sign in", "GET", "/sign-in", Needs.NOTHING, openid.begin),
-            Route("sign-in callback", "GET", "/sign-in/callback", Needs.NOTHING, openid.finish),
+            Route("sign-in callback", "GET", SIGN_IN_CALLBACK, Needs.NOTHING, openid.finish),
         )
     )
     return (

@@ -10,6 +10,7 @@ import pytest
 from lambdas.broker.osb.catalog import catalog, plans
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameters import WebhookRules, bind_ses, provision_ses
+from lambdas.domain.portal import OAuthClient
 from lambdas.domain.tenants.instance import BindRequest
 from lambdas.domain.webhooks.address_rules import AddressRules
 from tests.broker.world import World, settings
@@ -85,6 +86,25 @@ def test_what_platforms_go_by(service: dict[str, Any]) -> None:
         assert re.fullmatch(r"[a-z0-9-]+", plan["name"])
         assert plan["description"]
         assert len(json.dumps(plan["schemas"])) < 64_000  # Cloud Foundry's limit
+
+
+def test_the_portal_s_client_is_of_the_service_that_has_pages() -> None:
+    """Cloud Foundry's Cloud Controller makes it at the UAA; its redirect URI is the portal's callback."""
+    known = settings(privatelink_vpc_id="vpc-1", portal_url="https://portal.agency.gov")
+    mail, link = catalog(known, OAuthClient(id="mail-portal", secret="canary"))["services"]
+    redirect_uri = "https://portal.agency.gov/sign-in/callback"
+    assert mail["dashboard_client"] == {"id": "mail-portal", "secret": "canary", "redirect_uri": redirect_uri}
+    assert "dashboard_client" not in link
+    assert all("dashboard_client" not in service for service in OFFERED)
+
+
+def test_the_catalog_has_the_client_as_its_secret_is_now() -> None:
+    """An operator who changes the secret updates the broker, and the platform changes the client."""
+    world = World(settings=settings(portal_url="https://portal.agency.gov"))
+    assert "dashboard_client" not in world.call("GET", "/v2/catalog").body["services"][0]
+    for secret in ("first", "second"):
+        world.dashboard_client = OAuthClient(id="mail-portal", secret=secret)
+        assert world.call("GET", "/v2/catalog").body["services"][0]["dashboard_client"]["secret"] == secret
 
 
 def test_metadata_comes_from_the_stacks_context() -> None:

@@ -14,6 +14,7 @@ from lambdas.broker.composition import Composition
 from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SES_PLAN, SES_SERVICE
 from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.portal import OAuthClient
 from tests.broker.fakes import (
     AnyCredentials,
     Died,
@@ -103,6 +104,7 @@ class World:
     secret_encryption: FakeSecretEncryption = field(default_factory=FakeSecretEncryption)
     encrypt_webhook_secret: FakeWebhookSecretEncryption = field(default_factory=FakeWebhookSecretEncryption)
     tasks: FakeTaskQueue = field(default_factory=FakeTaskQueue)
+    dashboard_client: OAuthClient | None = None
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     told: list[tuple[Any, ...]] = field(default_factory=list)
     waiting: list[tuple[int, float]] = field(default_factory=list)  # operations, and the oldest one's age: each sweep
@@ -135,6 +137,7 @@ class World:
             secret_encryption=gated(self.secret_encryption),
             ses=lambda _max_wait: gated(self.ses),
             encrypt_webhook_secret=gated(self.encrypt_webhook_secret),
+            dashboard_client=lambda: self.dashboard_client,
             decrypt_webhook_secret=self.encrypt_webhook_secret.decrypt,
         )
         return Composition(

@@ -9,7 +9,7 @@ import pytest
 from tests.iam.implicit import ALWAYS, IN_A_VPC, Implicit
 from tests.iam.policy import Grant, allows, grants
 from tests.iam.requests import Asked, written
-from tests.iam.world import ZONE_SECRET, World
+from tests.iam.world import CLIENT_SECRET, ZONE_SECRET, World
 from tests.infra.synthesis import synthesise
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -24,6 +24,19 @@ _ZONE_ELSEWHERE = Implicit(
     actions=("secretsmanager:GetSecretValue",),
     resource="zone-secret",
 )
+
+_CLIENT = Implicit(
+    because="The catalog's dashboard_client, and signing in; no journey has a Cloud Foundry.",
+    functions=("broker", "portal"),
+    actions=("secretsmanager:GetSecretValue",),
+    resource="client-secret",
+)
+CLOUD_FOUNDRY = {
+    "portal": "cloud-foundry",
+    "portal_issuer": "https://uaa.cf.example.gov",
+    "portal_cloud_controller_url": "https://api.cf.example.gov",
+    "portal_client_secret_arn": CLIENT_SECRET,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +73,10 @@ VARIANTS = {
 
 
 # The portal's journeys walk a part of it, so that its unused grants would say nothing: only denials are looked for.
-WITH_PORTAL = VARIANTS | {"portal": Variant(context=ZONE | {"portal": "links"}, without=("ec2:",))}
+WITH_PORTAL = VARIANTS | {
+    "portal": Variant(context=ZONE | {"portal": "links"}, without=("ec2:",)),
+    "portal on Cloud Foundry": Variant(context=ZONE | CLOUD_FOUNDRY, without=("ec2:",), implicit=(_CLIENT,)),
+}
 
 
 @cache

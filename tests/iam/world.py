@@ -11,6 +11,7 @@ from tests.infra.synthesis import Synthesis, logical_ids
 
 ACCOUNT = "111122223333"
 ZONE_SECRET = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:zone-AbCdEf"
+CLIENT_SECRET = ZONE_SECRET.replace("zone", "portal-client")
 EXAMPLE_ID = "0f8a1c52-7f5d-4a8e-9b6a-1d2c3b4a5f60"  # of a tenant's instance or binding
 _SUFFIX = "Q7W2E9R4T1Y8"  # CloudFormation ends the names that it makes with twelve such characters
 _ARNS = {
@@ -118,6 +119,8 @@ class World:
                 return str(self.resolve({"Fn::GetAtt": [table, "StreamArn"]}))
             case "zone-secret":
                 return ZONE_SECRET
+            case "client-secret":
+                return CLIENT_SECRET
             case "secret" if name == "broker":
                 return str(self.resolve(self.synthesis.output("BrokerCredentialsSecretArn")))
             case "secret":

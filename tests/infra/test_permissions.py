@@ -178,6 +178,18 @@ def test_the_operator_s_zone_is_reached_by_the_worker_alone(may: dict[str, list[
     assert any(elsewhere in one.resources for one in foreign["worker"])
 
 
+def test_the_broker_reads_the_portal_s_client_only_for_cloud_foundry() -> None:
+    """Its catalog hands the client to the platform; with another provider the portal alone reads it."""
+    secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:client-AbCdEf"
+    known = {"portal_issuer": "https://id.example.gov", "portal_client_secret_arn": secret}
+    platform = synthesise(portal="cloud-foundry", portal_cloud_controller_url="https://api.example.gov", **known)
+    other = synthesise(portal="oidc", portal_operator_value="operators", **known)
+    for synthesis, readers in ((platform, {"broker", "portal"}), (other, {"portal"})):
+        assert readers == {
+            name for name, statements in roles(synthesis).items() for one in statements if secret in one.resources
+        }
+
+
 def test_endpoints_are_made_only_where_the_operator_offers_them(may: dict[str, list[Statement]]) -> None:
     """Without a VPC in the context no function speaks to EC2."""
     plain = roles(synthesise())

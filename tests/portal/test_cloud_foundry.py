@@ -9,10 +9,13 @@ import boto3
 import httpx
 import pytest
 
+from lambdas.aws.secrets_manager.oauth_client import OAuthClientSecret
+from lambdas.broker.osb.catalog import catalog
 from lambdas.portal import handler
-from lambdas.portal.http import request_of
+from lambdas.portal.http import Response, request_of
 from lambdas.portal.pages.openid import CHECKED_FOR, COOKIE
 from local.cloud_foundry import CloudFoundry
+from tests.broker.world import settings
 from tests.portal.browser import chromium, needs_chromium
 from tests.portal.serving import served
 from tests.portal.world import ORIGIN, Caller, World, event_of, running
@@ -99,6 +102,43 @@ def test_rights_are_asked_for_again_after_ten_minutes(world: World, platform: Cl
     assert at(caller, now + CHECKED_FOR + timedelta(seconds=5)) == 200
     platform.rights.clear()
     assert at(caller, now + 2 * CHECKED_FOR + timedelta(seconds=10)) == 404
+
+
+def test_the_client_that_the_catalog_asks_for_signs_people_in(world: World, platform: CloudFoundry) -> None:
+    """The broker's catalog and the portal read the same secret. The Cloud Controller's client renews no token."""
+    secrets = boto3.client("secretsmanager")
+    secrets.put_secret_value(
+        SecretId="client", SecretString=json.dumps({"client_id": "mail-portal", "client_secret": "by the catalog"})
+    )
+    client = OAuthClientSecret(secrets, "client").read()
+    platform.register(catalog(settings(portal_url=ORIGIN), client))
+    platform.rights["i1"] = MANAGE
+    caller = sign_in(platform)
+    assert caller.get("/instances/i1").status == 200
+    platform.expire_tokens()
+    assert at(caller, world.now + CHECKED_FOR + timedelta(seconds=5)) == 401
+    assert 'href="../sign-in?to=instances/i1"' in page_at(caller, world.now + CHECKED_FOR + timedelta(seconds=5))
+
+
+def test_who_cannot_be_renewed_signs_in_again(world: World, platform: CloudFoundry) -> None:
+    """The account was locked, or its tokens were revoked."""
+    platform.rights["i1"] = MANAGE
+    caller = sign_in(platform)
+    platform.revoke()
+    assert at(caller, world.now + CHECKED_FOR + timedelta(seconds=5)) == 401
+    assert at(sign_in(platform), world.now + CHECKED_FOR + timedelta(seconds=5)) == 200
+
+
+def test_a_client_s_new_secret_counts_at_once(world: World, platform: CloudFoundry) -> None:
+    """The operator changed it, and updated the broker: no function has to be started anew."""
+    platform.rights["i1"] = READ
+    assert sign_in(platform).get("/instances/i1").status == 200
+    platform.client_secret = "replaced"
+    caller = Caller()
+    assert caller.get(callback(platform, caller)).status == 403
+    secret = json.dumps({"client_id": platform.client_id, "client_secret": "replaced"})
+    boto3.client("secretsmanager").put_secret_value(SecretId="client", SecretString=secret)
+    assert sign_in(platform).get("/instances/i1").status == 200
 
 
 def test_a_platform_that_does_not_answer_grants_nothing(platform: CloudFoundry) -> None:
@@ -188,5 +228,15 @@ def test_a_person_signs_in_with_cloud_foundry_in_a_browser(platform: CloudFoundr
 
 def at(caller: Caller, now: datetime) -> int:
     """The status of the instance's page at *now*."""
+    return answer_at(caller, now).status
+
+
+def page_at(caller: Caller, now: datetime) -> str:
+    """The instance's page at *now*."""
+    return str(answer_at(caller, now).body)
+
+
+def answer_at(caller: Caller, now: datetime) -> Response:
+    """What the portal answers at *now*."""
     request = request_of(event_of("GET", "/instances/i1", {}, b"", cookie=caller.cookie))
-    return handler._portal().answer(request, now=now).status
+    return handler._portal().answer(request, now=now)

@@ -62,7 +62,7 @@ class Api:
     binder: Binder
     unbinding: Unbinding
     binding_queries: BindingQueries
-    catalog: Mapping[str, Any]
+    catalog: Callable[[], Mapping[str, Any]]
     log_answer: LogAnswer
 
     def answer(self, request: Request, *, now: datetime) -> Response:
@@ -96,7 +96,7 @@ class Api:
 
     def _routes(self) -> tuple[tuple[re.Pattern[str], Mapping[str, Handle]], ...]:
         return (
-            (_CATALOG, {"GET": lambda _: Response(status=200, body=self.catalog)}),
+            (_CATALOG, {"GET": lambda _: Response(status=200, body=self.catalog())}),
             (
                 _ONE_INSTANCE,
                 {

@@ -10,6 +10,7 @@ from typing import Any
 from lambdas.broker.osb.parameter_tables import BINDING, PROVISION, UPDATE, privatelink
 from lambdas.broker.osb.parameter_types import Parameters, Schema, object_schema
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.portal import SIGN_IN_CALLBACK, OAuthClient
 
 SES_SERVICE = "5f1c4c0e-2b9a-5c39-9c1e-6a0d7f3b8e21"
 SES_PLAN = "b7d0a6f2-41f7-5a5e-8d3c-0f9e6c2a1b54"
@@ -19,9 +20,13 @@ MAXIMUM_POLLING = 14_400  # s: a generated domain waits for SES to see its DKIM 
 _DRAFT = "http://json-schema.org/draft-04/schema#"  # the draft that OSB platforms must support
 
 
-def catalog(settings: BrokerSettings) -> dict[str, Any]:
-    """The answer to GET /v2/catalog. Without a VPC the privatelink service is not offered."""
-    services = [_ses(settings)]
+def catalog(settings: BrokerSettings, dashboard_client: OAuthClient | None = None) -> dict[str, Any]:
+    """The answer to GET /v2/catalog. Without a VPC the privatelink service is not offered.
+
+    *dashboard_client* is the portal's client at Cloud Foundry's UAA: the Cloud Controller makes it, and changes it,
+    when the broker is registered or updated. It is of `aws-ses` alone: other instances have no page.
+    """
+    services = [_ses(settings) | _dashboard_client(settings, dashboard_client)]
     if settings.privatelink_vpc_id:
         services.append(_privatelink(settings))
     return {"services": services}
@@ -97,6 +102,13 @@ def _privatelink(settings: BrokerSettings) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _dashboard_client(settings: BrokerSettings, client: OAuthClient | None) -> dict[str, Any]:
+    if client is None:
+        return {}
+    redirect_uri = settings.portal_url + SIGN_IN_CALLBACK
+    return {"dashboard_client": {"id": client.id, "secret": client.secret, "redirect_uri": redirect_uri}}
 
 
 def _abilities(*, rotatable: bool) -> dict[str, bool]:

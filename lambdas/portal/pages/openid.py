@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from lambdas.domain.portal import OPERATOR, Grant, Right, Session
-from lambdas.portal.errors import NotAllowed, Refusal, Unavailable
+from lambdas.domain.portal import OPERATOR, SIGN_IN_CALLBACK, Grant, Right, Session
+from lambdas.portal.errors import NotAllowed, NotSignedIn, Refusal, Unavailable
 from lambdas.portal.http import Response, see_other
-from lambdas.portal.openid import Attempt, Fetch, Provider, ProviderFailed, Tokens
+from lambdas.portal.openid import Attempt, Fetch, Provider, ProviderFailed, SignInExpired, Tokens
 from lambdas.portal.ports import SessionStore
 from lambdas.portal.routing import Call
 from lambdas.portal.sessions import Sessions
@@ -87,6 +87,8 @@ class CloudFoundryRights:
             return session
         try:
             permissions, tokens = self._permissions(session, instance_id)
+        except SignInExpired as expired:
+            raise NotSignedIn("Your sign-in at Cloud Foundry has expired.") from expired
         except ProviderFailed as failed:
             raise Unavailable("Cloud Foundry does not answer, so your rights cannot be checked. Try again.") from failed
         grants = {name: one for name, one in session.grants.items() if name != instance_id}
@@ -100,8 +102,8 @@ class CloudFoundryRights:
     def _permissions(self, session: Session, instance_id: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         tokens = dict(session.tokens)
         status, body = self._ask(instance_id, tokens["access"])
-        if status == 401 and tokens.get("refresh"):
-            tokens["access"], tokens["refresh"] = self.provider().renewed(tokens["refresh"])
+        if status == 401:
+            tokens["access"], tokens["refresh"] = self.provider().renewed(tokens.get("refresh", ""))
             status, body = self._ask(instance_id, tokens["access"])
         if status in (401, 403, 404):
             return {}, tokens
@@ -147,4 +149,4 @@ def _where(text: str) -> str:
 
 
 def _callback(call: Call) -> str:
-    return f"{call.request.origin}/sign-in/callback"
+    return call.request.origin + SIGN_IN_CALLBACK
