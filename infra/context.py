@@ -200,8 +200,8 @@ class Context:
     portal_client_secret_arn: str = _key(
         "",
         'ARN of a Secrets Manager secret with the portal\'s client at that issuer: {"client_id", "client_secret"}; '
-        "its redirect URI is <portal address>/sign-in/callback; with cloud-foundry the platform makes the client from the "
-        "broker's catalog",
+        "its redirect URI is <portal address>/sign-in/callback; with cloud-foundry the platform makes the client from "
+        "the broker's catalog",
         matching(r"(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+)?", "a secret's ARN, or empty"),
     )
     portal_cloud_controller_url: str = _key("", "Cloud Foundry's API, which says who may see an instance", URL)
