@@ -71,11 +71,18 @@ class Delivery(Construct):
     """`function` posts, `release` sends due deliveries back to the queue. They decrypt webhook secrets only."""
 
     def __init__(
-        self, scope: Construct, id: str, *, shared: SharedResources, storage: Storage, deliveries: Deliveries
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        shared: SharedResources,
+        storage: Storage,
+        deliveries: Deliveries,
+        portal_url: str = "",
     ) -> None:
         super().__init__(scope, id)
         context = shared.context
-        settings = _settings(shared.context, storage, deliveries)
+        settings = _settings(shared.context, storage, deliveries, portal_url)
         self.function = Function(
             self,
             "Delivery",
@@ -126,7 +133,7 @@ class Delivery(Construct):
         self.release.run_every(max(1, context.release_seconds // 60))
 
 
-def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> DeliverySettings:
+def _settings(context: Context, storage: Storage, deliveries: Deliveries, portal_url: str) -> DeliverySettings:
     return DeliverySettings(
         webhooks_table=storage.webhooks.table_name,
         backlog_table=storage.backlog.table_name,
@@ -144,6 +151,7 @@ def _settings(context: Context, storage: Storage, deliveries: Deliveries) -> Del
         failing_seconds=context.failing_seconds,
         disabled_seconds=context.disabled_seconds,
         release_seconds=context.release_seconds,
+        portal_url=portal_url,
     )
 
 

@@ -73,13 +73,20 @@ class SesFeedbackStack(Stack):
         self.feedback = Feedback(
             self, "Feedback", shared=shared, storage=self.storage, events=self.events, deliveries=queue
         )
-        self.delivery = Delivery(self, "Delivery", shared=shared, storage=self.storage, deliveries=self.deliveries)
         self.portal = (
             Portal(self, "Portal", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
             if self.storage.portal
             else None
         )
         portal_url = self.portal.url if self.portal else ""
+        self.delivery = Delivery(
+            self,
+            "Delivery",
+            shared=shared,
+            storage=self.storage,
+            deliveries=self.deliveries,
+            portal_url=portal_url,
+        )
         self.reputation = Reputation(
             self,
             "Reputation",

@@ -209,6 +209,7 @@ class Composition:
                 users=self.adapters.users,
                 bindings=self.adapters.table,
                 notifier=self.adapters.notifier,
+                portal_url=self.settings.portal_url,
             ),
             pauses=self._earlier_pauses,
             ses=self.adapters.ses(WORKER_MAX_WAIT),

@@ -89,7 +89,13 @@ class Composition:
             queues=self._queues,
             states=self._states,
             partitions=self._backlog,
-            digests=Digests(topics=self._notifier, states=self._states, logger=self.logger, count=self.count),
+            digests=Digests(
+                topics=self._notifier,
+                states=self._states,
+                logger=self.logger,
+                count=self.count,
+                portal_url=self.settings.portal_url,
+            ),
             transitions=self._transitions,
             clock=clock,
             logger=self.logger,
@@ -131,7 +137,12 @@ class Composition:
     @cached_property
     def _transitions(self) -> HealthTransitions:
         return HealthTransitions(
-            states=self._states, backlog=self._backlog, notifier=self._notifier, logger=self.logger, count=self.count
+            states=self._states,
+            backlog=self._backlog,
+            notifier=self._notifier,
+            logger=self.logger,
+            count=self.count,
+            portal_url=self.settings.portal_url,
         )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from aws_lambda_powertools import Logger
 
 from lambdas.delivery.ports import BindingTopics, Count, WebhookHealthStore
+from lambdas.domain.portal import page_of
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.health import Health
 from lambdas.domain.webhooks.target import Target
@@ -30,6 +31,7 @@ class Digests:
     states: WebhookHealthStore
     logger: Logger
     count: Count
+    portal_url: str = ""  # empty: there is none
 
     def may_send(self, target: Target, *, now: datetime) -> bool:
         """Whether a digest may be sent now; claims the minute, so that only one of two releases sends."""
@@ -50,16 +52,18 @@ class Digests:
         deliveries = sorted(
             (delivery for batch in batches for delivery in batch.deliveries), key=lambda delivery: delivery.timestamp
         )
-        sent = self.topics.notify(
-            target.url, subject=_subject(deliveries, target.instance_id), text=digest_text(deliveries)
-        )
+        text = digest_text(deliveries, page=page_of(self.portal_url, target.instance_id))
+        sent = self.topics.notify(target.url, subject=_subject(deliveries, target.instance_id), text=text)
         ids = {"instance_id": target.instance_id, "webhook_id": target.webhook_id}
         self.logger.info("digest sent" if sent else "digest topic deleted", extra={**ids, "count": len(deliveries)})
         self.count("DeliveriesMade" if sent else "DeliveriesWebhookDeleted", len(deliveries))
 
 
-def digest_text(deliveries: Sequence[Delivery]) -> str:
-    """The digest's text: each event a paragraph, up to what a reader and SNS can take, then counts of the rest."""
+def digest_text(deliveries: Sequence[Delivery], *, page: str = "") -> str:
+    """The digest's text: each event a paragraph, up to what a reader and SNS can take, then counts of the rest.
+
+    It ends with *page*, the instance's page in the portal, if there is one.
+    """
     notified: list[str] = []
     size = 0
     for delivery in deliveries[:SHOWN_IN_FULL]:
@@ -70,6 +74,8 @@ def digest_text(deliveries: Sequence[Delivery]) -> str:
     rest = Counter(delivery.type for delivery in deliveries[len(notified) :])
     if rest:
         notified.append("Not spelled out here: " + ", ".join(f"{count} {kind}" for kind, count in sorted(rest.items())))
+    if page:
+        notified.append(f"Rates, evidence and history in the portal: {page}")
     return "\n\n".join(notified) + "\n"
 
 

@@ -6,8 +6,11 @@ from lambdas.domain.webhooks.health import Health, HealthState
 from lambdas.domain.webhooks.target import Target
 
 
-def message(target: Target, health: Health, *, waiting: int) -> tuple[str, str]:
-    """Subject and text. The URL is shown without its query, which may hold a token; userinfo it has none."""
+def message(target: Target, health: Health, *, waiting: int, page: str = "") -> tuple[str, str]:
+    """Subject and text. The URL is shown without its query, which may hold a token; it has no userinfo.
+
+    *page* is the address of the webhook's page in the portal; empty if there is none.
+    """
     where = f"Webhook {target.url.partition('?')[0]}\nof service instance {target.instance_id}"
     facts = [f"Last result: {health.last_reason or 'none'}", f"Events waiting: about {waiting}"]
     if health.first_failure:
@@ -23,13 +26,15 @@ def message(target: Target, health: Health, *, waiting: int) -> tuple[str, str]:
         case HealthState.DISABLED:
             subject = "Webhook is disabled; its events are kept"
             advice = (
-                "Nothing is sent to it any more; its events are kept for 14 days. To enable it, give the binding its\n"
-                "URL again (cf update-service with bindings), or ask the platform's operator once it answers again."
+                "Nothing is sent to it any more; its events are kept for 14 days. To enable it once it answers again,\n"
+                + ("use the button on the page below, or " if page else "")
+                + "give the binding its URL again (cf update-service with\nbindings), or ask the platform's operator."
             )
         case HealthState.HEALTHY:
             subject = "Webhook is healthy again"
             advice = "What waited is being sent now, oldest first. There is nothing to do."
-    return subject, "\n\n".join([f"{subject}.", where, "\n".join(facts), advice])
+    link = [f"The webhook in the portal: {page}"] if page else []
+    return subject, "\n\n".join([f"{subject}.", where, "\n".join(facts), advice, *link])
 
 
 def _when(moment: datetime) -> str:

@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 
 from lambdas.delivery.health_message import message
 from lambdas.delivery.ports import Backlog, Count, WebhookHealthStore
+from lambdas.domain.portal import page_of
 from lambdas.domain.ports import Notifier
 from lambdas.domain.tenants.aws_names import alert_topic
 from lambdas.domain.webhooks.health import Health, HealthState
@@ -25,6 +26,7 @@ class HealthTransitions:
     notifier: Notifier
     logger: Logger
     count: Count
+    portal_url: str = ""  # empty: there is none
 
     def made(self, target: Target, *, now: datetime) -> None:
         """Act on the transition that *target*'s health has just made."""
@@ -47,7 +49,8 @@ class HealthTransitions:
         since = target.health.since
         try:
             waiting = self.backlog.waiting(target.instance_id, target.webhook_id)
-            subject, text = message(target, target.health, waiting=waiting)
+            page = page_of(self.portal_url, target.instance_id, f"/webhooks/{target.webhook_id}")
+            subject, text = message(target, target.health, waiting=waiting, page=page)
             self.notifier.notify(alert_topic(target.instance_id), subject=subject, text=text)
             self.states.change(target, lambda health: _told(health, since))
         except Exception:

@@ -27,3 +27,5 @@ class DeliverySettings(Settings):
     failing_seconds: int  # how long failures must go on before a webhook counts as failing, s; 30 in production
     disabled_seconds: int  # how long a webhook may be failing before it is disabled, s; five days in production
     release_seconds: int  # how often parked deliveries are looked at, s; below 60 a run of release does several rounds
+
+    portal_url: str = ""  # the portal's address, for notifications; empty: there is none

@@ -40,6 +40,11 @@ class OAuthClient:
 SIGN_IN_CALLBACK = "/sign-in/callback"  # the path of that client's redirect URI
 
 
+def page_of(portal_url: str, instance_id: str, path: str = "") -> str:
+    """The address of an instance's page, for links from elsewhere; empty where there is no portal."""
+    return f"{portal_url}/instances/{instance_id}{path}" if portal_url else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A right to one instance, or to all (OPERATOR). `checked_at`: when the platform last confirmed it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lambdas.domain.portal import page_of
 from lambdas.domain.reputation.evaluation import Reason, Reputation, ReputationRules, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.sending_status import Cause, Transition
@@ -36,7 +37,8 @@ def to_operator(
 
 
 def _page(transition: Transition, portal_url: str) -> str:
-    return f"\n\nAll of this in the portal: {portal_url}/instances/{transition.instance_id}" if portal_url else ""
+    page = page_of(portal_url, transition.instance_id)
+    return f"\n\nAll of this in the portal: {page}" if page else ""
 
 
 def _message(transition: Transition, evidence: Sequence[LedgerEntry], rules: ReputationRules, advice: str) -> Message:

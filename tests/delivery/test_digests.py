@@ -28,3 +28,9 @@ def test_a_digest_fits_what_sns_takes() -> None:
 
     assert len(digest_text(long).encode()) < 256 * 1024
     assert len(digest_text(long).encode()) <= MAX_TEXT + 100
+
+
+def test_a_digest_ends_with_the_instance_s_page() -> None:
+    """Where there is a portal."""
+    page = "https://portal.agency.gov/instances/i1"
+    assert digest_text([], page=page) == f"Rates, evidence and history in the portal: {page}\n"

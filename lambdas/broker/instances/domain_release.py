@@ -15,6 +15,7 @@ from lambdas.broker.operations.engine import (
     StepWaiting,
 )
 from lambdas.broker.ports import BindingReader, ControlPlane, Users
+from lambdas.domain.portal import page_of
 from lambdas.domain.ports import Notifier
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.instance import BindingState, Instance
@@ -30,6 +31,7 @@ class DomainRelease:
     users: Users
     bindings: BindingReader
     notifier: Notifier
+    portal_url: str = ""  # empty: there is none
 
     def steps(self) -> Sequence[OperationStep]:
         """In the order in which they are run."""
@@ -63,10 +65,11 @@ class DomainRelease:
 
     def _notify(self, instance: Instance) -> StepOutcome:
         if instance.made.alert_topic_arn:
+            page = page_of(self.portal_url, instance.id)
             self.notifier.notify(
                 instance.made.alert_topic_arn,
                 subject=f"{instance.domain} was released from its service instance",
                 text=f"The domain {instance.domain} was released from service instance {instance.id}: "
-                f"{instance.operation.reason}. {AFTER_RELEASE}.",
+                f"{instance.operation.reason}. {AFTER_RELEASE}." + (f"\n\nIn the portal: {page}" if page else ""),
             )
         return StepDone()

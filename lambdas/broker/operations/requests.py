@@ -9,6 +9,7 @@ from lambdas.broker.osb.errors import AsyncRequired, ConcurrencyError, Maintenan
 from lambdas.broker.osb.requests import Body, Response
 from lambdas.broker.ports import TaskQueue
 from lambdas.domain.errors import VersionConflict
+from lambdas.domain.portal import page_of
 from lambdas.domain.tenants.instance import Instance, InstanceState, Operation, OperationKind, OperationState
 from lambdas.domain.tenants.operation_task import OperationTask
 
@@ -50,9 +51,8 @@ def accepted(instance: Instance, **more: str) -> Response:
 
 def dashboard(portal_url: str, instance: Instance) -> dict[str, str]:
     """OSB's `dashboard_url`, the instance's page in the portal; empty if there is no portal."""
-    if not portal_url or instance.ses is None:
-        return {}
-    return {"dashboard_url": f"{portal_url}/instances/{instance.id}"}
+    page = page_of(portal_url, instance.id) if instance.ses else ""
+    return {"dashboard_url": page} if page else {}
 
 
 def in_the_way(known: Instance) -> bool:
