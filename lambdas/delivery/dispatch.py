@@ -28,14 +28,13 @@ from lambdas.delivery.ports import (
     Tests,
     WebhookHealthStore,
 )
-from lambdas.delivery.reschedule import PAUSE, after_attempts, park_all, put_off
+from lambdas.delivery.reschedule import after_attempts, await_probe, park_all, put_off
 from lambdas.delivery.webhook_deliveries import (
     Credentials,
     WebhookDeliveries,
     by_webhook,
     goes_through_slow_queue,
     is_parked,
-    is_suspect,
     series_of,
     series_of_tests,
 )
@@ -139,34 +138,48 @@ class Dispatcher:
         self.transitions.notify_again(target, now=now)
         one.reschedule.slow = target.health.is_in_doubt(now=now)
         if limits.prompt and goes_through_slow_queue(target, now=now):
-            one.reschedule.slow = True
-            one.reschedule.add(put_off(target, one.tests + one.pending, delay=0, jitter=self.jitter))
+            self._pass_on(one, target, now)
             return
         if one.tests:
             one.test_attempts = series_of_tests(target, self._credentials(target, now), one.tests)
-        if not one.pending:
-            return
-        if is_parked(target, now=now) or (target.health.state is HealthState.FAILING and not self._claim_probe(target)):
-            one.reschedule.add(park_all(target, one.pending))
-        elif is_suspect(target.health, now=now):
-            one.reschedule.add(put_off(target, one.pending, delay=PAUSE, jitter=self.jitter))
-        else:
-            ready, larger = gathered(target, one.pending)
-            one.reschedule.add(put_off(target, larger, delay=0, jitter=self.jitter))
-            one.attempts = series_of(target, self._credentials(target, now), ready)
+        if one.pending:
+            self._prepare_attempts(one, target, now)
 
-    def _claim_probe(self, target: Target) -> bool:
-        """Claim the probe of a failing webhook; False if another invocation has it."""
+    def _pass_on(self, one: WebhookDeliveries, target: Target, now: datetime) -> None:
+        """Send a webhook's messages to the slow queue, at once unless they would only wait for a probe there."""
+        one.reschedule.slow = True
+        one.reschedule.add(put_off(target, one.tests, delay=0))
+        if target.health.is_probed and not target.health.may_probe(now=now):
+            one.reschedule.add(await_probe(target, one.pending, rules=self.rules, jitter=self.jitter))
+        else:
+            one.reschedule.add(put_off(target, one.pending, delay=0))
+
+    def _prepare_attempts(self, one: WebhookDeliveries, target: Target, now: datetime) -> None:
+        if is_parked(target, now=now):
+            one.reschedule.add(park_all(target, one.pending))
+            return
+        if target.health.is_probed:
+            claimed = self._claim_probe(target)
+            if claimed is None:
+                one.reschedule.add(await_probe(target, one.pending, rules=self.rules, jitter=self.jitter))
+                return
+            one.target = target = claimed
+        ready, larger = gathered(target, one.pending)
+        one.reschedule.add(put_off(target, larger, delay=0))
+        one.attempts = series_of(target, self._credentials(target, now), ready)
+
+    def _claim_probe(self, target: Target) -> Target | None:
+        """The webhook with its probe claimed; None if none is due, or another invocation has it."""
         now = self.clock()
-        claimed = False
 
         def claim(health: Health) -> Health:
-            nonlocal claimed
             present = current(health, target.version, now=now)
-            claimed = present.may_probe(now=now)
-            return claim_probe(present, now=now) if claimed else health
+            return claim_probe(present, now=now) if present.may_probe(now=now) else health
 
-        return self.states.change(target, claim) is not None and claimed
+        changed = self.states.change(target, claim)
+        if changed is None or changed[0] == changed[1]:
+            return None
+        return replace(target, health=changed[1])
 
     def _credentials(self, target: Target, now: datetime) -> Credentials:
         """The keys that sign, the current one first, and the Authorization header that the URL's userinfo asks for."""
@@ -213,7 +226,7 @@ class Dispatcher:
             self.log.tested(one, pending, attempt)
         if any(isinstance(attempt.outcome, Delivered) for _, attempt in series.made):
             self._enable(one.target)
-        one.reschedule.add(put_off(one.target, series.pending, delay=0, jitter=self.jitter))
+        one.reschedule.add(put_off(one.target, series.pending, delay=0))
 
     def _enable(self, target: Target) -> None:
         now = self.clock()
@@ -244,12 +257,12 @@ class Dispatcher:
         """The webhook's health after its attempts, written if they change it; acts on a transition."""
         if not series.made and not series.slow:
             return series.target.health
-        now = self.clock()
+        now, jitter = self.clock(), self.jitter()
         attempts = [attempt for _, attempt in series.made]
 
         def change(health: Health) -> Health:
             present = current(health, target.version, now=now)
-            result = after(present, attempts, self.rules.health)
+            result = after(present, attempts, self.rules.health, jitter=jitter)
             if series.slow:
                 result = slow(result, now=now)
             return health if result == present else result

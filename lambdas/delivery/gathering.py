@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from lambdas.delivery.attempts import PendingAttempt
 from lambdas.domain.webhooks.batch import BATCHED_FORMATS, REFUSED, TOO_LARGE, halves, in_batches
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
-from lambdas.domain.webhooks.health import HealthState
 from lambdas.domain.webhooks.target import Target
 
 TRIES = 2  # of a batch that is refused, before it is halved
@@ -31,10 +30,10 @@ def pending_of(target: Target, batch: DeliveryBatch) -> list[PendingAttempt]:
 def gathered(target: Target, pending: Sequence[PendingAttempt]) -> tuple[list[PendingAttempt], list[PendingAttempt]]:
     """What of *pending* is to be posted now, and the larger batches to be stored before they are posted.
 
-    A failing webhook gathers nothing: its probe is whatever is there.
+    Nothing is gathered for a probe: it is whatever is there.
     """
     open_ = [one for one in pending if _is_open(one, target)]
-    if len(open_) < 2 or target.health.state is not HealthState.HEALTHY:
+    if len(open_) < 2 or target.health.is_probed:
         return list(pending), []
     as_they_came = {_ids(one.deliveries): one for one in open_}
     now = [one for one in pending if not _is_open(one, target)]

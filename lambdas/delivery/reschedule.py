@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from lambdas.delivery.attempts import PendingAttempt
 from lambdas.delivery.gathering import after_refusal, is_refused
@@ -21,7 +22,7 @@ from lambdas.domain.webhooks.retry_schedule import JITTER
 from lambdas.domain.webhooks.target import Target
 
 MAX_DELAY = 900.0  # s: SQS's longest; longer waits are parked
-PAUSE = 5.0  # s before what was put off behind a failure is looked at again: the retry schedule's first wait
+PAUSE = 5.0  # s before what was put off behind a failure is attempted: the retry schedule's first wait
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,10 +49,18 @@ def park_all(target: Target, pending: Iterable[PendingAttempt]) -> Reschedule:
     return Reschedule(parked=[(batch, created_at(batch)) for batch in _batches(target, pending)])
 
 
-def put_off(target: Target, pending: Iterable[PendingAttempt], *, delay: float, jitter: Jitter) -> Reschedule:
+def put_off(target: Target, pending: Iterable[PendingAttempt], *, delay: float) -> Reschedule:
     """Send what was not begun again after *delay*, s, with the attempt number it had."""
-    jittered = min(MAX_DELAY, delay * (1 + JITTER * jitter()))
-    return Reschedule(later=[(batch, jittered) for batch in _batches(target, pending)])
+    return Reschedule(later=[(batch, min(MAX_DELAY, delay)) for batch in _batches(target, pending)])
+
+
+def await_probe(
+    target: Target, pending: Iterable[PendingAttempt], *, rules: DeliveryRules, jitter: Jitter
+) -> Reschedule:
+    """Where deliveries go while another one probes the webhook: a failing webhook's are parked."""
+    if target.health.state is HealthState.FAILING:
+        return park_all(target, pending)
+    return put_off(target, pending, delay=rules.health.waiting * (1 + JITTER * jitter()))
 
 
 def after_attempts(
@@ -67,19 +76,22 @@ def after_attempts(
     """Where failed and not begun deliveries go, by the webhook's health after the attempts (in *target*).
 
     A healthy webhook's failures are retried by the retry schedule, a batch that was refused after its first wait or, in
-    halves, at once; what was not begun waits only if the webhook failed too often (*below_failure_limit* is False). A
-    failing webhook's deliveries are parked, but for the next probe if it is due before release would look.
+    halves, at once; what was not begun waits only if the webhook failed too often (*below_failure_limit* is False), and
+    if the webhook is probed, to make the next probe. A failing webhook's deliveries are parked, but for the next probe
+    if it is due before release would look.
     """
     if target.health.state is not HealthState.HEALTHY:
         return _park_but_for_the_probe(target, failed, not_begun, rules.release_every, now)
     asked = _asked_wait(attempt for _, attempt in failed)
     whole = [pending for pending, attempt in failed if not is_refused(pending, _reason(attempt))]
     rescheduled = _retry(target, whole, asked, rules=rules, jitter=jitter, now=now)
-    delay = 0.0 if below_failure_limit else max(PAUSE, asked or 0.0)
+    delay = 0.0 if below_failure_limit else max(PAUSE * (1 + JITTER * jitter()), asked or 0.0)
+    if target.health.is_probed:
+        delay = max(ceil(target.health.until_probe(now=now)), asked or 0.0)
     for again in _refused(failed):
-        wait = rules.retry_schedule.waits[0] if again.refused else delay
-        rescheduled.add(put_off(target, [again], delay=wait, jitter=jitter))
-    rescheduled.add(put_off(target, not_begun, delay=delay, jitter=jitter))
+        wait = rules.retry_schedule.waits[0] * (1 + JITTER * jitter()) if again.refused else delay
+        rescheduled.add(put_off(target, [again], delay=wait))
+    rescheduled.add(put_off(target, not_begun, delay=delay))
     return rescheduled
 
 

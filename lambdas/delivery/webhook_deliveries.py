@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lambdas.delivery.attempts import PATIENCE, AttemptSeries, PendingAttempt
 from lambdas.delivery.concurrency import FIRST
@@ -11,12 +11,11 @@ from lambdas.delivery.gathering import pending_of
 from lambdas.delivery.ports import Key
 from lambdas.delivery.reschedule import Reschedule
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
-from lambdas.domain.webhooks.health import FAILURES, Health, HealthState
+from lambdas.domain.webhooks.health import HealthState
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat
 
 TEST = "webhook.test"  # the type of a delivery that never touches health
-SUSPECT_PAUSE = timedelta(seconds=4)  # after the last of many failures: below the first retry's wait, jitter included
 
 Credentials = tuple[tuple[bytes, ...], dict[str, str]]  # the keys that sign, the current one first; headers
 
@@ -95,20 +94,10 @@ def goes_through_slow_queue(target: Target, *, now: datetime) -> bool:
     return not is_parked(target, now=now) and target.health.is_in_doubt(now=now)
 
 
-def is_suspect(health: Health, *, now: datetime) -> bool:
-    """Whether a healthy webhook failed so often and so lately that its deliveries are better put off."""
-    return (
-        health.state is HealthState.HEALTHY
-        and health.failures >= FAILURES
-        and health.last_failure is not None
-        and now - health.last_failure < SUSPECT_PAUSE
-    )
-
-
 def series_of(target: Target, credentials: Credentials, pending: list[PendingAttempt]) -> AttemptSeries:
-    """What an invocation attempts of a webhook: one attempt if it is failing, few at once if it failed lately."""
+    """What an invocation attempts of a webhook: one attempt if it is a probe, one at a time if it failed lately."""
     most, failure_limit = FIRST, PATIENCE
-    if target.health.state is not HealthState.HEALTHY:
+    if target.health.is_probed:
         most, failure_limit = 1, 1
     elif target.health.failures:
         most, failure_limit = 1, 2

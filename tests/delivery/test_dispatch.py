@@ -256,17 +256,96 @@ def test_a_claimed_probe_is_not_taken_twice() -> None:
     assert len(world.parked) == 1
 
 
-def test_a_webhook_that_just_failed_often_is_left_alone_for_a_moment() -> None:
-    """Not failing yet, but the next batch need not wait out its time-outs again."""
+DOUBTED = Health(
+    failures=3,
+    first_failure=START - timedelta(seconds=3),
+    last_failure=START - timedelta(seconds=1.5),
+    probe_at=START + timedelta(seconds=3.5),
+)
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_deliveries_of_a_webhook_that_failed_three_times_wait_while_others_probe_it(prompt: bool) -> None:
+    """In the slow queue, for more than one probe, and without an attempt or a write."""
     world = World()
-    world.webhook(health=Health(failures=3, first_failure=START, last_failure=START - timedelta(seconds=1)))
+    world.webhook(health=DOUBTED)
 
-    assert world.deliver(many("w1", 10)) == []
-    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 0)}
-    assert world.deliver(*world.queued(), prompt=False) == []
+    assert world.deliver(batch("w1", "a"), batch("w1", "b"), prompt=prompt) == []
 
-    assert (world.posted, world.later) == ([], [])
-    assert {(one.attempt, delay) for one, delay in world.slow} == {(1, 5)}
+    assert (world.posted, world.later, world.writes) == ([], [], 0)
+    ((waiting, delay),) = world.slow
+    assert (waiting.attempt, [one.id for one in waiting.deliveries], delay) == (1, ["a", "b"], 15)
+
+
+def test_its_test_does_not_wait_for_the_probe() -> None:
+    """Whoever repairs a webhook tests it."""
+    world = World()
+    world.webhook(health=DOUBTED)
+    test = replace(batch(), deliveries=(delivery("t", "webhook.test"),))
+
+    world.deliver(batch("w1", "a"), test)
+
+    assert {(one.deliveries[0].id, delay) for one, delay in world.slow} == {("t", 0), ("a", 15)}
+
+
+def test_a_webhook_that_failed_three_times_gets_one_attempt_however_many_invocations_have_its_deliveries() -> None:
+    """They all saw it as it was before the probe was claimed."""
+    world = World()
+    world.webhook(health=replace(DOUBTED, probe_at=START))
+    stale = dict(world.targets)
+    world.load = lambda keys, **_: {key: stale[key] for key in keys}  # type: ignore[method-assign]
+    world.behaviours["w1"] = lambda: Response(status=503)
+
+    for number in range(5):
+        world.deliver(batch("w1", f"a{number}", f"b{number}"), prompt=False)
+
+    assert world.posted == [("w1", "a0")]
+    assert world.writes == 2  # the claim and the failure
+    assert ids(world.queued()) == {f"{letter}{number}" for letter in "ab" for number in range(5)}
+
+
+def test_what_came_with_a_failed_probe_makes_the_next_one() -> None:
+    """A webhook that gets no new events is probed, too."""
+    world = World()
+    world.webhook(health=replace(DOUBTED, probe_at=START))
+    world.behaviours["w1"] = lambda: Response(status=503)
+
+    world.deliver(batch("w1", "a", "b", "c"), prompt=False)
+
+    assert {(one.attempt, len(one.deliveries), delay) for one, delay in world.slow} == {(2, 1, 5), (1, 2, 5)}
+
+
+def test_a_probe_of_a_batch_is_what_is_there_and_gathers_nothing() -> None:
+    """Else the probe would be claimed for a batch that is only posted later."""
+    world = World()
+    world.webhook(health=replace(DOUBTED, probe_at=START), batch=10)
+
+    world.deliver(batch("w1", "a"), batch("w1", "b"), prompt=False)
+
+    assert len(world.posted) == 2
+    assert world.health().failures == 0
+
+
+def test_a_successful_probe_lets_the_rest_of_its_invocation_follow() -> None:
+    """It was a restart."""
+    world = World()
+    world.webhook(health=replace(DOUBTED, probe_at=START))
+
+    world.deliver(many("w1", 30), prompt=False)
+
+    assert len(world.posted) == 30
+    assert world.health() == Health(attempts=world.health().attempts, last_failure=DOUBTED.last_failure, record=2)
+
+
+def test_a_receiver_that_asks_for_a_pause_at_a_probe_gets_it() -> None:
+    """Longer than until the next probe."""
+    world = World()
+    world.webhook(health=replace(DOUBTED, probe_at=START))
+    world.behaviours["w1"] = lambda: Response(status=503, retry_after="60")
+
+    world.deliver(many("w1", 3), prompt=False)
+
+    assert {delay for _, delay in world.slow} == {60}
 
 
 def test_a_transition_is_told_once_with_what_the_tenant_must_know() -> None:

@@ -5,6 +5,8 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import Self
@@ -12,10 +14,22 @@ from typing import Self
 from benchmarks.raw_http import Answer, HttpProtocol, Request
 
 HOST = "127.0.0.1"
-GOOD = "good"
-FAULTS = ("hangs", "slow", "breaks TLS", "no HTTP", "refuses")
-SLOW = 9.9  # s until a slow one answers 204
-_ANSWERS = {GOOD: 0.0, "hangs": None, "slow": SLOW}
+SLOW = 9.9  # s until a slow one answers 204: its attempts succeed
+
+
+class Scenario(StrEnum):
+    """How a receiver behaves."""
+
+    GOOD = "good"
+    HANG = "hang"  # never answers
+    SLOW = "slow"  # answers 204 after SLOW
+    TLS = "tls"  # answers what is no TLS
+    HTTP = "http"  # answers what is no HTTP
+    REFUSED = "refused"  # nothing listens
+
+
+BAD = tuple(scenario for scenario in Scenario if scenario is not Scenario.GOOD)
+_DELAYS = {Scenario.GOOD: 0.0, Scenario.HANG: None, Scenario.SLOW: SLOW}
 
 
 class Receivers:
@@ -23,13 +37,14 @@ class Receivers:
 
     def __init__(self) -> None:
         self.arrived: dict[str, float] = {}
-        self._ports: dict[str, int] = {}
+        self._ports: dict[Scenario, int] = {}
         self._loop = asyncio.new_event_loop()
         self._closed = socket.socket()
+        self._connections: set[asyncio.Transport] = set()
 
     def __enter__(self) -> Self:
         self._closed.bind((HOST, 0))  # and never listens
-        self._ports["refuses"] = self._closed.getsockname()[1]
+        self._ports[Scenario.REFUSED] = self._closed.getsockname()[1]
         self._loop.run_until_complete(self._listen())
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         return self
@@ -38,25 +53,53 @@ class Receivers:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._closed.close()
 
-    def url(self, fault: str) -> str:
-        """The URL of a webhook with *fault*."""
-        scheme = "https" if fault == "breaks TLS" else "http"
-        return f"{scheme}://{HOST}:{self._ports[fault]}/"
+    def url(self, scenario: Scenario) -> str:
+        """The URL of a webhook that behaves so."""
+        scheme = "https" if scenario is Scenario.TLS else "http"
+        return f"{scheme}://{HOST}:{self._ports[scenario]}/"
+
+    def hang_up(self) -> None:
+        """Close all connections, so that requests that wait for an answer end."""
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for transport in self._connections:
+            transport.abort()
 
     async def _listen(self) -> None:
-        for name, delay in _ANSWERS.items():
-            await self._serve(name, partial(HttpProtocol, partial(self._answer, name, delay)))
-        for name in ("breaks TLS", "no HTTP"):
-            await self._serve(name, _Garbage)
+        for scenario, delay in _DELAYS.items():
+            await self._serve(scenario, partial(_Http, self._connections, partial(self._answer, scenario, delay)))
+        for scenario in (Scenario.TLS, Scenario.HTTP):
+            await self._serve(scenario, _Garbage)
 
-    async def _serve(self, name: str, protocol: type[asyncio.Protocol] | partial[HttpProtocol]) -> None:
+    async def _serve(self, scenario: Scenario, protocol: Callable[[], asyncio.Protocol]) -> None:
         server = await self._loop.create_server(protocol, HOST, 0, backlog=512)
-        self._ports[name] = server.sockets[0].getsockname()[1]
+        self._ports[scenario] = server.sockets[0].getsockname()[1]
 
-    def _answer(self, name: str, delay: float | None, request: Request) -> Answer:
-        if name == GOOD:
+    def _answer(self, scenario: Scenario, delay: float | None, request: Request) -> Answer:
+        if scenario is Scenario.GOOD:
             self.arrived.setdefault(json.loads(request.body)["data"]["message_id"], time.time())
         return Answer(body=b"", status=HTTPStatus.NO_CONTENT, delay=delay)
+
+
+class _Http(HttpProtocol):
+    """Notes its connection among *connections* while it is open."""
+
+    def __init__(self, connections: set[asyncio.Transport], answer: Callable[[Request], Answer]) -> None:
+        super().__init__(answer)
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note it."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._connections.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget it."""
+        if self._transport:
+            self._connections.discard(self._transport)
+        super().connection_lost(error)
 
 
 class _Garbage(asyncio.Protocol):

@@ -3,9 +3,10 @@
     healthy --3 failures in a row over 30 s--> failing --five days, or a 410--> disabled
        ^------------- one success ------------'   ^---- enabled, tested with success, or a new URL ----'
 
-A failing webhook's deliveries are parked. When a probe is due, the first invocation that claims it attempts one
-delivery. Only conditional writes change health, and a result counts only if its attempt began after the last
-transition: an attempt that was in flight during the transition says nothing about the new state.
+After three failures in a row one probe runs at a time: when it is due, the first invocation that claims it attempts one
+delivery. The others wait in the slow queue, and once the webhook is failing, in the backlog. Only conditional writes
+change health, and a result counts only if its attempt began after the last transition: an attempt that was in flight
+during the transition says nothing about the new state.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
+from lambdas.domain.webhooks.retry_schedule import JITTER
 
 FAILURES = 3  # in a row before a webhook may become failing: one or two are a restart
 RECENT = 10  # failed attempts that are kept for the tenant and the operator to see
@@ -47,7 +49,7 @@ class Health:
     """A webhook's health record. A webhook that never failed has no record and equals `Health()`.
 
     `since` is the last transition. `failures` counts failures in a row, from `first_failure` on. `probe_at` is when
-    the next probe of a failing webhook is due, after `probes` probes. `drain` is how many parked messages the next
+    the next probe is due, after `probes` probes. `drain` is how many parked messages the next
     release run may send; 0: only those that are due. `unnotified`: no notification of the last transition was sent
     yet. Until `slow_until`, attempts go through the slow queue, whatever the state. `by_operator`: an operator
     disabled it, so only an operator enables it. `webhook_version` is the version of the URL and secret that the
@@ -76,11 +78,20 @@ class Health:
 
     def is_in_doubt(self, *, now: datetime) -> bool:
         """Whether attempts must run where they delay no others: the receiver is slow, or failed repeatedly."""
-        return self.is_slow(now=now) or self.failures >= FAILURES or self.state is HealthState.FAILING
+        return self.is_slow(now=now) or self.is_probed
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether one probe runs at a time: after repeated failures, and while the webhook is failing."""
+        return self.state is HealthState.FAILING or (self.state is HealthState.HEALTHY and self.failures >= FAILURES)
 
     def may_probe(self, *, now: datetime) -> bool:
-        """Whether a probe of a failing webhook is due."""
-        return self.state is HealthState.FAILING and (self.probe_at is None or self.probe_at <= now)
+        """Whether a probe is due."""
+        return self.is_probed and (self.probe_at is None or self.probe_at <= now)
+
+    def until_probe(self, *, now: datetime) -> float:
+        """Seconds until the next probe is due; 0 if it is."""
+        return max(0.0, (self.probe_at - now).total_seconds()) if self.probe_at else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +102,25 @@ class HealthRules:
     disabled_after: timedelta = timedelta(days=5)
     probes: tuple[float, ...] = (5, 30, 300, 900)  # s
 
-    def probe_wait(self, probes: int) -> timedelta:
-        """The wait before the next probe, after *probes* of them."""
-        return timedelta(seconds=self.probes[min(probes, len(self.probes) - 1)])
+    def probe_wait(self, probes: int, jitter: float = 0.0) -> timedelta:
+        """The wait before the next probe, after *probes* of them. *jitter*, -1 to 1, places it in its jitter."""
+        return timedelta(seconds=self.probes[min(probes, len(self.probes) - 1)] * (1 + JITTER * jitter))
+
+    @property
+    def waiting(self) -> float:
+        """Seconds for which deliveries wait behind the probes of a webhook that is not failing yet.
+
+        They wait once or twice until the webhook has recovered or is failing. If they came back for each probe, every
+        event would cost several queue messages.
+        """
+        return max(self.probes[0], self.failing_after.total_seconds() / 2)
 
 
 def current(health: Health, webhook_version: int, *, now: datetime) -> Health:
     """*health* for the webhook's present version: after a new URL or secret a probe is due at once."""
     if health.webhook_version == webhook_version:
         return health
-    fresh = replace(health, webhook_version=webhook_version, failures=0, first_failure=None, probes=0)
+    fresh = replace(health, webhook_version=webhook_version, failures=0, first_failure=None, probes=0, probe_at=None)
     if health.state is HealthState.HEALTHY or health.by_operator:
         return fresh
     return replace(fresh, state=HealthState.FAILING, probe_at=now)
@@ -114,15 +134,18 @@ def slow(health: Health, *, now: datetime) -> Health:
 
 
 def claim_probe(health: Health, *, now: datetime) -> Health:
-    """A failing webhook's health while a probe is in flight: the next is due only when this one must be lost."""
+    """*health* while a probe is in flight: the next one is due only when this one must be lost."""
     return replace(health, probes=health.probes + 1, probe_at=now + PROBE_LEASE)
 
 
-def after(health: Health, attempts: Iterable[Attempt], rules: HealthRules) -> Health:
-    """*health* after *attempts*, in the order they ended; equal to *health* if they change nothing."""
+def after(health: Health, attempts: Iterable[Attempt], rules: HealthRules, *, jitter: float = 0.0) -> Health:
+    """*health* after *attempts*, in the order they ended; equal to *health* if they change nothing.
+
+    *jitter*, -1 to 1, places the next probe in its jitter: webhooks that failed together are not probed together.
+    """
     for attempt in sorted(attempts, key=lambda attempt: attempt.ended):
         if health.since is None or attempt.began > health.since:
-            health = _after_one(health, attempt, rules)
+            health = _after_one(health, attempt, rules, jitter)
     return health
 
 
@@ -160,12 +183,12 @@ def next_drain(health: Health, *, left: bool) -> Health:
     return replace(health, drain=max(1, health.drain // 4) if health.failures else min(MAX_DRAIN, health.drain * 2))
 
 
-def _after_one(health: Health, attempt: Attempt, rules: HealthRules) -> Health:
+def _after_one(health: Health, attempt: Attempt, rules: HealthRules, jitter: float) -> Health:
     match attempt.outcome:
         case Delivered():
             return _succeeded(health, attempt)
         case Failed(reason=reason, excerpt=excerpt):
-            return _failed(_noted(health, attempt, reason, excerpt), attempt, rules)
+            return _failed(_noted(health, attempt, reason, excerpt), attempt, rules, jitter)
         case ReceiverGone(reason=reason, excerpt=excerpt):
             noted = _noted(health, attempt, reason, excerpt)
             return (
@@ -185,16 +208,19 @@ def _succeeded(health: Health, attempt: Attempt) -> Health:
     return replace(_transition(fresh, HealthState.HEALTHY, attempt.ended), drain=1)
 
 
-def _failed(health: Health, attempt: Attempt, rules: HealthRules) -> Health:
+def _failed(health: Health, attempt: Attempt, rules: HealthRules, jitter: float) -> Health:
     first = health.first_failure or attempt.began
+    next_probe = attempt.ended + rules.probe_wait(0, jitter)
     match health.state:
         case HealthState.HEALTHY if health.failures >= FAILURES and attempt.ended - first >= rules.failing_after:
             failing = _transition(health, HealthState.FAILING, attempt.ended)
-            return replace(failing, probes=0, probe_at=attempt.ended + rules.probe_wait(0))
+            return replace(failing, probes=0, probe_at=next_probe)
+        case HealthState.HEALTHY if health.is_probed:
+            return replace(health, probe_at=next_probe)
         case HealthState.FAILING if health.since and attempt.ended - health.since >= rules.disabled_after:
             return _transition(health, HealthState.DISABLED, attempt.ended)
         case HealthState.FAILING:
-            return replace(health, probe_at=attempt.ended + rules.probe_wait(health.probes))
+            return replace(health, probe_at=attempt.ended + rules.probe_wait(health.probes, jitter))
     return health
 
 

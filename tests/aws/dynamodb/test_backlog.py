@@ -106,6 +106,19 @@ def test_parking_twice_is_parking_once(backlog: Backlog, dynamodb: "DynamoDBClie
     assert len(backlog.read(lane_of(backlog))) == 1
 
 
+def test_what_is_parked_behind_something_costs_one_transaction(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
+    """A dead receiver's deliveries are parked one after the other: a cancelled transaction would cost writes, too."""
+    lane = [one for number in range(40) if _shard(backlog, one := batch(f"m{number}")) == "0"]
+    transactions: list[object] = []
+    dynamodb.meta.events.register("before-call.dynamodb.TransactWriteItems", lambda **_: transactions.append(1))
+
+    for one in lane:
+        backlog.park([(one, NOW)], now=NOW)
+
+    assert len(lane) > 2
+    assert len(transactions) == 1 + len(lane)  # the first finds no mark
+
+
 def test_a_flood_spreads_over_all_partitions(backlog: Backlog) -> None:
     """One partition takes 1,000 write units a second; a dead receiver's flood must not wait for it."""
     backlog.park([(batch(f"m{number}"), NOW) for number in range(80)], now=NOW)

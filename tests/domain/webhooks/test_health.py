@@ -141,6 +141,35 @@ def test_a_claimed_probe_keeps_others_away_until_it_must_be_lost() -> None:
     assert claimed.may_probe(now=NOW + PROBE_LEASE)
 
 
+def test_three_failures_in_a_row_leave_one_probe_every_five_seconds_until_the_first_success() -> None:
+    """Whether it is a restart or an outage is not known yet."""
+    doubted = health_after(at(1, NO), at(2, NO), at(3, NO))
+    assert (doubted.state, doubted.is_probed, doubted.probe_at) == (
+        HealthState.HEALTHY,
+        True,
+        NOW + timedelta(seconds=8),
+    )
+    assert (doubted.until_probe(now=NOW), doubted.until_probe(now=NOW + timedelta(seconds=9))) == (8, 0)
+
+    assert health_after(at(9, NO), health=doubted).probe_at == NOW + timedelta(seconds=14)
+    trusted = health_after(at(9, OK), health=doubted)
+    assert (trusted.is_probed, trusted.may_probe(now=NOW), trusted.until_probe(now=NOW)) == (False, False, 0)
+    assert not health_after(at(1, NO), at(2, NO)).is_probed
+
+
+def test_a_record_of_repeated_failures_from_before_probes_has_one_due() -> None:
+    """Version 1.0.0 wrote no probe for a webhook that was not failing yet."""
+    assert Health(failures=3, first_failure=NOW, last_failure=NOW).may_probe(now=NOW)
+
+
+def test_a_new_url_is_attempted_without_a_probe() -> None:
+    """What the old one failed says nothing of it."""
+    doubted = health_after(at(1, NO), at(2, NO), at(3, NO))
+
+    assert current(doubted, 2, now=NOW).probe_at is None
+    assert not current(doubted, 2, now=NOW).is_probed
+
+
 def test_after_five_days_of_failing_it_is_disabled() -> None:
     """By the next failure."""
     day = 86_400
@@ -211,10 +240,10 @@ def test_draining_speeds_up_while_the_receiver_keeps_up_and_slows_down_when_it_s
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from([OK, NO])), max_size=30))
 def test_whatever_happens_the_record_makes_sense(results: Sequence[tuple[float, AttemptOutcome]]) -> None:
-    """A failing webhook has a probe to come, a healthy one has none; a transition needs its reason."""
+    """A webhook that is probed has a probe to come, any other has none; a transition needs its reason."""
     health = health_after(*(at(seconds, outcome) for seconds, outcome in results))
 
-    assert (health.probe_at is not None) == (health.state is HealthState.FAILING)
+    assert (health.probe_at is not None) == health.is_probed
     assert (health.failures == 0) == (health.first_failure is None)
     assert health.state is not HealthState.FAILING or health.failures >= 3
 

@@ -92,7 +92,7 @@ class Backlog:
         }
         put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table_name, "Item": to_item(item)}}
         for number in range(_TRIES):
-            for mark in (self._earlier_mark, self._same_mark):
+            for mark in (self._same_mark, self._earlier_mark):  # most are parked behind something: one call
                 if self._write([put, mark(pk, due, len(batch.deliveries))]):
                     return
             self._sleep(0.02 * 2**number * (1 + secrets.randbelow(100) / 100))
