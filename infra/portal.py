@@ -16,12 +16,17 @@ from infra.function import Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.confirmation_mail import KEY_PREFIX
 from lambdas.portal.settings import PortalSettings
 
 _ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
 _MEMORY = 1024  # MB: more than half a core; pages are rendered in Python while a person waits
 _STEP = Duration.seconds(60)  # one step of a replay
 _SECRET = "Key that signs the portal's sessions"  # noqa: S105
+_COUNTERS_OF_CONFIRMATIONS = {  # ForAllValues alone is also true of a request without the key
+    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{KEY_PREFIX}*"]},
+    "Null": {"dynamodb:LeadingKeys": "false"},
+}
 _UNLOGGED = ("path",)  # a one-time link is a path
 
 
@@ -146,6 +151,7 @@ def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret:
     topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.ALERT_TOPICS}"
     function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.broker, "GetItem", "Scan")
+    function.allow("dynamodb:UpdateItem", on=[storage.broker.table_arn], when=_COUNTERS_OF_CONFIRMATIONS)
     function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
     function.use_table(storage.backlog, "BatchGetItem", "Query", "UpdateItem")
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
@@ -216,6 +222,7 @@ def _settings(
         region=Aws.REGION,
         account=Aws.ACCOUNT_ID,
         operator_name=context.catalog_provider,
+        confirmation_mails_per_day=context.confirmation_mails_per_day,
         support_url=context.catalog_support_url,
         self_resume=context.portal_self_resume,
         self_resume_hours=context.portal_self_resume_hours,

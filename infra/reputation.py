@@ -61,7 +61,7 @@ class Reputation(Construct):
             because="Changes of counters could not be evaluated.",
         )
         self._follow(self.function, storage, _FEEDBACK_COUNTERS, _HANDED_OVER, size=100, window=1)
-        self.cap = self._cap(shared, settings, storage, deliveries) if settings.daily_cap else None
+        self.cap = self._cap(shared, settings, storage) if settings.daily_cap else None
         self.sweep.run_every(_SWEEP)
         shared.operator.watch_count(
             "OverdueTransitions",
@@ -92,14 +92,16 @@ class Reputation(Construct):
             description=description,
         )
 
-    def _cap(
-        self, shared: SharedResources, settings: ReputationSettings, storage: Storage, deliveries: sqs.IQueue
-    ) -> Function:
-        """The function that enforces the day's cap within a minute; None if the operator set no cap."""
+    def _cap(self, shared: SharedResources, settings: ReputationSettings, storage: Storage) -> Function:
+        """Claims the pause of who reached the day's cap; `function` enforces it, within a minute in all.
+
+        Where the operator set no cap, there is no such function.
+        """
         function = self._function(
             "ReputationCap", "cap", shared, settings, "Enforces the cap on a day's mail.", _TIMEOUT
         )
-        _allow(function, shared, storage, deliveries)
+        function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
+        function.use_table(storage.webhooks, "Query")
         self._follow(function, storage, _DELIVERY_COUNTERS, _FEEDBACK_COUNTERS, size=1_000, window=_CAP_WINDOW)
         self.sweep.run_at_midnight()
         return function

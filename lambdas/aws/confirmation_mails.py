@@ -1,13 +1,12 @@
 """A daily limit on confirmation mails to one address. A tenant can name any address, and SNS mails it each time.
 
-Counted in the broker's table, for all tenants together:
+Counted in the broker's table, for all tenants and all who have mails sent (broker, portal and operators) together:
 
     pk                          | sk           |
     ----------------------------+--------------+-----------------------------------
     confirmations#<sha256>      | <UTC date>   | sent (number), expires_at
 """
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.errors import code
+from lambdas.domain.tenants.confirmation_mail import counter_key
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -35,7 +35,7 @@ class ConfirmationMails:
     def take(self, email: str) -> bool:
         """Count a mail to *email*; False if today's limit is reached. Spellings of one mailbox count together."""
         now = self._clock()
-        key = {"pk": f"confirmations#{_mailbox(email)}", "sk": now.date().isoformat()}
+        key = {"pk": counter_key(email), "sk": now.date().isoformat()}
         try:
             self._client.update_item(
                 TableName=self._table,
@@ -51,11 +51,3 @@ class ConfirmationMails:
                 raise
             return False
         return True
-
-
-def _mailbox(email: str) -> str:
-    """A digest of the mailbox: in lower case and without a `+suffix`, because most servers deliver those to one
-    mailbox.
-    """
-    local, _, domain = email.lower().rpartition("@")
-    return hashlib.sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()

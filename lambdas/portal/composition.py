@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from lambdas.aws.clients import Clients
+from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import SHARDS, Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
@@ -132,7 +133,13 @@ class _Composition:
     def topics(self) -> Topics:
         settings = self.settings
         prefix = f"arn:{settings.partition}:sns:{settings.region}:{settings.account}:"
-        return Topics(self.clients.client("sns"), key_arn=settings.key_arn, arn_prefix=prefix)
+        mails = ConfirmationMails(
+            self.clients.client("dynamodb"),
+            settings.broker_table,
+            limit=settings.confirmation_mails_per_day,
+            clock=lambda: datetime.now(UTC),
+        )
+        return Topics(self.clients.client("sns"), key_arn=settings.key_arn, arn_prefix=prefix, may_mail=mails.take)
 
     # -- what all pages use
 

@@ -48,11 +48,14 @@ class Conflict(Refusal):
 
 
 class TooManyRequests(Refusal):
-    """The caller's rate limit is used up for this minute."""
+    """A limit is used up; it is possible again in *seconds*."""
 
     status = 429
     title = "Too many requests"
-    headers = {"retry-after": "60"}  # noqa: RUF012
+
+    def __init__(self, message: str, *, seconds: int = 60) -> None:
+        super().__init__(message)
+        self.headers = {"retry-after": str(seconds)}
 
 
 class Unavailable(Refusal):

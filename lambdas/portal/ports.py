@@ -123,8 +123,8 @@ class Topics(Protocol):
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* confirmed its subscription."""
 
-    def ask_again(self, topic_arn: str, email: str) -> None:
-        """Send another confirmation link."""
+    def ask_again(self, topic_arn: str, email: str) -> bool:
+        """Send another confirmation link; False if the address may get no more of them today."""
 
 
 class ReplayQueue(Protocol):

@@ -36,6 +36,8 @@ class PortalSettings(Settings):
     operator_name: str  # how the pages name the operator of the service
     support_url: str
 
+    confirmation_mails_per_day: int  # to one address, counted together with the broker's
+
     # whether and when tenants may resume by themselves
     self_resume: bool
     self_resume_hours: int

@@ -2,18 +2,20 @@
 
 Counted are the outcomes that the ledger counts anyway (deliveries and bounces, by recipient), in the hours since
 midnight UTC. A mail whose outcome is not known yet is not counted yet.
+
+The cap only claims the pause and hands it over: the reputation function enforces it, as any other transition.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lambdas.domain.ports import HourlyCounters, SendingStatusReader
+from lambdas.domain.ports import HourlyCounters
 from lambdas.domain.reputation.evaluation import Reputation, SendingState
 from lambdas.domain.reputation.ledger import bucket_of
-from lambdas.domain.reputation.sending_status import Cause, SendingStatus, midnight_after, transition_of
+from lambdas.domain.reputation.sending_status import HANDED_OVER, Cause, SendingStatus, midnight_after, transition_of
 from lambdas.domain.webhooks.audience import Audience
-from lambdas.reputation.evaluate import Evaluator
+from lambdas.reputation.ports import SendingStatuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,32 +24,28 @@ class DailyCap:
 
     cap: int
     counters: HourlyCounters
-    statuses: SendingStatusReader
-    evaluator: Evaluator
+    statuses: SendingStatuses
     audience: Callable[[str], Audience | None]
 
-    def enforce(self, instance_id: str, *, claimer: str, now: datetime) -> bool:
+    def enforce(self, instance_id: str, *, now: datetime) -> bool:
         """Returns whether the instance was paused.
 
-        Raises what a step raises; reconciliation completes a claimed transition.
+        False also if another transition was claimed at this moment: the instance's next outcome tries again.
         """
         today = self._today(instance_id, now)
         if today.outcomes < self.cap:
             return False
         status, audience = self.statuses.load(instance_id), self.audience(instance_id)
-        if (
-            status.state is SendingState.PAUSED
-            or audience is None
-            or audience.deleted
-            or _was_allowed_more(status, now)
-        ):
+        if audience is None or audience.deleted:
+            return False
+        if status.state is SendingState.PAUSED or _was_allowed_more(status, now):
             return False
         capped = transition_of(
             status, SendingState.PAUSED, today, cause=Cause.DAILY_CAP, now=now, domain=audience.domain
         )
         why = f"{today.outcomes:,} mails had an outcome since midnight UTC; the cap is {self.cap:,} a day."
         capped = replace(capped, until=midnight_after(now), why=why)
-        return self.evaluator.move(status, capped, claimer=claimer, baseline=status.baseline, now=now)
+        return self.statuses.claim(status, capped, claimer=HANDED_OVER, baseline=status.baseline, now=now)
 
     def _today(self, instance_id: str, now: datetime) -> Reputation:
         """Counts since midnight UTC, regardless of the baseline: a resumption does not restart the day."""

@@ -105,9 +105,7 @@ def compose(settings: ReputationSettings, clients: Clients) -> Composition:
         rates=SesRateMetrics(clients.client("cloudwatch")),
         enforcer=enforcer,
         evaluator=evaluator,
-        cap=DailyCap(
-            cap=settings.daily_cap, counters=table, statuses=statuses, evaluator=evaluator, audience=webhooks.audience
-        ),
+        cap=DailyCap(cap=settings.daily_cap, counters=table, statuses=statuses, audience=webhooks.audience),
         marks=marks,
         notifier=notifier,
         operator_topic_arn=settings.operator_topic_arn,

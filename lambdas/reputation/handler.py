@@ -1,6 +1,7 @@
 """The reputation functions.
 
-`handler` evaluates instances whose counters changed, `reconcile` completes pending transitions and compares with SES.
+`handler` evaluates instances whose counters changed, `reconcile` completes pending transitions and compares with SES,
+`cap` pauses instances that reached the operator's daily cap.
 """
 
 from collections.abc import Iterator
@@ -52,6 +53,24 @@ def reconcile(_event: dict[str, Any], context: LambdaContext) -> None:
         observability, lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE
     )
     observability.reconciled(reconciler.reconcile(now=datetime.now(UTC)))
+
+
+@logger.inject_lambda_context(log_event=False)  # never: an event holds addresses or credentials
+@metrics.log_metrics
+def cap(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Pause the instances in a batch of the table's stream that reached the day's cap; see
+    `lambdas.reputation.capping`."""
+    composition, observability = _composition(), _observability()
+    capped: list[str] = []
+
+    def enforce(instance_id: str, _: frozenset[str]) -> None:
+        if composition.cap.enforce(instance_id, now=datetime.now(UTC)):
+            observability.capped(instance_id)
+            capped.append(instance_id)
+
+    again = evaluate_all(list(_changes(event)), enforce, observability.failed)
+    metrics.add_metric(name="InstancesCapped", unit=MetricUnit.Count, value=len(capped))
+    return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in again]}
 
 
 @cache

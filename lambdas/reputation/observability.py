@@ -38,6 +38,10 @@ class Observability:
         if evaluation.kind in {EvaluationKind.MOVED, EvaluationKind.FINISHED}:
             self._count("TransitionsEnforced")
 
+    def capped(self, instance_id: str) -> None:
+        """Log an instance that reached the daily cap; its pause is enforced by the reputation function."""
+        self._logger.info("daily cap reached", extra={"instance_id": instance_id})
+
     def failed(self, instance_id: str, error: Exception) -> None:
         """Log a failure. The stream retries at once, reconciliation within 15 minutes."""
         self._logger.error("evaluation or enforcement failed", extra={"instance_id": instance_id}, exc_info=error)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from lambdas.aws.clients import client
+from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
@@ -13,6 +15,7 @@ from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.delivery_queue import DeliveryQueue
+from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook
 from ops.command_line.console import fail
@@ -64,7 +67,21 @@ class Tools:
     @cached_property
     def topics(self) -> Topics:
         """Topics that tell people by e-mail."""
-        return Topics(client("sns"), key_arn=self.stack.outputs["KeyArn"], arn_prefix=self.stack.arn_prefix)
+        return Topics(
+            client("sns"),
+            key_arn=self.stack.outputs["KeyArn"],
+            arn_prefix=self.stack.arn_prefix,
+            may_mail=lambda email: self.confirmation_mails.take(email),
+        )
+
+    @cached_property
+    def confirmation_mails(self) -> ConfirmationMails:
+        """The daily limit of confirmation mails to one address, as the broker was deployed with it."""
+        answer = client("lambda").get_function_configuration(FunctionName=self.stack.functions["broker"])
+        limit = BrokerSettings.from_environment(answer["Environment"]["Variables"]).confirmation_mails_per_day
+        return ConfirmationMails(
+            client("dynamodb"), self.stack.tables["broker"], limit=limit, clock=lambda: datetime.now(UTC)
+        )
 
     def instance(self, text: str) -> Named:
         """The instance of that id, name or domain; ends the command when there is none or more than one."""

@@ -1,11 +1,13 @@
 """`ops suppression` and `ops resubscribe`: addresses that mail no longer reaches."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from lambdas.aws.clients import client
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.confirmation_mail import refusal
 from ops.command_line.console import STACK, Json, StackName, examples, fail, say, told
 from ops.deployment.tools import Tools, tools
 from ops.tenants.directory import UnknownInstance
@@ -41,14 +43,17 @@ def resubscribe(
     stack: StackName = STACK,
     as_json: Json = False,
 ) -> None:
-    """Ask a recipient again to confirm. An unconfirmed subscription expires after 48 hours."""
+    """Ask a recipient again to confirm. An unconfirmed subscription expires after 48 hours.
+
+    Counts towards the confirmation mails that one address may get in a day (confirmation_mails_per_day).
+    """
     with told():
         found = tools(stack)
         topic, email = _binding(found, target) or _instance(found, target)
         arn = found.stack.arn_prefix + topic
         confirmed = found.topics.confirmed(arn, email)
-        if not confirmed:
-            client("sns").subscribe(TopicArn=arn, Protocol="email", Endpoint=email)
+        if not confirmed and not found.topics.ask_again(arn, email):
+            fail(refusal(datetime.now(UTC)))
     text = f"{email} is confirmed already." if confirmed else f"{email} is asked to confirm (the mail comes from AWS)."
     say(text, {"id": target, "topic": arn, "email": email, "confirmed": confirmed}, as_json=as_json)
 

@@ -139,7 +139,7 @@ def test_a_topic_tells_one_address_at_a_time() -> None:
     """A change of address takes the other off; asked twice, nobody is asked to confirm again."""
     sns = client("sns")
     prefix = "arn:aws:sns:us-east-1:123456789012:"
-    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix)
+    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix, may_mail=lambda _: True)
     for name in ("old name", "new name"):
         arn = topics.ensure("t", {"organization": name})
         topics.subscribe(arn, "a@b.cc")
@@ -159,7 +159,7 @@ def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
     listed = {"Subscriptions": [{"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"}]}
     sns = Mock()
     sns.get_paginator.return_value.paginate.return_value = [listed]
-    topics = Topics(sns, key_arn="k", arn_prefix="arn:")
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda _: True)
     topics.subscribe("arn", "c@d.ee")
     sns.unsubscribe.assert_not_called()
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "c@d.ee"
@@ -176,7 +176,7 @@ def test_a_subscription_that_was_removed_does_not_count_as_wanted() -> None:
     }
     sns = Mock()
     sns.get_paginator.return_value.paginate.return_value = [listed]
-    topics = Topics(sns, key_arn="k", arn_prefix="arn:")
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda _: True)
     topics.subscribe("arn", "a@b.cc")
     assert sns.unsubscribe.call_args.kwargs["SubscriptionArn"].endswith(":t:1")
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "a@b.cc"
@@ -202,6 +202,14 @@ def test_an_address_that_may_get_no_more_mail_is_not_subscribed() -> None:
     assert asked == ["a@b.cc", "c@d.ee"]
     [left] = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert left["Endpoint"] == "a@b.cc"  # better the former address than nobody
+
+
+def test_a_pending_address_is_asked_again_as_often_as_it_may_get_mails() -> None:
+    """SNS mails it at each Subscribe; the state of its subscription does not matter."""
+    sns, left = Mock(), [True, True, False]
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda email: email == "a@b.cc" and left.pop(0))
+    assert [topics.ask_again("arn", "a@b.cc") for _ in range(3)] == [True, True, False]
+    assert [call.kwargs["Endpoint"] for call in sns.subscribe.call_args_list] == ["a@b.cc"] * 2
 
 
 # -- Route 53 ------------------------------------------------------------------------------------------------------

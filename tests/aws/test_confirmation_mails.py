@@ -22,12 +22,3 @@ def test_an_address_gets_its_share_a_day() -> None:
         items = dynamodb.scan(TableName="broker")["Items"]
         assert all(int(item["expires_at"]["N"]) > NOW.timestamp() for item in items)
         assert "a@b.cc" not in repr(items)
-
-
-def test_spellings_of_one_mailbox_count_together() -> None:
-    """Upper case and `+suffixes` arrive at the same person."""
-    with dynamodb_with("broker", keys=("pk", "sk")) as dynamodb:
-        mails = ConfirmationMails(dynamodb, "broker", limit=1, clock=lambda: NOW)
-        assert mails.take("Victim@Agency.gov")
-        assert not mails.take("victim+1@agency.gov")
-        assert mails.take("victim@b.agency.gov")

@@ -101,7 +101,9 @@ def test_a_bind_whose_address_had_its_mails_today_is_refused() -> None:
     """Nothing is left of it."""
     broker = world()
     broker.topics.may_mail = False
-    refused(broker.bind(parameters={"notification_email": "victim@agency.gov"}), "notification_email", "tomorrow")
+    refused(
+        broker.bind(parameters={"notification_email": "victim@agency.gov"}), "notification_email", "possible again from"
+    )
     assert broker.users.users == {}
     assert broker.webhooks.webhooks == {}
     assert broker.table.binding_claims == {}

@@ -6,7 +6,17 @@ from itertools import product
 
 from tests.iam.requests import Asked
 
-_ALL = ("feedback", "delivery", "release", "broker", "worker", "sweep", "reputation", "reputation-sweep")
+_ALL = (
+    "feedback",
+    "delivery",
+    "release",
+    "broker",
+    "worker",
+    "sweep",
+    "reputation",
+    "reputation-sweep",
+    "reputation-cap",
+)
 _CONSUMERS = {"feedback": ("events",), "delivery": ("deliveries", "slow_deliveries"), "worker": ("operations",)}
 _BY_POLLERS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
 _OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
@@ -57,20 +67,27 @@ ALWAYS = (
     ),
     Implicit(
         because="Lambda's poller reads the table's stream.",
-        functions=("reputation",),
+        functions=("reputation", "reputation-cap"),
         actions=_OF_STREAMS,
         resource="stream/reputation",
     ),
     Implicit(
         because="Lambda checks it when the mapping is created; it has no resource type.",
-        functions=("reputation",),
+        functions=("reputation", "reputation-cap"),
         actions=("dynamodb:ListStreams",),
     ),
     Implicit(
         because="Lambda sends what could not be processed to the mapping's failure queue.",
-        functions=("reputation",),
+        functions=("reputation", "reputation-cap"),
         actions=("sqs:SendMessage",),
         resource="queue/reputation_dlq",
+    ),
+    Implicit(
+        because="That queue is encrypted with the stack's key; who sends to it needs both.",
+        functions=("reputation", "reputation-cap"),
+        actions=("kms:GenerateDataKey", "kms:Decrypt"),
+        resource="key",
+        context={"kms:ViaService": "sqs"},
     ),
     Implicit(
         because="DynamoDB uses a table's key in the caller's name. AWS documents what a customer key's policy must "

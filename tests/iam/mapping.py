@@ -12,9 +12,11 @@ from typing import Any
 from policy_sentry.querying.actions import get_action_data
 
 from lambdas.domain.tenants.aws_names import IAM_PATH, INSTANCE_TAG
+from lambdas.domain.tenants.confirmation_mail import KEY_PREFIX
 
 Parameters = Mapping[str, Any]
 Asked = tuple[str, str, dict[str, str]]  # action, resource as in requests.txt, condition keys
+LEADING_KEYS = "dynamodb:LeadingKeys"  # the partition keys that a request names: every request has them
 _PREFIXES = {"sesv2": "ses"}
 _TAGGED = {f"aws:ResourceTag/{INSTANCE_TAG}": "{id}"}
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -53,7 +55,11 @@ class CallMapping:
 
     def _dynamodb(self, operation: str, parameters: Parameters) -> Iterator[Asked]:
         wanted: list[tuple[str, str, str]]
+        context: dict[str, str] = {}
         match operation:
+            case "UpdateItem" if parameters["Key"].get("pk", {}).get("S", "").startswith(KEY_PREFIX):
+                wanted = [(operation, parameters["TableName"], "")]
+                context = {LEADING_KEYS: f"{KEY_PREFIX}{{id}}"}
             case "BatchGetItem" | "BatchWriteItem":
                 wanted = [(operation, name, "") for name in parameters["RequestItems"]]
             case "TransactWriteItems":
@@ -62,7 +68,7 @@ class CallMapping:
             case _:
                 wanted = [(operation, parameters["TableName"], parameters.get("IndexName", ""))]
         for action, table, index in wanted:
-            yield f"dynamodb:{action}", self._named(table) + (f"/index/{index}" if index else ""), {}
+            yield f"dynamodb:{action}", self._named(table) + (f"/index/{index}" if index else ""), context
         yield "kms:Decrypt", "key", {"kms:ViaService": "dynamodb"}
 
     def _sqs(self, operation: str, parameters: Parameters) -> Iterator[Asked]:

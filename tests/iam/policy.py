@@ -13,7 +13,9 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 from tests.infra.synthesis import as_list
 
-_OPERATORS = frozenset({"StringEquals", "StringLike", "StringLikeIfExists", "IpAddress", "Null", "ArnLike"})
+_OPERATORS = frozenset(
+    {"StringEquals", "StringLike", "StringLikeIfExists", "IpAddress", "Null", "ArnLike", "ForAllValues:StringLike"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,21 @@ def test_string_like_takes_asterisks_and_minds_case(operator: str, address: str 
     assert allows([document], Request(action="sns:Publish", resource=TOPIC, context=context)) is allowed
 
 
+@pytest.mark.parametrize(
+    ("keys", "allowed"), [("confirmations#1", True), ("instance#1", False), (None, True), ("CONFIRMATIONS#1", False)]
+)
+def test_for_all_values_is_true_of_a_key_that_is_not_there(keys: str | None, allowed: bool) -> None:
+    """Therefore such a condition goes with a Null that asks for the key."""
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["confirmations#*"]}}
+    present = condition | {"Null": {"dynamodb:LeadingKeys": "false"}}
+    request = Request(
+        action="dynamodb:UpdateItem", resource="arn:table", context={"dynamodb:LeadingKeys": keys} if keys else {}
+    )
+    statement = {"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "arn:table"}
+    assert allows([{"Statement": [statement | {"Condition": condition}]}], request) is allowed
+    assert allows([{"Statement": [statement | {"Condition": present}]}], request) is (allowed and keys is not None)
+
+
 def test_addresses_lie_in_a_network() -> None:
     """IpAddress."""
     document = policy(Condition={"IpAddress": {"aws:SourceIp": ["198.51.100.0/24"]}})

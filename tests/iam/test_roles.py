@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from tests.iam.implicit import ALWAYS, IN_A_VPC, Implicit
+from tests.iam.mapping import LEADING_KEYS
 from tests.iam.policy import Grant, allows, grants
 from tests.iam.requests import Asked, written
 from tests.iam.world import CLIENT_SECRET, ZONE_SECRET, World
@@ -14,7 +15,11 @@ from tests.infra.synthesis import synthesise
 
 pytestmark = pytest.mark.xdist_group("infra")
 
-PORTAL_FUNCTIONS = ("portal", "replay")
+OPTIONAL_FUNCTIONS = {  # by the context key that adds them
+    "portal": ("portal", "replay"),
+    "mails_per_instance_and_day": ("reputation-cap",),
+}
+CAP = {"mails_per_instance_and_day": "50000"}
 ZONE = {"zone_name": "mail.example.gov", "zone_id": "Z0123456789ABC"}
 PRIVATELINK = {"privatelink_vpc_id": "vpc-0123456a"}
 SUBNETS = {"delivery_subnet_ids": "subnet-0123456a", "delivery_security_group_ids": "sg-0123456a"}
@@ -51,13 +56,15 @@ class Variant:
 
     def asked(self) -> list[Asked]:
         """All that its functions ask for."""
-        absent = () if self.context.get("portal") else PORTAL_FUNCTIONS
-        recorded = [one for one in written() if not one.action.startswith(self.without) and one.function not in absent]
-        return recorded + [one for group in (*ALWAYS, *self.implicit) for one in group.requests()]
+        absent = {name for key, names in OPTIONAL_FUNCTIONS.items() if key not in self.context for name in names}
+        recorded = [one for one in written() if not one.action.startswith(self.without)]
+        implicit = [one for group in (*ALWAYS, *self.implicit) for one in group.requests()]
+        return [one for one in recorded + implicit if one.function not in absent]
 
 
 VARIANTS = {
     "standard": Variant(context=ZONE, without=("ec2:",)),
+    "daily cap": Variant(context=ZONE | CAP, without=("ec2:",)),
     "privatelink": Variant(context=ZONE | PRIVATELINK),
     "no zone": Variant(context={}, without=("ec2:", "route53:")),
     "delivery in a VPC": Variant(context=ZONE | SUBNETS, without=("ec2:",), implicit=(IN_A_VPC,)),
@@ -109,10 +116,21 @@ def test_no_grant_outlasts_its_condition(variant: str) -> None:
     allowed = [
         str(asked)
         for asked in WITH_PORTAL[variant].asked()
-        if asked.context
+        if {key for key, _ in asked.context} - {LEADING_KEYS}
         and allows([deployed.policies[asked.function]], deployed.request(asked.action, asked.resource, {}))
     ]
     assert allowed == []
+
+
+@pytest.mark.parametrize("context", [{}, {LEADING_KEYS: "instance#i1"}, {LEADING_KEYS: "domains"}])
+def test_of_the_broker_s_table_the_portal_writes_only_counters_of_confirmation_mails(context: dict[str, str]) -> None:
+    """It reads all of it: instances and their domains."""
+    deployed = world("portal")
+    policies = [deployed.policies["portal"]]
+    counter = {LEADING_KEYS: "confirmations#0f1e"}
+    assert allows(policies, deployed.request("dynamodb:UpdateItem", "table/broker", counter))
+    for action in ("UpdateItem", "PutItem", "DeleteItem"):
+        assert not allows(policies, deployed.request(f"dynamodb:{action}", "table/broker", context))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -12,8 +12,10 @@ pytestmark = pytest.mark.xdist_group("infra")
 
 @pytest.fixture(scope="module")
 def stack() -> Synthesis:
-    """With batch sizes and windows that are nobody's defaults."""
+    """With batch sizes and windows that are nobody's defaults, and all functions there can be."""
     return synthesise(
+        mails_per_instance_and_day="50000",
+        portal="links",
         feedback_batch_size="11",
         feedback_batch_window_seconds="3",
         delivery_batch_size="12",

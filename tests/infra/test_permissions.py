@@ -20,6 +20,7 @@ ENTRIES = {
     "sweep": ("broker", "cleanup"),
     "reputation": ("reputation", "handler"),
     "reputation-sweep": ("reputation", "reconcile"),
+    "reputation-cap": ("reputation", "cap"),
     "portal": ("portal", "handler"),
     "replay": ("portal", "replay"),
 }
@@ -37,7 +38,11 @@ _OF_OPERATORS = {name: {"dynamodb:Scan"} for name in ("broker", "delivery")}  # 
 def stack() -> Synthesis:
     """The stack with everything that widens a role."""
     return synthesise(
-        zone_name="mail.example.gov", zone_id="Z0123456789ABC", privatelink_vpc_id="vpc-0123456a", portal="links"
+        zone_name="mail.example.gov",
+        zone_id="Z0123456789ABC",
+        privatelink_vpc_id="vpc-0123456a",
+        portal="links",
+        mails_per_instance_and_day="50000",
     )
 
 
@@ -76,12 +81,16 @@ def test_the_portal_opens_webhook_secrets_and_no_others(may: dict[str, list[Stat
 
 
 def test_the_portal_changes_nothing_of_the_broker_s(stack: Synthesis, may: dict[str, list[Statement]]) -> None:
-    """It reads instances; users, identities and configuration sets are the broker's alone."""
+    """It reads instances and counts confirmation mails; users, identities and configuration sets are the broker's
+    alone.
+    """
     broker_table = logical_ids(stack, "Tables")["broker"]
     for function in ("portal", "replay"):
         for statement in may[function]:
             if any(broker_table in resource for resource in statement.resources):
-                assert set(statement.actions) <= {"dynamodb:GetItem", "dynamodb:Scan"}
+                counters = statement.context("ForAllValues:StringLike", "dynamodb:LeadingKeys") == ["confirmations#*"]
+                allowed = {"dynamodb:UpdateItem"} if counters else {"dynamodb:GetItem", "dynamodb:Scan"}
+                assert set(statement.actions) <= allowed
         granted = _actions(may[function])
         assert {action for action in granted if action.startswith("iam:")} <= {"iam:GetAccountSummary"}
         assert {action for action in granted if action.startswith("ses:")} <= {"ses:GetEmailIdentity"}
@@ -103,13 +112,17 @@ def test_the_broker_opens_credentials_and_webhook_secrets(may: dict[str, list[St
     assert sorted(opened) == [["binding-credentials"], ["webhook-secret"]]
 
 
-@pytest.mark.parametrize("function", ["feedback", "release", "replay", "reputation", "reputation-sweep", "sweep"])
+@pytest.mark.parametrize(
+    "function", ["feedback", "release", "replay", "reputation", "reputation-sweep", "reputation-cap", "sweep"]
+)
 def test_who_needs_no_secret_opens_none(function: str, may: dict[str, list[Statement]]) -> None:
     """They use the key only through the services that hold their data."""
     assert _direct_key_use(may[function]) == []
 
 
-@pytest.mark.parametrize("function", ["feedback", "delivery", "release", "reputation", "reputation-sweep"])
+@pytest.mark.parametrize(
+    "function", ["feedback", "delivery", "release", "reputation", "reputation-sweep", "reputation-cap"]
+)
 def test_the_pipeline_cannot_touch_what_the_broker_keeps(
     function: str, stack: Synthesis, may: dict[str, list[Statement]]
 ) -> None:

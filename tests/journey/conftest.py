@@ -50,6 +50,8 @@ from tests.iam.operators import recording
 
 PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s
+DAILY_CAP = 20_000  # mails of an instance a day: far more than the other journeys send
+CONTEXT = {"mails_per_instance_and_day": str(DAILY_CAP)}
 T = TypeVar("T")
 Ops = Callable[..., Any]  # of words, and status=; see the fixture ops
 
@@ -127,7 +129,7 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[
     made = tmp_path_factory.mktemp("stack")
     stack, calls = LocalStack(made), made / "calls.jsonl"
     try:
-        facts = stack.up(lambda *_: None, environment={recorded_calls.FILE: str(calls)})
+        facts = stack.up(lambda *_: None, environment={recorded_calls.FILE: str(calls)}, context=CONTEXT)
         yield {**facts, "calls": str(calls)}
     finally:
         stack.down()

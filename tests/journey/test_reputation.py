@@ -1,15 +1,18 @@
 """A tenant whose mail bounces is paused, told, and resumed by an operator: through the deployed stack."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.domain.reputation.ledger import bucket_of
+from lambdas.domain.reputation.sending_status import midnight_after
 from local.tenant.receiver import Receiver
 from ops.deployment.stack import find
 from ops.reputation.sending_status import reputation_composition
-from tests.journey.conftest import Ops, Stack
+from tests.journey.conftest import DAILY_CAP, Ops, Stack
 from tests.journey.looking import observer_of, publish_history
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
@@ -109,3 +112,73 @@ def test_a_pause_is_not_shed_by_deleting_the_instance(stack: Stack, ops: Ops, re
     ops("resume", second.instance_id, "--reason", "another team has the domain now")
     assert ses.get_configuration_set(ConfigurationSetName=name)["SendingOptions"]["SendingEnabled"] is True
     assert domain not in {row["domain"] for row in ops("marks")}
+
+
+def test_the_daily_cap_stops_sending_until_midnight_but_an_operator_s_pause_stays(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """By the counts of the day; the next day begins as soon as the pause's end and the counts lie in the past."""
+    if "reputation-cap" not in stack.facts["functions"]:
+        pytest.skip("this stack has no daily cap")
+    tenant = stack.tenant(receiver.url())
+    _use_up_the_day(stack, tenant.instance_id, but=1)
+    tenant.mailbox.send("joe@shop.example")
+    [paused] = receiver.wait_for(kind="reputation.paused")
+    data = paused.event["data"]
+    assert (data["cause"], data["reasons"]) == ("daily_cap", [])
+    assert datetime.fromisoformat(data["paused_until"]) == midnight_after(datetime.fromisoformat(data["paused_at"]))
+    with pytest.raises(ClientError, match="paused"):
+        tenant.mailbox.send("joe@shop.example")
+    shown = stack.eventually(lambda: ops("reputation", tenant.instance_id), lambda row: not row["undone"])
+    assert (shown["state"], shown["cause"]) == ("paused", "daily_cap")
+    assert "the cap is 20,000 a day" in shown["history"][0]["why"]
+    _sweep(stack)
+    assert ops("reputation", tenant.instance_id)["state"] == "paused"
+
+    _next_day(stack, tenant.instance_id)
+    _sweep(stack)
+    assert ops("reputation", tenant.instance_id)["state"] == "healthy"
+    tenant.mailbox.send("ann@shop.example")
+    assert len(receiver.wait_for(kind="email.delivered", count=2)) == 2
+
+    _use_up_the_day(stack, tenant.instance_id)
+    stack.eventually(lambda: ops("reputation", tenant.instance_id)["state"], lambda state: state == "paused")
+    ops("pause", tenant.instance_id, "--reason", "phishing")
+    _next_day(stack, tenant.instance_id)
+    _sweep(stack)
+    shown = ops("reputation", tenant.instance_id)
+    assert (shown["state"], shown["cause"]) == ("paused", "operator")
+
+
+def _use_up_the_day(stack: Stack, instance_id: str, *, but: int = 0) -> None:
+    """Count as many deliveries as the day's cap, less *but*, as the feedback function counts them."""
+    ledger = Ledger(stack.client("dynamodb"), stack.facts["tables"]["reputation"])
+    ledger.add_deliveries(instance_id, {bucket_of(datetime.now(UTC)): DAILY_CAP - but})
+
+
+def _next_day(stack: Stack, instance_id: str) -> None:
+    """Put the instance's counts and the end of its pause into the past."""
+    dynamodb, table = stack.client("dynamodb"), stack.facts["tables"]["reputation"]
+    counted = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="instance_id = :instance AND begins_with(#item, :deliveries)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":instance": {"S": instance_id}, ":deliveries": {"S": "deliveries#"}},
+    )["Items"]
+    for item in counted:
+        dynamodb.delete_item(TableName=table, Key={name: item[name] for name in ("instance_id", "item")})
+    key = {"instance_id": {"S": instance_id}, "item": {"S": "sending_status"}}
+    if "until" in dynamodb.get_item(TableName=table, Key=key)["Item"]:
+        dynamodb.update_item(
+            TableName=table,
+            Key=key,
+            UpdateExpression="SET #until = :past",
+            ExpressionAttributeNames={"#until": "until"},
+            ExpressionAttributeValues={":past": {"S": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()}},
+        )
+
+
+def _sweep(stack: Stack) -> None:
+    """Run what midnight runs."""
+    answer = stack.client("lambda").invoke(FunctionName=stack.facts["functions"]["reputation-sweep"])
+    assert "FunctionError" not in answer

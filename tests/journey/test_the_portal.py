@@ -2,11 +2,13 @@
 
 import html
 import re
+import uuid
 from typing import Self
 
 import httpx
 import pytest
 
+from lambdas.domain.tenants.aws_names import alert_topic
 from local.tenant.receiver import Receiver
 from tests.journey.conftest import Ops, Stack
 
@@ -94,6 +96,22 @@ def test_a_secret_made_in_the_portal_signs_and_stands_in_the_binding(
         assert batch.is_signed_with(shown[0])
         assert batch.is_signed_with(tenant.secret)
         assert batch.headers["authorization"] == httpx.BasicAuth("user", "pw")._auth_header
+
+
+def test_a_tenant_has_the_confirmation_sent_again(stack: Stack, ops: Ops, receiver: Receiver) -> None:
+    """The embedded AWS confirms an address at once, so its subscription is removed first."""
+    email = f"{uuid.uuid4().hex}@shop.example"  # the limit on mails to an address spans all tenants
+    tenant = stack.tenant(receiver.url(), provision={"admin_email": email})
+    sns = stack.client("sns")
+    topic = stack.facts["event_topic_arn"].rpartition(":")[0] + f":{alert_topic(tenant.instance_id)}"
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    with Visitor(ops("portal", tenant.instance_id)["url"]) as visitor:
+        setup = f"/instances/{tenant.instance_id}/setup"
+        assert "Not confirmed" in visitor.see(setup)
+        assert visitor.do(f"{setup}/confirmation").status_code == 303
+    [again] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert again["Endpoint"] == email
 
 
 def test_an_operator_pauses_and_resumes_in_the_portal(stack: Stack, ops: Ops, receiver: Receiver) -> None:

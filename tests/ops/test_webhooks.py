@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 from typer.testing import CliRunner
 
 from lambdas.aws import clients
+from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
@@ -16,7 +17,8 @@ from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
 from lambdas.aws.sqs.delivery_queue import decode
 from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from ops.__main__ import app
-from tests.ops.world import NOW, WEBHOOK, Ops, batch, failing, stack_of
+from tests.broker.world import settings
+from tests.ops.world import NOW, WEBHOOK, Ops, batch, deploy_broker, failing, stack_of
 
 
 def test_webhooks_are_listed_with_health_and_what_waits(ops: Ops) -> None:
@@ -216,6 +218,7 @@ def test_an_address_comes_off_the_suppression_list(ops: Ops, monkeypatch: pytest
 
 def test_a_recipient_is_asked_to_confirm_again(ops: Ops) -> None:
     """The binding's digests."""
+    deploy_broker(settings())
     sns = boto3.client("sns", region_name="us-east-1")
     arn = sns.create_topic(Name="ses-feedback-b1-notifications")["TopicArn"]
 
@@ -225,6 +228,18 @@ def test_a_recipient_is_asked_to_confirm_again(ops: Ops) -> None:
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert subscription["Endpoint"] == "ops@shop.example"
     assert "nobody is not a binding" in ops.run("resubscribe", "nobody", ok=False)
+
+
+def test_asking_again_counts_towards_the_address_s_limit(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same counter as the broker's and the portal's."""
+    deploy_broker(settings(confirmation_mails_per_day=1))
+    sns = boto3.client("sns", region_name="us-east-1")
+    sns.create_topic(Name="ses-feedback-b1-notifications")
+    monkeypatch.setattr("lambdas.aws.sns.topics.Topics.confirmed", lambda *_: False)  # moto confirms at once
+    ops.run("resubscribe", "b1")
+    assert "possible again from" in ops.run("resubscribe", "b1", ok=False)
+    broker = ConfirmationMails(ops.dynamodb, "broker", limit=1, clock=lambda: datetime.now(UTC))
+    assert not broker.take("ops@shop.example")
 
 
 def test_a_stack_that_is_not_there_is_told_in_a_line(ops: Ops) -> None:

@@ -1,6 +1,8 @@
 """A stack in moto with one instance, one binding and one webhook, and its operator."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from lambdas.aws import clients
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
+from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingState,
@@ -158,7 +161,24 @@ def stack_of(name: str, queues: dict[str, str]) -> Stack:
         },
         tables={name: name for name in ("webhooks", "backlog", "broker", "reputation")},
         queues=queues,
-        functions={},
+        functions={"broker": "broker"},
+    )
+
+
+def deploy_broker(settings: BrokerSettings) -> None:
+    """Have the broker's function in moto, of which operators' commands read the settings."""
+    trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]})
+    role = boto3.client("iam").create_role(RoleName="broker", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as bundle:
+        bundle.writestr("handler.py", "")
+    boto3.client("lambda").create_function(
+        FunctionName="broker",
+        Runtime="python3.13",
+        Role=role,
+        Handler="handler.handler",
+        Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": settings.to_environment()},
     )
 
 

@@ -115,7 +115,10 @@ class World:
             ses=SesParameters(admin_email="admin@agency.gov", domain=domain, enable_feedback_notifications=True),
             domain=domain or f"{instance_id}.agency.gov",
             made=Made(
-                dkim_tokens=("aaa", "bbb", "ccc"), dkim_zone="dkim.amazonses.com", alert_email="admin@agency.gov"
+                dkim_tokens=("aaa", "bbb", "ccc"),
+                dkim_zone="dkim.amazonses.com",
+                alert_email="admin@agency.gov",
+                alert_topic_arn=more.pop("alert_topic_arn", ""),
             ),
             **more,
         )
@@ -386,6 +389,7 @@ def _settings(queues: Mapping[str, str], secret: str, key: str, more: Mapping[st
         "account": "123456789012",
         "operator_name": "The Mail Team",
         "support_url": "https://help.agency.gov",
+        "confirmation_mails_per_day": "2",
         "self_resume": "true",
         "self_resume_hours": "24",
         "self_resume_days": "90",

@@ -7,6 +7,7 @@ import pytest
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.reputation.sending_status import Cause, SendingStatus, midnight_after
 from lambdas.reputation.capping import DailyCap
+from lambdas.reputation.evaluate import EvaluationKind
 from tests.reputation.fakes import ADMIN_TOPIC, OPERATOR_TOPIC, World
 
 NOW = datetime(2026, 11, 21, 17, 30, tzinfo=UTC)
@@ -15,10 +16,11 @@ MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
 
 def enforce(world: World, now: datetime = NOW, cap: int = 1_000) -> bool:
     """Enforce a cap on i1."""
-    capped = DailyCap(
-        cap=cap, counters=world, statuses=world.statuses, evaluator=world.evaluator, audience=world.audience
-    )
-    return capped.enforce("i1", claimer="record-1", now=now)
+    capped = DailyCap(cap=cap, counters=world, statuses=world.statuses, audience=world.audience)
+    paused = capped.enforce("i1", now=now)
+    if paused:  # the claim wakes the reputation function
+        assert world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=now).kind is EvaluationKind.FINISHED
+    return paused
 
 
 def test_who_reaches_the_cap_is_paused_until_midnight_and_told() -> None:

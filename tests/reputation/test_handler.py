@@ -1,6 +1,6 @@
 """The reputation functions as Lambda calls them, with tables, a queue and topics in moto."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from lambdas.aws.dynamodb.reputation.ledger import Ledger
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
 from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
 from lambdas.aws.sqs.delivery_queue import decode
-from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.evaluation import HourCounts, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind, bucket_of
 from lambdas.domain.tenants.aws_names import alert_topic, configuration_set
 from lambdas.domain.webhooks.webhook import WebhookId
@@ -26,6 +26,7 @@ from tests.feedback.test_handler import Context
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+Entry = Callable[[dict[str, Any], Any], dict[str, Any]]
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 
@@ -85,8 +86,8 @@ class Stack:
         )
         ledger.add("i1", [entry])
 
-    def changed(self, *instances: str) -> dict[str, Any]:
-        """A batch of the stream."""
+    def changed(self, *instances: str, entry: Entry = reputation.handler) -> dict[str, Any]:
+        """Call *entry* with a batch of the stream."""
         records = [
             {
                 "eventID": f"e{number}",
@@ -97,8 +98,7 @@ class Stack:
             }
             for number, instance in enumerate(instances)
         ]
-        answer: dict[str, Any] = reputation.handler({"Records": records}, Context())
-        return answer
+        return entry({"Records": records}, Context())
 
     def mails(self) -> list[str]:
         """What people got."""
@@ -200,6 +200,46 @@ def test_the_sweep_finishes_and_checks(stack: Stack, monkeypatch: pytest.MonkeyP
     reputation.reconcile({}, LongContext())
     assert stack.switch.enabled == {configuration_set("i1"): False}
     assert any("Sending state differed" in mail for mail in stack.mails())
+
+
+def test_who_reaches_the_daily_cap_is_paused_although_ses_fails_at_first(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cap claims the pause; the claim wakes the evaluation, which retries until SES, webhook and people know."""
+    monkeypatch.setenv("DAILY_CAP", "1000")
+    stack.count(bounces=1, deliveries=998)
+    assert stack.changed("i1", "gone", entry=reputation.cap) == {"batchItemFailures": []}
+    assert stack.state() is SendingState.HEALTHY
+    stack.count(bounces=2, deliveries=0)
+    assert stack.changed("i1", "gone", entry=reputation.cap) == {"batchItemFailures": []}
+    assert stack.state() is SendingState.PAUSED
+    assert stack.switch.enabled == {configuration_set("i1"): True}
+
+    stack.switch.broken = True
+    assert stack.changed("i1") == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    stack.switch.broken = False
+    assert stack.changed("i1") == {"batchItemFailures": []}
+    assert stack.switch.enabled == {configuration_set("i1"): False}
+    assert len([mail for mail in stack.mails() if "the cap is 1,000 a day" in mail]) == 2
+    assert stack.changed("i1", entry=reputation.cap) == {"batchItemFailures": []}
+    assert stack.mails() == []
+
+
+def test_a_counter_that_cannot_be_read_comes_to_the_cap_again(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And stops nobody else."""
+    monkeypatch.setenv("DAILY_CAP", "1")
+    stack.count(bounces=1, deliveries=1)
+    read = reputation._composition().cap.counters.hours
+
+    def hours(instance_id: str, *, since: str) -> Iterator[HourCounts]:
+        if instance_id == "broken":
+            raise TimeoutError
+        return read(instance_id, since=since)
+
+    monkeypatch.setattr(reputation._composition().table, "hours", hours)
+    answer = stack.changed("broken", "i1", entry=reputation.cap)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert stack.state() is SendingState.PAUSED
 
 
 def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,19 +15,13 @@ DELETED = "Deleted"  # SNS lists a subscription so for three days after it was r
 _GONE = ("NotFound", "NotFoundException")
 
 
-def _always(_: str) -> bool:
-    return True
-
-
 class Topics:
     """Creates, subscribes and removes topics. *arn_prefix* is a topic's ARN without its name.
 
     *may_mail* says whether an address may get another confirmation mail, and counts it.
     """
 
-    def __init__(
-        self, client: "SNSClient", *, key_arn: str, arn_prefix: str, may_mail: Callable[[str], bool] = _always
-    ) -> None:
+    def __init__(self, client: "SNSClient", *, key_arn: str, arn_prefix: str, may_mail: Callable[[str], bool]) -> None:
         self._client = client
         self._may_mail = may_mail
         self._key_arn = key_arn
@@ -67,9 +61,17 @@ class Topics:
             self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
         return True
 
-    def ask_again(self, topic_arn: str, email: str) -> None:
-        """Have SNS send *email* another confirmation link, whether the last one has expired or not."""
+    def ask_again(self, topic_arn: str, email: str) -> bool:
+        """Have SNS send *email* another confirmation link, whether the last one has expired or not; False if the
+        address reached its limit of confirmation mails today.
+
+        SNS's Subscribe sends a link while a subscription is pending, too: it is what the console's "Request
+        confirmation" calls. A confirmed address gets none, but it would count.
+        """
+        if not self._may_mail(email):
+            return False
         self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
+        return True
 
     def confirmed(self, topic_arn: str, email: str) -> bool:
         """Whether *email* has confirmed its subscription."""

@@ -20,6 +20,7 @@ from lambdas.broker.ports import (
 )
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
+from lambdas.domain.tenants.confirmation_mail import refusal
 from lambdas.domain.tenants.iam_user import fits_iam, sending_policy
 from lambdas.domain.tenants.instance import (
     Binding,
@@ -70,7 +71,7 @@ class SesBindings:
         key = self.users.replace_key(user)
         secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
         self._make_webhook(binding, secret, now=now)
-        self._make_email(binding, instance)
+        self._make_email(binding, instance, now=now)
         made = BindingSecret(
             access_key_id=key.id, secret_access_key=key.secret, asked_userinfo=secret.asked_userinfo
         )  # the webhook's secret is in the webhook from here on, and nowhere else
@@ -102,7 +103,7 @@ class SesBindings:
             ciphertext=self.encrypt_webhook_secret(binding.webhook_id, secret.webhook_secret, secret.webhook_userinfo),
         )
 
-    def _make_email(self, binding: Binding, instance: Instance) -> None:
+    def _make_email(self, binding: Binding, instance: Instance, *, now: datetime) -> None:
         """Digests go through a topic of the binding's own, kept as a webhook of format EMAIL."""
         if not binding.email_webhook_id:
             return
@@ -114,10 +115,7 @@ class SesBindings:
             aws_names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)}
         )
         if not self.topics.subscribe(arn, binding.effective.notification_email):
-            raise QuotaExceeded(
-                "notification_email: this address got all the confirmation mails that one address may get today; bind "
-                "again tomorrow (UTC), or ask the operator"
-            )
+            raise QuotaExceeded(f"notification_email: {refusal(now)}")
         settings = WebhookSettings(
             url=arn,
             events=binding.effective.notification_events or EMAIL_EVENTS,

@@ -179,9 +179,9 @@ class Renderer:
     def _confirm(self, instance: Instance) -> str:
         if instance.made.confirmation_withheld:
             return (
-                f"{instance.made.alert_email} was not sent a confirmation mail: it got all that one address may get "
-                "in a day. Update the service instance with the same admin_email tomorrow (UTC), or ask the operator; "
-                "until then alarms reach nobody."
+                f"{instance.made.alert_email} was not sent a confirmation mail: no more could be sent to it that day. "
+                "Update the service instance with the same admin_email after midnight UTC, or ask the operator; until "
+                "then alarms reach nobody."
             )
         return (
             f"{instance.made.alert_email} gets a mail from AWS Notifications whose link has to be opened, or alarms "

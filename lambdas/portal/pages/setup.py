@@ -6,6 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from lambdas.domain.portal import Action
+from lambdas.domain.reputation.sending_status import midnight_after
+from lambdas.domain.tenants.confirmation_mail import refusal
 from lambdas.domain.tenants.dns_records import DnsRecord
 from lambdas.domain.tenants.instance import Instance
 from lambdas.portal.errors import Conflict, TooManyRequests
@@ -82,9 +84,15 @@ class SetupPages:
             raise Conflict("This instance has no address for alarms yet; it is still being set up.")
         if self.topics.confirmed(made.alert_topic_arn, made.alert_email):
             raise Conflict("The address has confirmed already.")
+        seconds = int((midnight_after(call.now) - call.now).total_seconds()) + 1
         if self.counter.count_call(f"confirmation-{call.instance}", window=_DAY, now=call.now) > _A_DAY:
-            raise TooManyRequests(f"The confirmation was sent {_A_DAY} times today. Look for it in the spam folder.")
-        self.topics.ask_again(made.alert_topic_arn, made.alert_email)
+            raise TooManyRequests(
+                f"The confirmation was sent {_A_DAY} times today. Look for it in the spam folder. It can be sent again "
+                "after midnight UTC.",
+                seconds=seconds,
+            )
+        if not self.topics.ask_again(made.alert_topic_arn, made.alert_email):
+            raise TooManyRequests(refusal(call.now), seconds=seconds)
         self.actions.record(
             Action(instance_id=call.instance, at=call.now, who=call.signed_in.who, what="resend confirmation")
         )

@@ -1,0 +1,27 @@
+"""Confirmation mails that SNS sends to an address: whose mailbox they fill, and when an address may get more."""
+
+import hashlib
+from datetime import datetime
+
+from lambdas.domain.reputation.sending_status import midnight_after
+
+KEY_PREFIX = "confirmations#"  # of the counters' partition keys in the broker's table; the portal may write no others
+_WITHOUT_DOTS = frozenset({"gmail.com", "googlemail.com"})  # Gmail ignores dots; both names are the same mailboxes
+
+
+def counter_key(email: str) -> str:
+    """The partition key of the mailbox's counters: a digest, so that the table holds no address.
+
+    Spellings that most servers deliver to one mailbox have one key: upper case, a `+suffix`, and Gmail's dots.
+    """
+    local, _, domain = email.lower().rpartition("@")
+    local = local.partition("+")[0]
+    if domain in _WITHOUT_DOTS:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return KEY_PREFIX + hashlib.sha256(f"{local}@{domain}".encode()).hexdigest()
+
+
+def refusal(now: datetime) -> str:
+    """Why no confirmation mail is sent, and from when on it is possible again. Does not say who used the limit up."""
+    again = f"{midnight_after(now):%Y-%m-%d %H:%M} UTC"
+    return f"No more confirmation mails can be sent to this address today. It is possible again from {again} on."
