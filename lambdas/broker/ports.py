@@ -98,7 +98,9 @@ class BindingWebhooks(WebhookReader, Protocol):
 class InstanceWebhooks(Protocol):
     """An instance's notifications and webhooks: lambdas.aws.dynamodb.webhooks.webhook_items."""
 
-    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None: ...
+    def set_notifications(
+        self, instance_id: str, *, enabled: bool, domain: str, organization: str, created_at: datetime | None = None
+    ) -> None: ...
     def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None: ...
 
 

@@ -30,6 +30,7 @@ from lambdas.domain.reputation.sending_status import (
     Transition,
     transition_of,
 )
+from lambdas.domain.tenants.domain_names import parents
 from lambdas.domain.webhooks.audience import Audience
 from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.organizations import Organizations
@@ -114,6 +115,7 @@ class Evaluator:
         state = SendingState.HEALTHY if status.until else status.state
         decision = evaluate(windows[0], self._rules_of(status, now), state, wider=windows[1:])
         rates = by_rates(status, decision, windows[0], now=now, domain=audience.domain)
+        rates = replace(rates, deleted_at=audience.deleted_at)
         if decision.state is SendingState.PAUSED and state is not SendingState.PAUSED:
             return rates
         if status.is_over(now=now) and status.cause is not None:
@@ -129,8 +131,7 @@ class Evaluator:
         self, status: SendingStatus, audience: Audience, reputation: Reputation, now: datetime
     ) -> Transition | None:
         """A pause caused by its organization or by an earlier instance of its domain."""
-        mark = self.marks.on(audience.domain, now=now) if audience.domain and not audience.deleted else None
-        if mark is not None and _is_anothers(mark, status):
+        if mark := self._mark(status, audience, now):
             earlier = mark.transition
             paused = transition_of(
                 status,
@@ -155,7 +156,20 @@ class Evaluator:
         paused = transition_of(
             status, SendingState.PAUSED, reputation, cause=Cause.ORGANIZATION, now=now, domain=audience.domain
         )
-        return replace(paused, reasons=rates.everyone.reasons, why=_told(rates.everyone.evidence))
+        why = _told(rates.everyone.evidence)
+        return replace(paused, reasons=rates.everyone.reasons, why=why, deleted_at=audience.deleted_at)
+
+    def _mark(self, status: SendingStatus, audience: Audience, now: datetime) -> Mark | None:
+        """The mark that pauses the instance although it was not there when the instance was created.
+
+        Such marks come from events of an earlier, deleted instance that were still in flight. One on a parent domain
+        pauses only instances that were created after that deletion: older ones are no way around it.
+        """
+        if not audience.domain or audience.deleted:
+            return None
+        above = parents(audience.domain) if audience.created_at else ()
+        marks = (self.marks.on(name, now=now) for name in (audience.domain, *above))
+        return next((mark for mark in marks if mark and _pauses(mark, status, audience)), None)
 
     def _rules_of(self, status: SendingStatus, now: datetime) -> ReputationRules:
         return self.rules.with_low_floors() if status.is_on_probation(now=now) else self.rules
@@ -199,11 +213,14 @@ def by_rates(
     return replace(transition, reasons=decision.reasons)
 
 
-def _is_anothers(mark: Mark, status: SendingStatus) -> bool:
-    """Whether the mark came from events of an earlier instance that were still in flight, and is not forgiven."""
+def _pauses(mark: Mark, status: SendingStatus, audience: Audience) -> bool:
+    """Whether the mark came from an earlier instance of the domain or of a parent, and is not forgiven."""
     earlier = mark.transition
     forgiven = status.baseline is not None and status.baseline >= earlier.at
-    return earlier.instance_id != status.instance_id and not forgiven
+    if earlier.instance_id == status.instance_id or forgiven:
+        return False
+    deleted_at, created_at = earlier.deleted_at, audience.created_at
+    return mark.domain == audience.domain or bool(deleted_at and created_at and created_at >= deleted_at)
 
 
 def _told(counts: Reputation | None) -> str | None:

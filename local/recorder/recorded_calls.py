@@ -5,7 +5,7 @@ imports the module by `BOTOCORE_EXPERIMENTAL__PLUGINS`, see `worker_environment`
 the folder it is in is on the functions' import path and the rest of this repository is not.
 
 One JSON line a distinct call: `{"function", "service", "operation", "parameters"}`, where *parameters* are the
-operation's as the code gave them, long texts and DynamoDB's values left out.
+operation's as the code gave them, long texts and DynamoDB's values left out, except what kind of partition a key names.
 """
 
 import json
@@ -53,6 +53,8 @@ def _brief(value: Any) -> Any:
     match value:
         case dict() if len(value) == 1 and _ATTRIBUTE_VALUE.issuperset(value):
             return None
+        case {"pk": {"S": str(partition)}} if "#" in partition:  # IAM knows an item's partition: dynamodb:LeadingKeys
+            return {**{str(key): None for key in value}, "pk": partition.partition("#")[0] + "#"}
         case dict():
             return {str(key): _brief(inner) for key, inner in value.items()}
         case list() | tuple():

@@ -377,7 +377,9 @@ class FakeWebhooks:
         self.overlaps[webhook_id] = until
         return True
 
-    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
+    def set_notifications(
+        self, instance_id: str, *, enabled: bool, domain: str, organization: str, created_at: datetime | None = None
+    ) -> None:
         self.instances[instance_id] = enabled
         self.facts[instance_id] = (domain, organization)
 

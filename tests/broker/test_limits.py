@@ -102,7 +102,9 @@ def test_a_bind_whose_address_had_its_mails_today_is_refused() -> None:
     broker = world()
     broker.topics.may_mail = False
     refused(
-        broker.bind(parameters={"notification_email": "victim@agency.gov"}), "notification_email", "possible again from"
+        broker.bind(parameters={"notification_email": "victim@agency.gov"}),
+        "notification_email",
+        "bind again from 2026-11-22 00:00 UTC",
     )
     assert broker.users.users == {}
     assert broker.webhooks.webhooks == {}

@@ -57,7 +57,7 @@ class CallMapping:
         wanted: list[tuple[str, str, str]]
         context: dict[str, str] = {}
         match operation:
-            case "UpdateItem" if parameters["Key"].get("pk", {}).get("S", "").startswith(KEY_PREFIX):
+            case "UpdateItem" if parameters["Key"].get("pk") == KEY_PREFIX:
                 wanted = [(operation, parameters["TableName"], "")]
                 context = {LEADING_KEYS: f"{KEY_PREFIX}{{id}}"}
             case "BatchGetItem" | "BatchWriteItem":

@@ -1,5 +1,6 @@
 """A pause is not shed: neither by many small instances, nor by deleting one before its bounces arrive."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from tests.reputation.fakes import ADMIN_TOPIC, World
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
 FIRST = frozenset({"record-1"})
+DELETED = NOW - timedelta(minutes=20)
 COUNTS = Reputation(bounces=40, complaints=0, deliveries=600, since="2026-11-21T04")
 
 
@@ -118,18 +120,29 @@ def test_an_organizations_sum_is_kept_for_a_short_while() -> None:
 
 
 def test_bounces_that_arrive_after_the_deletion_pause_and_mark() -> None:
-    """The transition knows the domain, so that its claim writes the mark; nobody is warned of what is gone."""
-    world = World(facts={"domain": "agency.gov", "deleted": True}, sends={})
+    """The transition knows domain and deletion, so that its claim writes the mark; nobody is warned of what is gone."""
+    world = World(facts={"domain": "agency.gov", "deleted": True, "deleted_at": DELETED}, sends={})
     world.count(bounces=15, deliveries=485)
     assert evaluate(world).kind is EvaluationKind.UNCHANGED
     world.count(bounces=40, deliveries=460)
     evaluation = evaluate(world)
     assert evaluation.transition is not None
     assert (evaluation.transition.after, evaluation.transition.marks) == (SendingState.PAUSED, True)
+    assert evaluation.transition.deleted_at == DELETED
 
 
-def marked(world: World, instance_id: str = "earlier") -> None:
-    """An earlier instance of agency.gov was paused after it was deleted."""
+def test_a_deleted_instance_paused_with_its_organization_marks_with_its_deletion_too() -> None:
+    """Its own rates alone would not pause it."""
+    world = of_an_organization(1, bounces=100, deliveries=400)
+    world.facts |= {"deleted": True, "deleted_at": DELETED}
+    world.count(bounces=10, deliveries=95)
+    paused = evaluate(world).transition
+    assert paused is not None
+    assert (paused.cause, paused.marks, paused.deleted_at) == (Cause.ORGANIZATION, True, DELETED)
+
+
+def marked(world: World, instance_id: str = "earlier", *, deleted_at: datetime | None = DELETED) -> None:
+    """An earlier instance of agency.gov was paused, after it was deleted if *deleted_at* is given."""
     pause = transition_of(
         SendingStatus(instance_id=instance_id),
         SendingState.PAUSED,
@@ -138,7 +151,7 @@ def marked(world: World, instance_id: str = "earlier") -> None:
         now=NOW,
         domain="agency.gov",
     )
-    world.marks["agency.gov"] = mark_of(pause, since=NOW)
+    world.marks["agency.gov"] = mark_of(replace(pause, deleted_at=deleted_at), since=NOW)
 
 
 def test_an_instance_made_before_the_last_bounces_of_its_predecessor_arrived_is_paused() -> None:
@@ -151,6 +164,42 @@ def test_an_instance_made_before_the_last_bounces_of_its_predecessor_arrived_is_
     assert (evaluation.transition.cause, evaluation.transition.reputation) == (Cause.EARLIER_PAUSE, COUNTS)
     assert evaluation.transition.until == world.marks["agency.gov"].until
     assert not evaluation.transition.marks
+
+
+@pytest.mark.parametrize(
+    ("created_at", "deleted_at", "paused"),
+    [
+        (DELETED, DELETED, True),
+        (DELETED + timedelta(minutes=5), DELETED, True),
+        (DELETED - timedelta(seconds=1), DELETED, False),
+        (NOW, None, False),
+        (None, DELETED, False),
+    ],
+)
+def test_an_instance_below_is_paused_if_it_was_created_after_the_deletion(
+    created_at: datetime | None, deleted_at: datetime | None, paused: bool
+) -> None:
+    """An older child did nothing; a pause before the deletion was there when a later child was created; an item of
+    an earlier version does not say.
+    """
+    world = World(facts={"domain": "new.mail.agency.gov", "created_at": created_at})
+    marked(world, deleted_at=deleted_at)
+    world.count(bounces=1, deliveries=10)
+    transition = evaluate(world).transition
+    assert (transition is not None) is paused
+    if transition is not None:
+        assert (transition.cause, transition.domain) == (Cause.EARLIER_PAUSE, "new.mail.agency.gov")
+        assert transition.until == world.marks["agency.gov"].until
+        world.statuses.kept["i1"] = SendingStatus(instance_id="i1", version=2, baseline=NOW)
+        assert evaluate(world).kind is EvaluationKind.UNCHANGED  # once an operator resumed it
+
+
+def test_an_instance_above_a_mark_is_left_alone() -> None:
+    """The mark stands on the child of the paused instance, not on its parent."""
+    world = World(facts={"domain": "gov", "created_at": NOW})
+    marked(world)
+    world.count(bounces=1, deliveries=10)
+    assert evaluate(world).kind is EvaluationKind.UNCHANGED
 
 
 def test_a_mark_of_its_own_or_one_that_is_forgiven_does_not_pause() -> None:

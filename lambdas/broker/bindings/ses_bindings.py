@@ -20,7 +20,7 @@ from lambdas.broker.ports import (
 )
 from lambdas.domain.errors import Throttled
 from lambdas.domain.tenants import aws_names
-from lambdas.domain.tenants.confirmation_mail import refusal
+from lambdas.domain.tenants.confirmation_mail import again
 from lambdas.domain.tenants.iam_user import fits_iam, sending_policy
 from lambdas.domain.tenants.instance import (
     Binding,
@@ -115,7 +115,11 @@ class SesBindings:
             aws_names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)}
         )
         if not self.topics.subscribe(arn, binding.effective.notification_email):
-            raise QuotaExceeded(f"notification_email: {refusal(now)}")
+            possible = again(now)
+            raise QuotaExceeded(
+                "notification_email: no more confirmation mails can be sent to this address today; bind again from "
+                f"{possible} on, or ask the operator"
+            )
         settings = WebhookSettings(
             url=arn,
             events=binding.effective.notification_events or EMAIL_EVENTS,

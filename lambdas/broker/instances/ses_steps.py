@@ -75,11 +75,13 @@ class SesSteps:
         return StepWaiting(LOOK_AGAIN, "Checking related domains") if found.unknown else StepDone()
 
     def _ensure_notifications(self, instance: Instance) -> StepOutcome:
+        operation = instance.operation
         self.webhooks.set_notifications(
             instance.id,
             enabled=_ses(instance).enable_feedback_notifications,
             domain=instance.domain,
             organization=instance.organization_guid,
+            created_at=operation.started_at if operation.kind is OperationKind.PROVISION else None,
         )
         return StepDone()
 

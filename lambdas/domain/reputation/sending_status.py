@@ -40,8 +40,9 @@ class Transition:
     """One transition of an instance, with its evidence. `id` is unique; `by` and `why` say who resumed or paused it,
     and why.
 
-    `domain` is the instance's domain, empty if unknown: a pause marks it. A pause with `until` ends by itself at
-    that moment and leaves no mark. `probation_until` is when a probation ends that is under way, or begins with this
+    `domain` is the instance's domain, empty if unknown: a pause marks it. `deleted_at` is set if the instance had been
+    deleted before: events in flight caused the pause. A pause with `until` ends by itself at that moment and leaves no
+    mark. `probation_until` is when a probation ends that is under way, or begins with this
     transition.
     """
 
@@ -58,6 +59,7 @@ class Transition:
     domain: str = ""
     until: datetime | None = None
     probation_until: datetime | None = None
+    deleted_at: datetime | None = None
 
     @property
     def marks(self) -> bool:

@@ -21,7 +21,11 @@ def counter_key(email: str) -> str:
     return KEY_PREFIX + hashlib.sha256(f"{local}@{domain}".encode()).hexdigest()
 
 
+def again(now: datetime) -> str:
+    """From when on an address that reached its limit may get confirmation mails again."""
+    return f"{midnight_after(now):%Y-%m-%d %H:%M} UTC"
+
+
 def refusal(now: datetime) -> str:
-    """Why no confirmation mail is sent, and from when on it is possible again. Does not say who used the limit up."""
-    again = f"{midnight_after(now):%Y-%m-%d %H:%M} UTC"
-    return f"No more confirmation mails can be sent to this address today. It is possible again from {again} on."
+    """Why no confirmation mail is sent. Does not say who used the limit up."""
+    return f"No more confirmation mails can be sent to this address today. It is possible again from {again(now)} on."

@@ -179,7 +179,13 @@ def test_a_deleted_instance_keeps_what_counts_its_events_in_flight(
     assert deleted["expires_at"] == int((NOW + COUNTERS_KEPT).timestamp())
     audience = WebhookTable(dynamodb, "webhooks").audience("i1")
     assert audience == Audience(
-        instance_id="i1", webhooks=(), baseline=None, domain="agency.gov", organization="org-1", deleted=True
+        instance_id="i1",
+        webhooks=(),
+        baseline=None,
+        domain="agency.gov",
+        organization="org-1",
+        deleted=True,
+        deleted_at=NOW,
     )
     assert list(InstanceList(dynamodb, "webhooks").part(0, of=1)) == ["i2"]
 
@@ -205,6 +211,27 @@ def test_an_instance_made_anew_under_a_deleted_ones_id_does_not_expire(
     audience = WebhookTable(dynamodb, "webhooks").audience("i1")
     assert audience is not None
     assert (audience.domain, audience.organization, audience.deleted) == ("other.gov", "org-2", False)
+
+
+def test_an_instance_keeps_the_time_it_was_created_at_until_it_is_deleted(
+    items: WebhookItems, dynamodb: "DynamoDBClient"
+) -> None:
+    """A repeated provision and an update do not change it; one made anew under the same id is new."""
+
+    def created_at() -> datetime | None:
+        audience = WebhookTable(dynamodb, "webhooks").audience("i1")
+        assert audience is not None
+        return audience.created_at
+
+    later = NOW + timedelta(hours=1)
+    items.set_notifications("i1", enabled=True, **FACTS, created_at=NOW)
+    items.set_notifications("i1", enabled=True, **FACTS, created_at=later)
+    items.set_notifications("i1", enabled=False, **FACTS)
+    assert created_at() == NOW
+    items.retire_instance("i1", **FACTS, now=later)
+    assert created_at() is None
+    items.set_notifications("i1", enabled=True, **FACTS, created_at=later)
+    assert created_at() == later
 
 
 def test_a_new_secret_signs_beside_the_former_one_for_a_time(items: WebhookItems, dynamodb: "DynamoDBClient") -> None:

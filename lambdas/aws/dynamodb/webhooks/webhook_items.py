@@ -33,18 +33,24 @@ class WebhookItems:
         self._client = client
         self._table = table
 
-    def set_notifications(self, instance_id: str, *, enabled: bool, domain: str, organization: str) -> None:
+    def set_notifications(
+        self, instance_id: str, *, enabled: bool, domain: str, organization: str, created_at: datetime | None = None
+    ) -> None:
         """Set whether the instance's events are fanned out, and its attributes; creates its item, or revives a deleted
         one.
 
-        Attributes that others wrote are kept.
+        *created_at* is given for a new instance; a repetition keeps the first. Attributes that others wrote are kept.
         """
+        values = _instance(domain, organization, notifications=enabled)
+        created = {":created_at": created_at.isoformat()} if created_at else {}
         self._client.update_item(
             TableName=self._table,
             Key=to_item(instance_key(instance_id)),
-            UpdateExpression=_SET_INSTANCE + " REMOVE deleted_at, expires_at",
+            UpdateExpression=_SET_INSTANCE
+            + (", created_at = if_not_exists(created_at, :created_at)" if created else "")
+            + " REMOVE deleted_at, expires_at",
             ExpressionAttributeNames={"#domain": "domain"},
-            ExpressionAttributeValues=to_item(_instance(domain, organization, notifications=enabled)),
+            ExpressionAttributeValues=to_item(values | created),
         )
 
     def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None:
@@ -53,7 +59,7 @@ class WebhookItems:
         self._client.update_item(
             TableName=self._table,
             Key=to_item(instance_key(instance_id)),
-            UpdateExpression=_SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at",
+            UpdateExpression=_SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at REMOVE created_at",
             ExpressionAttributeNames={"#domain": "domain"},
             ExpressionAttributeValues=to_item(
                 values | {":now": now.isoformat(), ":expires_at": int((now + COUNTERS_KEPT).timestamp())}

@@ -5,7 +5,7 @@
     <instance>  | instance        | notifications (bool): whether events are fanned out
                 |                 | baseline (ISO 8601, optional): mail sent before it no longer counts
                 |                 | generation: a new one after each change the broker makes here
-                | domain, organization: what the reputation functions must know of the instance
+                | domain, organization, created_at (ISO 8601): for the reputation functions
                 | deleted_at (ISO 8601) and expires_at, once it is deprovisioned: events in flight still count
     <instance>  | webhook#<id>    | url (without userinfo), events, format, scope, batch, batch_seconds, senders,
                 |                 | bindings, ciphertext (its secret and userinfo, by KMS), and the webhook's health
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
 _READ = (  # not the encrypted secrets
-    "#item, instance_id, notifications, baseline, #domain, organization, deleted_at, events, #format, #scope, senders, "
-    "#batch, batch_seconds"
+    "#item, instance_id, notifications, baseline, #domain, organization, created_at, deleted_at, events, #format, "
+    "#scope, senders, #batch, batch_seconds"
 )
 _READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain", "#batch": "batch"}
 
@@ -56,14 +56,15 @@ class WebhookTable:
         if instance is None:
             return None
         webhooks = tuple(_webhook(item) for item in items if item["item"].startswith(WEBHOOK_PREFIX))
-        baseline = instance.get("baseline")
         return Audience(
             instance_id=instance_id,
             webhooks=webhooks if instance["notifications"] else (),
-            baseline=datetime.fromisoformat(baseline) if baseline else None,
+            baseline=_moment(instance, "baseline"),
             domain=instance.get("domain", ""),
             organization=instance.get("organization", ""),
             deleted="deleted_at" in instance,
+            created_at=_moment(instance, "created_at"),
+            deleted_at=_moment(instance, "deleted_at"),
         )
 
     def _items(self, instance_id: str) -> list[dict[str, Any]]:
@@ -86,6 +87,10 @@ def webhook_key(instance_id: str, webhook_id: WebhookId) -> dict[str, str]:
 def instance_key(instance_id: str) -> dict[str, str]:
     """The primary key of an instance's item."""
     return {"instance_id": instance_id, "item": INSTANCE_ITEM}
+
+
+def _moment(item: dict[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(item[name]) if item.get(name) else None
 
 
 def _webhook(item: dict[str, Any]) -> Webhook:
