@@ -15,7 +15,21 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from ops.command_line.tables import Row, Shown, facts, table, when
 from ops.deployment.stack import DEFAULT_NAME, NO_REGION, StackMissing
 
-__all__ = ["STACK", "Json", "Row", "Shown", "StackName", "examples", "fail", "say", "show", "show_one", "told", "when"]
+__all__ = [
+    "STACK",
+    "Json",
+    "Row",
+    "Shown",
+    "StackName",
+    "examples",
+    "fail",
+    "note",
+    "say",
+    "show",
+    "show_one",
+    "told",
+    "when",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 StackName = Annotated[
@@ -54,6 +68,11 @@ def say(text: str, row: Row, *, as_json: bool) -> None:
         _write_json(row)
     else:
         typer.echo(text)
+
+
+def note(text: str) -> None:
+    """Say on standard error how the command understood what was typed."""
+    typer.echo(f"note: {text}", err=True)
 
 
 def fail(text: str) -> NoReturn:

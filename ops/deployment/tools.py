@@ -18,7 +18,7 @@ from lambdas.aws.sqs.delivery_queue import DeliveryQueue
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import EventKind, Scope, Webhook
-from ops.command_line.console import fail
+from ops.command_line.console import fail, note
 from ops.deployment.stack import Stack, find
 from ops.tenants.directory import Directory, Named, UnknownInstance
 
@@ -52,7 +52,7 @@ class Tools:
     @cached_property
     def directory(self) -> Directory:
         """Instances by the names that people know."""
-        return Directory(self.broker)
+        return Directory(self.broker, say=note)
 
     @cached_property
     def instances(self) -> InstanceList:

@@ -1,6 +1,6 @@
 """Instances by the names that people know: the platform's name, the domain, or the id."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -30,7 +30,10 @@ class Instances(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """An instance as people know it. A fact that the platform did not give is empty, or the guid it gave instead."""
+    """An instance as people know it. A fact that the platform did not give is empty, or the guid it gave instead.
+
+    With `lost_domain` it does not hold its domain any more: the domain was released, and another may have it.
+    """
 
     id: str
     name: str = ""
@@ -38,11 +41,17 @@ class Named:
     space: str = ""
     domain: str = ""
     admin_email: str = ""
+    lost_domain: bool = False
 
     @property
     def path(self) -> str:
         """`organization/space/name`, which is unique on a platform."""
         return "/".join((self.organization, self.space, self.name))
+
+    @property
+    def domain_shown(self) -> str:
+        """The domain, and whether the instance does not hold it."""
+        return f"{self.domain} (not held)" if self.lost_domain else self.domain
 
     def columns(self) -> dict[str, str]:
         """What a table of instances begins with."""
@@ -51,12 +60,12 @@ class Named:
             "name": self.name,
             "organization": self.organization,
             "space": self.space,
-            "domain": self.domain,
+            "domain": self.domain_shown,
         }
 
     def __str__(self) -> str:
         """The id, and the name and domain where there are any."""
-        known = ", ".join(filter(None, (self.path if self.name else "", self.domain)))
+        known = ", ".join(filter(None, (self.path if self.name else "", self.domain_shown)))
         return f"{self.id} ({known})" if known else self.id
 
 
@@ -69,23 +78,32 @@ def named(instance: Instance) -> Named:
         space=instance.tags.get(_SPACE, instance.space_guid),
         domain=instance.domain,
         admin_email=instance.ses.admin_email if instance.ses else "",
+        lost_domain=instance.lost_domain,
     )
 
 
 @dataclass(frozen=True)
 class Directory:
-    """Finds instances. Lists read the broker's table once; one id is one read."""
+    """Finds instances. Lists read the broker's table once; one id is one read. *say* tells how a choice was made."""
 
     records: Instances
+    say: Callable[[str], None] = lambda _: None
 
     def find(self, text: str) -> Named:
-        """The instance whose id, domain, name or `organization/space/name` is *text*. Raises UnknownInstance."""
+        """The instance whose id, domain, name or `organization/space/name` is *text*. Raises UnknownInstance.
+
+        Of several with a domain, it is the one that holds it.
+        """
         known = self.records.instance(text)
         if known is not None and known.state is not InstanceState.GONE:
             return named(known)
         found = [one for one in self._all.values() if text in (one.name, one.path) or text.lower() == one.domain]
-        if len(found) == 1:
-            return found[0]
+        holding = [one for one in found if text in (one.name, one.path) or not one.lost_domain]
+        if len(found) > len(holding) == 1:
+            others = ", ".join(sorted(one.id for one in found if one not in holding))
+            self.say(f"{text} is {holding[0].id}, which holds the domain; {others} had it before")
+        if len(found) == 1 or len(holding) == 1:
+            return (holding or found)[0]
         raise UnknownInstance(_ambiguous(text, found) if found else _unknown(text))
 
     def of(self, instance_id: str) -> Named:

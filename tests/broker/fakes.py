@@ -13,7 +13,7 @@ from lambdas.domain.errors import DomainTaken, NotOurs, OrganizationFull, Thrott
 from lambdas.domain.reputation.sending_status import Mark, Pending, SendingStatus, Transition, mark_of
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG, id_in_tag
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
-from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
+from lambdas.domain.tenants.domain_claim import REMEMBERED_FOR, RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import is_under, parents
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 from lambdas.domain.tenants.identity import Identity
@@ -91,6 +91,7 @@ class FakeTable:
     bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
     binding_claims: dict[str, str] = field(default_factory=dict)
     domains: dict[str, Claim] = field(default_factory=dict)
+    former: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)  # claimed at, kept until
     organizations: dict[str, set[str]] = field(default_factory=dict)
 
     def instance(self, instance_id: str) -> Instance | None:
@@ -120,11 +121,13 @@ class FakeTable:
                 held = self.domains.get(parent)
                 if held is not None and held.verified and held.organization_guid != instance.organization_guid:
                     raise DomainTaken
+            now = instance.operation.started_at
+            former, until = self.former.get((claim, instance.organization_guid), (now, now))
             self.domains[claim] = Claim(
                 domain=claim,
                 instance_id=instance.id,
                 organization_guid=instance.organization_guid,
-                claimed_at=instance.operation.started_at,
+                claimed_at=former if now < until else now,
             )
         members = self.organizations.get(instance.organization_guid, set())
         if room and instance.id not in members and len(members) >= room:
@@ -135,7 +138,10 @@ class FakeTable:
         if leave:
             self.organizations[instance.organization_guid] = members - {instance.id}
         if release:
-            self.domains.pop(release, None)
+            given_back = self.domains.pop(release, None)
+            if given_back is not None and not given_back.verified and given_back.claimed_at is not None:
+                until = instance.operation.touched_at + REMEMBERED_FOR
+                self.former[release, instance.organization_guid] = (given_back.claimed_at, until)
         if release and reserve:
             until = instance.operation.touched_at + RESERVED_FOR
             self.domains[release] = Claim(

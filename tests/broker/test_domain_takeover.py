@@ -66,6 +66,32 @@ def test_a_proof_takes_the_domain_from_a_claim_that_was_never_verified(world: Wo
     assert world.ses.identities["agency.gov"].owner == "i2"
 
 
+def test_a_claim_made_anew_does_not_restart_the_72_hours(world: World) -> None:
+    """Deleting the instance and creating another would keep the owner out for ever."""
+    world.later(hours=71)
+    assert world.unbind().status == 200
+    assert world.deprovision().status == 202
+    world.work()
+    world.ready("again")
+    prove(world)
+    world.later(hours=2)
+    assert "released" in claim(world).body["description"]
+    world.work()
+    assert world.table.domains["agency.gov"].organization_guid == "org-2"
+
+
+def test_another_organization_s_claim_has_72_hours_of_its_own(world: World) -> None:
+    """What the first one did is not its fault."""
+    world.later(hours=71)
+    assert world.unbind().status == 200
+    world.deprovision()
+    world.work()
+    world.ready("other", parameters={**ADMIN, "domain": "agency.gov"}, organization_guid="org-3")
+    prove(world)
+    world.later(hours=2)
+    assert "after 2026-" in claim(world).body["description"]
+
+
 def test_a_released_name_waits_for_the_claimant_alone(world: World) -> None:
     """The old holder, or a third, does not get it back in between; after 72 hours anybody may have it."""
     world.later(hours=73)

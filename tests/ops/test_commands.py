@@ -130,6 +130,24 @@ def test_a_name_that_two_instances_have_is_refused_with_both(ops: Ops) -> None:
     assert ops.run("instances", "show", "agency/dev/my-mail")["instance"] == "i2"
 
 
+def test_a_domain_names_the_instance_that_holds_it(ops: Ops) -> None:
+    """Not the one it was released from; the command says which one it took."""
+    ops.put_instance("i2", name="their-mail", domain="mail.agency.gov", space="dev", claimed=False)
+    done = CliRunner().invoke(app, ["instances", "show", "mail.agency.gov", "--json"])
+    assert json.loads(done.stdout)["instance"] == "i1"
+    assert "mail.agency.gov is i1, which holds the domain; i2 had it before" in done.stderr
+    rows = {row["instance"]: row["domain"] for row in ops.run("instances", "list")}
+    assert rows == {"i1": "mail.agency.gov", "i2": "mail.agency.gov (not held)"}
+
+
+def test_a_domain_that_nobody_holds_any_more_names_the_only_instance_that_had_it(ops: Ops) -> None:
+    """It can still be looked at and removed; of two, neither is taken."""
+    ops.put_instance("i2", name="their-mail", domain="their.agency.gov", space="dev", claimed=False)
+    assert ops.run("instances", "show", "their.agency.gov")["instance"] == "i2"
+    ops.put_instance("i3", name="new-mail", domain="their.agency.gov", space="dev", claimed=False)
+    assert "more than one instance" in ops.say("instances", "show", "their.agency.gov", status=1)
+
+
 def test_what_is_piped_holds_no_colours_and_a_row_a_line(ops: Ops) -> None:
     """`ops ... | grep ID` finds the row."""
     piped = subprocess_like(ops.say("instances", "list"))

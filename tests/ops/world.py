@@ -74,7 +74,14 @@ class Ops:
         return done.stdout if status == 0 else done.stderr
 
     def put_instance(
-        self, id_: str, *, name: str, domain: str, space: str = "prod", notifications: bool = True
+        self,
+        id_: str,
+        *,
+        name: str,
+        domain: str,
+        space: str = "prod",
+        notifications: bool = True,
+        claimed: bool = True,
     ) -> None:
         """Write an instance as the broker does."""
         tags = {"instance-name": name, "organization-name": "agency", "space-name": space}
@@ -97,6 +104,7 @@ class Ops:
             tags={f"ses-feedback:{key}": value for key, value in tags.items()},
             ses=SesParameters(admin_email=f"admin@{domain}"),
             domain=domain,
+            claimed=claimed,
             bindings=("b1",),
         )
         BrokerTable(self.dynamodb, "broker").save_instance(instance)

@@ -8,6 +8,7 @@ from lambdas.domain.tenants.dns_records import DnsRecord, RecordType
 
 YIELDS_AFTER = timedelta(hours=72)  # as long as SES looks for the DKIM records of a new identity
 RESERVED_FOR = timedelta(hours=72)  # a released domain is kept for the claimant that proved control
+REMEMBERED_FOR = timedelta(days=30)  # how long it is remembered since when an organization claimed a domain in vain
 PROOF_LABEL = "_ses-feedback-claim"
 
 
@@ -15,7 +16,8 @@ PROOF_LABEL = "_ses-feedback-claim"
 class Claim:
     """An instance's claim on a domain. `verified`: SES found its DKIM records at `checked_at` (None: never checked).
 
-    `claimed_at` is None for claims older than the field. With `reserved_until` no instance holds the domain: its
+    `claimed_at` is since when its organization claims it: to delete the instance and create another does not restart
+    the time. It is None for claims older than the field. With `reserved_until` no instance holds the domain: its
     `instance_id` is empty, and only the organization may claim it until then.
     """
 

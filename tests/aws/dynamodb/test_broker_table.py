@@ -10,6 +10,7 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
+from lambdas.domain.tenants.domain_claim import REMEMBERED_FOR
 from lambdas.domain.tenants.instance import (
     Binding,
     BindingState,
@@ -247,3 +248,46 @@ def test_a_released_name_is_reserved_for_one_organization(table: BrokerTable) ->
     table.save_instance(instance("i2", "org-2"), claim="agency.gov")
     [claim] = table.claims_related("agency.gov")
     assert (claim.instance_id, claim.reserved_until) == ("i2", None)
+
+
+def test_since_when_a_domain_is_claimed_outlives_the_instance(table: BrokerTable) -> None:
+    """By organization, for 30 days after the claim was given back."""
+    later = NOW + timedelta(days=2)
+
+    def claimed_at(id_: str, organization: str, now: datetime) -> datetime | None:
+        made = instance(id_, organization)
+        operation = replace(made.operation, started_at=now, touched_at=now)
+        saved = table.save_instance(replace(made, operation=operation), claim="agency.gov")
+        [claim] = table.claims_related("agency.gov")
+        table.save_instance(saved, release="agency.gov")
+        return claim.claimed_at
+
+    assert claimed_at("i1", "org-1", NOW) == NOW
+    assert claimed_at("i2", "org-1", later) == NOW
+    assert claimed_at("i3", "org-2", later) == later
+    forgotten = later + REMEMBERED_FOR
+    assert claimed_at("i4", "org-1", forgotten) == forgotten
+
+
+def test_a_domain_that_was_verified_is_claimed_anew(table: BrokerTable) -> None:
+    """It was no claim in vain."""
+    held = table.save_instance(instance(), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    table.note_claim(claim, verified=True, at=NOW)
+    table.save_instance(held, release="agency.gov")
+    later = NOW + timedelta(days=2)
+    made = instance("i2")
+    table.save_instance(replace(made, operation=replace(made.operation, started_at=later)), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    assert claim.claimed_at == later
+
+
+def test_a_reserved_domain_s_former_holder_is_remembered_too(table: BrokerTable) -> None:
+    """It may claim the name again if the one it was reserved for does not."""
+    held = table.save_instance(instance("i1", "org-1"), claim="agency.gov")
+    table.save_instance(held, release="agency.gov", reserve="org-2")
+    later = NOW + timedelta(days=4)
+    made = instance("i2", "org-1")
+    table.save_instance(replace(made, operation=replace(made.operation, started_at=later)), claim="agency.gov")
+    [claim] = table.claims_related("agency.gov")
+    assert claim.claimed_at == NOW

@@ -8,6 +8,8 @@
     domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain, since claimed_at;
                     |                    | checked_at, verified_at: when SES was asked, and said it is verified;
                     |                    | with expires_at (and no instance_id): reserved for the organization
+    former#<labels> | <organization>     | claimed_at: since when it claimed the domain that it gave back unverified,
+                    |                    | expires_at
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
     intents         | <binding id>       | instance_id, created_at: binds and unbinds that have not ended, for the sweep
     operations      | <instance id>      | started_at, touched_at: operations that have not ended, for the sweep
@@ -29,7 +31,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.errors import ignoring
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
-from lambdas.domain.tenants.domain_claim import RESERVED_FOR, Claim
+from lambdas.domain.tenants.domain_claim import REMEMBERED_FOR, RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState, Unfinished
 
@@ -101,6 +103,7 @@ class BrokerTable:
             domain_actions.append(
                 self._reserve(saved, release, reserve) if reserve else self._release(saved.id, release)
             )
+            domain_actions.extend(self._remember(saved, release))
         organization_at = len(actions) - 1 if room else None
         self._transact(actions + domain_actions, domains_from=len(actions), organization_at=organization_at)
         return saved
@@ -238,7 +241,7 @@ class BrokerTable:
                         "sk": reversed_labels(domain),
                         "instance_id": instance.id,
                         "organization_guid": instance.organization_guid,
-                        "claimed_at": instance.operation.started_at.isoformat(),
+                        "claimed_at": self._claimed_at(instance, domain),
                     }
                 ),
                 "ConditionExpression": (
@@ -263,6 +266,22 @@ class BrokerTable:
                     "ExpressionAttributeValues": to_item({":organization": instance.organization_guid}),
                 }
             }
+
+    def _claimed_at(self, instance: Instance, domain: str) -> str:
+        """Since when the organization claims *domain*: ISO 8601, that of a former claim if it is remembered."""
+        now = instance.operation.started_at
+        former = self._get(_former_key(domain, instance.organization_guid))
+        return str(former["claimed_at"]) if former and former["expires_at"] > now.timestamp() else now.isoformat()
+
+    def _remember(self, instance: Instance, domain: str) -> "Iterator[TransactWriteItemTypeDef]":
+        """An unverified claim that is given back; the time of a verified one begins anew."""
+        claim = self._get({"pk": DOMAINS, "sk": reversed_labels(domain)}) or {}
+        if "verified_at" in claim or "claimed_at" not in claim:
+            return
+        until = instance.operation.touched_at + REMEMBERED_FOR
+        key = _former_key(domain, instance.organization_guid)
+        item = {**key, "claimed_at": claim["claimed_at"], "expires_at": int(until.timestamp())}
+        yield {"Put": {"TableName": self._table, "Item": to_item(item)}}
 
     def _release(self, instance_id: str, domain: str) -> "TransactWriteItemTypeDef":
         return {
@@ -364,6 +383,10 @@ def _instance_key(instance_id: str) -> dict[str, str]:
 
 def _binding_key(instance_id: str, binding_id: str) -> dict[str, str]:
     return {"pk": f"instance#{instance_id}", "sk": f"binding#{binding_id}"}
+
+
+def _former_key(domain: str, organization_guid: str) -> dict[str, str]:
+    return {"pk": f"former#{reversed_labels(domain)}", "sk": organization_guid}
 
 
 def _ended(instance: Instance) -> datetime | None:
