@@ -1,6 +1,7 @@
 """The portal: its HTTP API, the function that answers requests, and the worker that replays."""
 
 import json
+from typing import Any
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -23,7 +24,9 @@ _ANSWER = Duration.seconds(29)  # an HTTP API waits for 30
 _MEMORY = 1024  # MB: more than half a core; pages are rendered in Python while a person waits
 _STEP = Duration.seconds(60)  # one step of a replay
 _SECRET = "Key that signs the portal's sessions"  # noqa: S105
-_COUNTERS_OF_CONFIRMATIONS = {  # ForAllValues alone is also true of a request without the key
+_COUNTERS_OF_CONFIRMATIONS: dict[
+    str, dict[str, Any]
+] = {  # ForAllValues alone is also true of a request without the key
     "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{KEY_PREFIX}*"]},
     "Null": {"dynamodb:LeadingKeys": "false"},
 }

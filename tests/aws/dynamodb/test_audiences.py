@@ -50,7 +50,7 @@ class Counting:
         return self._client.get_paginator(name)  # type: ignore[call-overload]
 
 
-FACTS = {"domain": "agency.gov", "organization": "org-1"}
+FACTS: dict[str, Any] = {"domain": "agency.gov", "organization": "org-1"}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
@@ -42,7 +42,7 @@ def dynamodb() -> Iterator["DynamoDBClient"]:
 
 
 NOW = datetime(2026, 11, 21, 5, 30, tzinfo=UTC)
-FACTS = {"domain": "agency.gov", "organization": "org-1"}
+FACTS: dict[str, Any] = {"domain": "agency.gov", "organization": "org-1"}
 
 
 @pytest.fixture
