@@ -27,8 +27,7 @@ from lambdas.domain.reputation.evaluation import (
     evaluate,
     measure_windows,
 )
-from lambdas.reputation.rules import rules_of
-from lambdas.reputation.settings import ReputationSettings
+from lambdas.domain.reputation.rule_settings import RuleSettings
 
 HONEST_BOUNCES = 0.01
 HONEST_COMPLAINTS = 0.0002
@@ -37,20 +36,7 @@ BAD_COMPLAINTS = 0.005
 TWICE_BOUNCES, TWICE_COMPLAINTS = 0.08, 0.0016  # twice a pause threshold
 VOLUMES = (20, 100, 333, 1_000, 10_000, 50_000, 200_000)  # mails a day; the last is 73 million a year
 HOURS = 365 * 24
-DEFAULTS = rules_of(
-    ReputationSettings(
-        reputation_table="",
-        webhooks_table="",
-        rate_limiter_table="",
-        deliveries_queue_url="",
-        operator_topic_arn="",
-        event_topic_arn="",
-        partition="",
-        region="",
-        account="",
-    )
-)
-
+DEFAULTS = RuleSettings().rules
 FLOOR_OF_THREE = replace(DEFAULTS, minimum_complaints=3)  # to see what the floor was for
 Rule = Callable[[Sequence[Reputation], ReputationRules, SendingState], SendingState]
 

@@ -81,7 +81,6 @@ class Delivery(Construct):
         portal_url: str = "",
     ) -> None:
         super().__init__(scope, id)
-        context = shared.context
         settings = _settings(shared.context, storage, deliveries, portal_url)
         self.function = Function(
             self,
@@ -104,6 +103,14 @@ class Delivery(Construct):
             timeout=TIMEOUT,
             description="Sends parked deliveries that are due back to the queue.",
         )
+        self._allow(storage, deliveries)
+        _watch(shared)
+        _allow_decryption(self.function, shared)
+        _attach(self.function, shared)
+        self._consume(shared.context, deliveries)
+        self.release.run_every(max(1, shared.context.release_seconds // 60))
+
+    def _allow(self, storage: Storage, deliveries: Deliveries) -> None:
         for function in (self.function, self.release):
             function.use_table(storage.webhooks, "BatchGetItem", "UpdateItem")
             function.use_table(storage.backlog, "BatchGetItem", "PutItem", "UpdateItem")
@@ -114,23 +121,17 @@ class Delivery(Construct):
         self.release.use_table(storage.backlog, "Query", "GetItem", "DeleteItem")
         self.release.query_index(storage.backlog, DUE_INDEX)
         _publish(self.release, aws_names.NOTIFICATION_TOPICS, "sns:GetTopicAttributes")
-        _watch(shared)
-        _allow_decryption(self.function, shared)
-        _attach(self.function, shared)
-        self.function.consume(
-            deliveries.queue,
-            size=context.delivery_batch_size,
-            window=context.delivery_batch_window_seconds,
-            concurrency=context.delivery_concurrency,
-        )
+
+    def _consume(self, context: Context, deliveries: Deliveries) -> None:
+        size, window = context.delivery_batch_size, context.delivery_batch_window_seconds
+        self.function.consume(deliveries.queue, size=size, window=window, concurrency=context.delivery_concurrency)
         self.function.consume(
             deliveries.slow_queue,
             id="SlowQueue",
-            size=context.delivery_batch_size,
-            window=context.delivery_batch_window_seconds,
+            size=size,
+            window=window,
             concurrency=context.slow_delivery_concurrency,
         )
-        self.release.run_every(max(1, context.release_seconds // 60))
 
 
 def _settings(context: Context, storage: Storage, deliveries: Deliveries, portal_url: str) -> DeliverySettings:

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.accepted import accept
 from infra.api import Api
 from infra.context import Context
+from infra.evaluation import evaluation_rules
 from infra.function import Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
@@ -47,7 +48,6 @@ class Portal(Construct):
         event_topic_arn: str,
     ) -> None:
         super().__init__(scope, id)
-        context = shared.context
         self.secret = _signing_secret(self, shared)
         self.replays = QueuePair(
             self,
@@ -79,13 +79,24 @@ class Portal(Construct):
             timeout=_STEP,
             description="Sends kept deliveries again, for replays that the portal was asked for.",
         )
-        _allow(self.function, storage, deliveries, self.secret)
+        self._allow(shared, storage, deliveries)
+        self.api = self._api(shared)
+        self._name(shared.context)
+        self.url = public_url(shared.context) or self.api.url
+        self.functions = {"portal": self.function, "replay": self.replay}
+        self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
+
+    def _allow(self, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue) -> None:
+        _allow_pages(self.function, storage, deliveries, self.secret)
         _allow_webhook_secrets(self.function, shared)
-        if context.portal_client_secret_arn:
-            self.function.allow("secretsmanager:GetSecretValue", on=[context.portal_client_secret_arn])
+        if client_secret := shared.context.portal_client_secret_arn:
+            self.function.allow("secretsmanager:GetSecretValue", on=[client_secret])
         self.function.send_to(self.replays.queue)
         _allow_replay(self.replay, storage, deliveries, self.replays.queue)
-        self.api = Api(
+
+    def _api(self, shared: SharedResources) -> Api:
+        context = shared.context
+        return Api(
             self,
             "Api",
             shared=shared,
@@ -98,10 +109,6 @@ class Portal(Construct):
             ),
             unlogged=_UNLOGGED,
         )
-        self._name(context)
-        self.url = public_url(context) or self.api.url
-        self.functions = {"portal": self.function, "replay": self.replay}
-        self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
 
     def _name(self, context: Context) -> None:
         """Serve the portal under the operator's domain name."""
@@ -148,7 +155,7 @@ def _signing_secret(scope: Construct, shared: SharedResources) -> secretsmanager
     return secret
 
 
-def _allow(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
+def _allow_pages(function: Function, storage: Storage, deliveries: sqs.IQueue, secret: secretsmanager.Secret) -> None:
     """Read what the pages show; write the portal's table, and in other tables what the actions need."""
     assert storage.portal is not None  # noqa: S101
     topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.ALERT_TOPICS}"
@@ -233,14 +240,5 @@ def _settings(
         dmarc_policy=context.dmarc_policy,
         dmarc_aggregate_recipients=",".join(context.dmarc_aggregate_recipients),
         ses_calls_per_second=context.ses_calls_per_second,
-        window_outcomes=context.reputation_outcomes,
-        window_days=context.reputation_days,
-        minimum_outcomes=context.reputation_floor_outcomes,
-        minimum_bounces=context.reputation_floor_bounces,
-        minimum_complaints=context.reputation_floor_complaints,
-        minimum_warning_complaints=context.reputation_floor_warning_complaints,
-        bounce_warning=context.warn_bounce_rate,
-        bounce_pause=context.pause_bounce_rate,
-        complaint_warning=context.warn_complaint_rate,
-        complaint_pause=context.pause_complaint_rate,
+        **evaluation_rules(context),
     )

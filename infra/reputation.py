@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.evaluation import evaluation_rules
 from infra.function import Function, SharedResources
 from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
@@ -167,17 +168,8 @@ def _settings(
         partition=Aws.PARTITION,
         region=Aws.REGION,
         account=Aws.ACCOUNT_ID,
-        window_outcomes=context.reputation_outcomes,
-        window_days=context.reputation_days,
-        minimum_outcomes=context.reputation_floor_outcomes,
-        minimum_bounces=context.reputation_floor_bounces,
-        minimum_complaints=context.reputation_floor_complaints,
-        minimum_warning_complaints=context.reputation_floor_warning_complaints,
-        bounce_warning=context.warn_bounce_rate,
-        bounce_pause=context.pause_bounce_rate,
-        complaint_warning=context.warn_complaint_rate,
-        complaint_pause=context.pause_complaint_rate,
         daily_cap=context.mails_per_instance_and_day,
+        **evaluation_rules(context),
     )
 
 

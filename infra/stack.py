@@ -52,20 +52,14 @@ class SesFeedbackStack(Stack):
         )
         if context.production and not context.protect:
             Annotations.of(self).add_info(_UNPROTECTED)
-        # RetainExceptOnCreate: kept when the stack is deleted, but not when the deployment that makes it is rolled back
-        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if context.production else RemovalPolicy.DESTROY
-        key = Encryption(self, "Encryption", removal=removal).key
-        shared = SharedResources(
-            key=key,
-            operator=Operator(self, "Operator", key=key, email=context.operator_email, runbook_url=context.runbook_url),
-            removal=removal,
-            context=context,
-            target=target,
-            code=code,
-        )
-        self.shared = shared
+        self.shared = shared = self._shared(context, target, code)
         self.storage = Storage(
-            self, "Storage", key=key, removal=removal, protect=context.protect, portal=context.portal != "off"
+            self,
+            "Storage",
+            key=shared.key,
+            removal=shared.removal,
+            protect=context.protect,
+            portal=context.portal != "off",
         )
         self.deliveries = Deliveries(self, "Deliveries", shared=shared)
         self.events = Events(self, "Events", shared=shared, timeout=feedback.TIMEOUT)
@@ -110,6 +104,19 @@ class SesFeedbackStack(Stack):
             self, "Dashboard", name=context.stack_name, parts=Parts(queues=self._queues(), functions=self._functions())
         )
         self._add_outputs()
+
+    def _shared(self, context: Context, target: Target, code: Callable[[str], lambda_.Code]) -> SharedResources:
+        # RetainExceptOnCreate: kept when the stack is deleted, but not when the deployment that makes it is rolled back
+        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if context.production else RemovalPolicy.DESTROY
+        key = Encryption(self, "Encryption", removal=removal).key
+        return SharedResources(
+            key=key,
+            operator=Operator(self, "Operator", key=key, email=context.operator_email, runbook_url=context.runbook_url),
+            removal=removal,
+            context=context,
+            target=target,
+            code=code,
+        )
 
     def _broker_urls(self, shared: SharedResources) -> None:
         """The broker's URLs. The first stays valid while the platform moves to the restricted one."""

@@ -9,9 +9,8 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 
-from lambdas.domain.webhooks.address_rules import AddressRules
+from lambdas.domain.webhooks.address_rules import AddressRules, is_address
 
 LOOKUPS = 128  # threads, and sockets, at a time
 LOOKUPS_PER_INSTANCE = 2
@@ -61,7 +60,7 @@ class NameResolver:
 
         Waits as long as the instance's other look-ups take; callers bound that.
         """
-        if _is_address(host):
+        if is_address(host):
             return self._checked((host,))
         until, addresses = self._kept.get(host, (0.0, ()))
         if asyncio.get_running_loop().time() < until:
@@ -116,11 +115,3 @@ class NameResolver:
 def _fail(answer: "asyncio.Future[tuple[str, ...]]", reason: Unreachable) -> None:
     if not answer.done():
         answer.set_exception(reason)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -160,7 +160,7 @@ class _Composition:
 
     @cached_property
     def rules(self) -> ReputationRules:
-        return ReputationRules(**{field.name: getattr(self.settings, field.name) for field in fields(ReputationRules)})
+        return self.settings.rules
 
     @cached_property
     def instance(self) -> Callable[[str], Instance]:

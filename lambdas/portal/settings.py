@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from lambdas.domain.settings import Settings
+from lambdas.domain.reputation.rule_settings import RuleSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortalSettings(Settings):
+class PortalSettings(RuleSettings):
     """Names of what the portal reads and writes, how people sign in, and the rules that its pages show.
 
     An empty string means "none". Rates are shares of one: 0.04 is 4 %.
@@ -47,15 +47,3 @@ class PortalSettings(Settings):
     dmarc_policy: str
     dmarc_aggregate_recipients: str  # comma-separated
     ses_calls_per_second: float
-
-    # the rules of the sending status
-    window_outcomes: int
-    window_days: int
-    minimum_outcomes: int
-    minimum_bounces: int
-    minimum_complaints: int
-    minimum_warning_complaints: int
-    bounce_warning: float
-    bounce_pause: float
-    complaint_warning: float
-    complaint_pause: float

@@ -22,7 +22,6 @@ from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.evaluate import Evaluator
 from lambdas.reputation.organizations import Organizations
 from lambdas.reputation.reconcile import Observer, Reconciler
-from lambdas.reputation.rules import rules_of
 from lambdas.reputation.settings import ReputationSettings
 
 
@@ -69,7 +68,7 @@ def compose(settings: ReputationSettings, clients: Clients) -> Composition:
     notifier = Notifier(
         clients.client("sns"), partition=settings.partition, region=settings.region, account=settings.account
     )
-    rules = rules_of(settings)
+    rules = settings.rules
     enforcer = Enforcer(
         sending=sending,
         rate_limiter=rate_limiter,

@@ -315,22 +315,22 @@ def drill(
             ).run()
         except Unfulfilled as unfulfilled:
             failure = str(unfulfilled)
-    rows = [
-        {
-            "expected": one.what,
-            "fired": Shown(one.ok, "green" if one.ok else "red"),
-            "seconds": one.seconds,
-            "seen": one.seen,
-        }
-        for one in fired
-    ]
     if as_json:
-        show(rows, title="", empty="", as_json=True)
+        show(list(map(_row, fired)), title="", empty="", as_json=True)
     if failure:
         fail(failure)
     if not as_json:
         slowest = max(one.seconds for one in fired)
         typer.echo(f"All {len(fired)} expectations were met; the slowest took {slowest} s.")
+
+
+def _row(one: Fired) -> dict[str, Any]:
+    return {
+        "expected": one.what,
+        "fired": Shown(one.ok, "green" if one.ok else "red"),
+        "seconds": one.seconds,
+        "seen": one.seen,
+    }
 
 
 def _crossing(rate: float, deliveries: int) -> int:

@@ -1,5 +1,6 @@
 """`ops trace`: what happened to a mail, a recipient's mails or a webhook delivery."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from lambdas.domain.webhooks.delivery import KEPT_FOR
 from ops.command_line.console import STACK, Json, StackName, fail, show, show_one, told
 from ops.command_line.moments import moment
 from ops.deployment.tools import tools
+from ops.tenants.directory import Named
 from ops.troubleshooting.trail import EARLY, Kind, Question, Step, Trail, kind_of, sent_at
 
 _LONGEST = timedelta(days=90)  # logs are kept as long, unless log_retention_days says otherwise
@@ -54,13 +56,22 @@ def trace(
         names = {step.instance_id: found.directory.of(step.instance_id) for step in steps if step.instance_id}
     if not steps:
         fail(f"nothing is known of the {kind.value} {text} since {question.since:%Y-%m-%d %H:%M}Z; try --since")
+    _show(question, steps, list(names.values()), as_json=as_json)
+
+
+def _show(question: Question, steps: Iterable[Step], instances: Sequence[Named], *, as_json: bool) -> None:
     rows = [_row(step) for step in steps]
     if as_json:
-        about = {"asked": text, "kind": kind.value, "since": question.since, "until": question.until}
-        instances = [{**one.columns(), "admin_email": one.admin_email} for one in names.values()]
-        show_one({**about, "instances": instances, "steps": rows}, as_json=True)
+        about = {
+            "asked": question.text,
+            "kind": question.kind.value,
+            "since": question.since,
+            "until": question.until,
+            "instances": [{**one.columns(), "admin_email": one.admin_email} for one in instances],
+        }
+        show_one({**about, "steps": rows}, as_json=True)
         return
-    for one in names.values():
+    for one in instances:
         typer.echo(f"Instance {one}")
     typer.echo("")
     show(rows, title="", empty="", as_json=False)

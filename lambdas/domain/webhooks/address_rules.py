@@ -64,7 +64,7 @@ class AddressRules:
             raise BadUrl("the URL must begin with " + " or ".join(f"{scheme}://" for scheme in self._schemes))
         if not parts.hostname:
             raise BadUrl("the URL names no host")
-        if _is_literal(parts.hostname) and not self.admits(parts.hostname):
+        if is_address(parts.hostname) and not self.admits(parts.hostname):
             raise BadUrl("the URL's address is not public")
 
 
@@ -110,12 +110,13 @@ def parse_url(url: str) -> SplitResult:
         raise BadUrl("the URL cannot be read") from None
     if not _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2]):
         raise BadUrl("the URL's host cannot be read; give a host name, and a port if it needs one")
-    if "[" in parts.netloc and not _is_literal(parts.hostname or ""):
+    if "[" in parts.netloc and not is_address(parts.hostname or ""):
         raise BadUrl("the URL's host in brackets is not an IPv6 address")
     return parts
 
 
-def _is_literal(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a URL's host is an IP address and not a name."""
     try:
         ip_address(host)
     except ValueError:

@@ -4,10 +4,9 @@ Delivery checks the addresses behind the host name at each attempt.
 """
 
 import re
-from ipaddress import ip_address
 
 from lambdas.domain.tenants.domain_names import MAX_LENGTH
-from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl, parse_url, split_userinfo
+from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl, is_address, parse_url, split_userinfo
 
 MAX_URL = 2_000  # characters: what servers and proxies commonly accept
 MAX_USERINFO = 1_000  # characters, all ASCII: KMS encrypts 4,096 bytes; a binding stores it twice and its keys
@@ -32,7 +31,7 @@ def checked_url(url: str, rules: AddressRules, *, private_names: bool = False) -
         raise BadUrl("the URL has a fragment (#...), which no server is ever sent")
     if parts.port == 0:
         raise BadUrl("the URL's port is 0")
-    if _is_address(parts.hostname or ""):
+    if is_address(parts.hostname or ""):
         if not rules.allows(parts.hostname or ""):
             raise BadUrl("the URL names an IP address; give the application's host name")
     else:
@@ -58,11 +57,3 @@ def _is_private(labels: list[str]) -> bool:
 def _is_number(label: str) -> bool:
     """Whether *name* has a form that some resolvers read as an IPv4 address: `127.1`, `0x7f.1`."""
     return label.isdigit() or re.fullmatch(r"0x[0-9a-f]*", label) is not None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
