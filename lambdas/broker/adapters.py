@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lambdas.aws.clients import Clients
-from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
 from lambdas.aws.dynamodb.reputation.pause_marks import PauseMarks
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from lambdas.aws.clients import client
+from lambdas.aws.dynamodb.backlog.kept_deliveries import KeptDeliveries, KeptDelivery
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
-from lambdas.aws.kept_deliveries import KeptDeliveries, KeptDelivery
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.webhook import WebhookId

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lambdas.aws.confirmation_mails import ConfirmationMails
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from tests.aws.tables import dynamodb_with
 
 NOW = datetime(2026, 11, 21, 23, 0, tzinfo=UTC)
