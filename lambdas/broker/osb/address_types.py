@@ -2,9 +2,9 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 import idna
+from msgspec import Struct
 
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameter_types import MAX_ITEMS, Schema, text, texts
@@ -18,8 +18,7 @@ _EMAIL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     """An https URL, as text: whether the operator allows its host is a rule of its own."""
 
     description: str
@@ -31,8 +30,7 @@ class Url:
         return text(value, field, what="an https URL", longest=MAX_URL)
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(Struct, frozen=True):
     """A domain name, in any script; empty stands for one that the broker generates."""
 
     description: str
@@ -53,8 +51,7 @@ class Domain:
         return domain
 
 
-@dataclass(frozen=True, slots=True)
-class Subdomain:
+class Subdomain(Struct, frozen=True):
     """What stands before a domain; may be empty."""
 
     description: str
@@ -71,8 +68,7 @@ class Subdomain:
         return given
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+class Email(Struct, frozen=True):
     """An e-mail address."""
 
     description: str
@@ -87,8 +83,7 @@ class Email:
         return given
 
 
-@dataclass(frozen=True, slots=True)
-class Emails:
+class Emails(Struct, frozen=True):
     """E-mail addresses, each bare or as a mailto: URI, in a list or, as at cloud.gov, in one string with commas."""
 
     description: str
@@ -109,8 +104,7 @@ class Emails:
         return tuple(dict.fromkeys(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
+class Networks(Struct, frozen=True):
     """A list of IP addresses and CIDRs; it is read normalised."""
 
     description: str

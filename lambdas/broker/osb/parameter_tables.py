@@ -1,7 +1,8 @@
 """Every parameter, with its type. The catalog's schemas and the checks of requests are both made from these tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lambdas.broker.osb.address_types import Domain, Email, Emails, Networks, Subdomain, Url
 from lambdas.broker.osb.errors import BadParameter
@@ -70,8 +71,7 @@ BINDING: Parameters = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ByBinding:
+class ByBinding(Struct, frozen=True):
     """An object of binding ids, each with the parameters of its webhook to change."""
 
     parameters: Parameters

