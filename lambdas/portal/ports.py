@@ -17,7 +17,7 @@ from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import WebhookId
 
 
-class InstanceList(Protocol):
+class InstanceRegistry(Protocol):
     """The broker's instances."""
 
     def instances(self) -> Iterator[Instance]:

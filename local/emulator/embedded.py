@@ -85,15 +85,11 @@ class EmbeddedAws:
 
     async def _rest(self, caller: Caller, service: str, path: str, *, query: QueryParams | None = None) -> Response:
         target = f"{path}?{query}" if query else path
-        return await call(self._application, aws_request(_of(caller, service), "GET", target))
+        return await call(self._application, aws_request(replace(caller, service=service), "GET", target))
 
     async def _query(self, caller: Caller, service: str, action: str, parameters: Mapping[str, str]) -> Response:
         form = QueryParams({"Action": action, **parameters})
-        return await call(self._application, aws_request(_of(caller, service), "POST", "/", form=form))
-
-
-def _of(caller: Caller, service: str) -> Caller:
-    return replace(caller, service=service)
+        return await call(self._application, aws_request(replace(caller, service=service), "POST", "/", form=form))
 
 
 def _text(answer: Response, name: str) -> str | None:

@@ -16,10 +16,11 @@ from lambdas.broker.operations.requests import retry_on_conflict
 from lambdas.broker.osb.catalog import SES_SERVICE, id_in_cell, plans
 from lambdas.broker.osb.errors import BadParameter, BadRequest, ConcurrencyError, Conflict, Gone, NotFound
 from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses, check_needed
-from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag, is_id
+from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag
 from lambdas.broker.ports import BindingStore, DecryptWebhookSecret, SecretEncryption, WebhookReader
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.errors import VersionConflict
+from lambdas.domain.tenants.aws_names import is_id
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from lambdas.broker.operations.requests import STALLED, Operations, dashboard
 from lambdas.broker.osb.errors import BadRequest, ConcurrencyError, Gone, NotFound
 from lambdas.broker.osb.rendering import instance_parameters
-from lambdas.broker.osb.requests import Response, is_id
+from lambdas.broker.osb.requests import Response
 from lambdas.broker.ports import InstanceStore
+from lambdas.domain.tenants.aws_names import is_id
 from lambdas.domain.tenants.instance import Instance, InstanceState, OperationKind, OperationState
 
 RETRY_AFTER = "10"  # s between two polls

@@ -122,14 +122,9 @@ def offer(service_id: str, plan_id: str, plans: Mapping[str, str]) -> Offer:
     return Offer(service_id=service_id, plan_id=plan_id)
 
 
-def is_id(value: str) -> bool:
-    """Whether *value* is a well-formed id. A malformed id cannot exist."""
-    return aws_names.is_id(value)
-
-
 def checked_id(value: str, what: str) -> None:
     """Raise BadRequest if the id is malformed."""
-    if not is_id(value):
+    if not aws_names.is_id(value):
         raise BadRequest(f"{what} must be 1 to 50 letters, digits, dashes, dots, underscores and tildes")
 
 

@@ -23,7 +23,7 @@ from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.mail import host_of
 from lambdas.portal.pages.signing import home_of
 from lambdas.portal.pages.status import by_day, since_bucket
-from lambdas.portal.ports import Backlog, InstanceList, Ledger, SendingStatuses, Webhooks
+from lambdas.portal.ports import Backlog, InstanceRegistry, Ledger, SendingStatuses, Webhooks
 from lambdas.portal.rendering import Renderer, percent
 from lambdas.portal.routing import Call
 
@@ -76,7 +76,7 @@ class OperatorPages:
     renderer: Renderer
     statuses: SendingStatuses
     ledger: Ledger
-    registry: InstanceList
+    registry: InstanceRegistry
     webhooks: Webhooks
     backlog: Backlog
     rules: ReputationRules
