@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -47,7 +48,7 @@ class CloudFoundry:
         self._codes: dict[str, dict[str, str]] = {}
         self._access: dict[str, float] = {}
         self._refresh: set[str] = set()
-        self._server = ThreadingHTTPServer((HOST, 0), _handler(self))
+        self._server = ThreadingHTTPServer((HOST, 0), partial(_Handler, self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
@@ -149,45 +150,48 @@ class CloudFoundry:
         return {**answer, "id_token": jwt.encode({"alg": "RS256", "kid": "key-1"}, claims, self._key)}
 
 
-def _handler(platform: CloudFoundry) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Answers a request from *platform*."""
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            permissions = _PERMISSIONS.fullmatch(parts.path)
-            if parts.path == "/.well-known/openid-configuration":
-                self._json(200, platform.discovery())
-            elif parts.path == "/token_keys":
-                self._json(200, platform.keys())
-            elif parts.path == "/oauth/authorize":
-                status, page = platform.authorize(query)
-                self._send(status, page.encode(), {"content-type": "text/html; charset=utf-8"})
-            elif permissions:
-                self._json(*platform.permissions(permissions[1], self.headers.get("authorization", "")))
-            else:
-                self._json(404, {})
+    protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            form = {name: values[0] for name, values in parse_qs(body).items()}
-            if urlsplit(self.path).path == "/oauth/authorize":
-                self._send(303, b"", {"location": platform.allow(form)})
-            else:
-                self._json(*platform.token(form, self.headers.get("authorization", "")))
+    def __init__(self, platform: CloudFoundry, *args: Any) -> None:
+        self._platform = platform
+        super().__init__(*args)
 
-        def _json(self, status: int, value: Mapping[str, Any]) -> None:
-            self._send(status, json.dumps(value).encode(), {"content-type": "application/json"})
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        permissions = _PERMISSIONS.fullmatch(parts.path)
+        if parts.path == "/.well-known/openid-configuration":
+            self._json(200, self._platform.discovery())
+        elif parts.path == "/token_keys":
+            self._json(200, self._platform.keys())
+        elif parts.path == "/oauth/authorize":
+            status, page = self._platform.authorize(query)
+            self._send(status, page.encode(), {"content-type": "text/html; charset=utf-8"})
+        elif permissions:
+            self._json(*self._platform.permissions(permissions[1], self.headers.get("authorization", "")))
+        else:
+            self._json(404, {})
 
-        def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "content-length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        if urlsplit(self.path).path == "/oauth/authorize":
+            self._send(303, b"", {"location": self._platform.allow(form)})
+        else:
+            self._json(*self._platform.token(form, self.headers.get("authorization", "")))
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing."""
+    def _json(self, status: int, value: Mapping[str, Any]) -> None:
+        self._send(status, json.dumps(value).encode(), {"content-type": "application/json"})
 
-    return Handler
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
