@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from lambdas.aws.clients import Clients
-from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import SHARDS, Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.aws.dynamodb.rate_limiter import RateLimiter
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable

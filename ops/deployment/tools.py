@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from lambdas.aws.clients import client
-from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.sns.topics import Topics

@@ -9,9 +9,9 @@ from botocore.stub import Stubber
 from typer.testing import CliRunner
 
 from lambdas.aws import clients
-from lambdas.aws.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.kms.webhook_secrets import decrypt, encrypt
 from lambdas.aws.sqs.delivery_queue import decode

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from lambdas.aws import clients
-from lambdas.aws.confirmation_mails import ConfirmationMails
+from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from tests.portal.world import Answer, Caller, World
 
 ADDRESS = "admin@agency.gov"  # of every tenant of the world
