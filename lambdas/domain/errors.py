@@ -25,5 +25,9 @@ class DomainTaken(Exception):
     """Another instance holds a claim on the domain or on a parent of it."""
 
 
+class AccountFull(Exception):
+    """The AWS account's quota of IAM users is used up."""
+
+
 class OrganizationFull(Exception):
     """The organization has as many instances as it may have."""

@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from lambdas.aws.iam.users import IamUsers
@@ -18,6 +19,7 @@ from lambdas.aws.route53.hosted_zone import HostedZone
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.operations_queue import OperationsQueue, decode
+from lambdas.domain.errors import AccountFull
 from lambdas.domain.tenants.dns_records import Dkim, Dmarc, required_records
 from lambdas.domain.tenants.iam_user import sending_policy
 from lambdas.domain.tenants.instance import BindingSecret
@@ -76,6 +78,18 @@ def test_a_policy_allows_sending_alone_and_only_from_where_it_may() -> None:
     assert SENDING["Statement"] == [{**allowed, "Condition": own}]
     limited = {**allowed, "Condition": {**own, "IpAddress": {"aws:SourceIp": ["198.51.100.7/32"]}}}
     assert sending_policy([IDENTITY, SET], ["198.51.100.7/32"], domain="agency.gov")["Statement"] == [limited]
+
+
+def test_a_user_beyond_the_account_s_quota_is_told_from_other_errors(iam: Any) -> None:
+    """Another's fault of IAM is not taken for a full account."""
+    with Stubber(iam) as stub:
+        for error in ("LimitExceeded", "ServiceFailure"):
+            stub.add_client_error("create_user", error)
+        users = IamUsers(iam, boundary_arn=BOUNDARY)
+        with pytest.raises(AccountFull):
+            users.ensure_user("u", {}, {})
+        with pytest.raises(ClientError, match="ServiceFailure"):
+            users.ensure_user("u", {}, {})
 
 
 def test_a_user_has_one_key(iam: Any) -> None:

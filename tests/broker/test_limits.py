@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lambdas.broker.osb.requests import Response
+from lambdas.domain.errors import AccountFull
 from tests.broker.world import LINK, WEBHOOK, World, settings
 
 ADMIN = {"admin_email": "admin@agency.gov"}
@@ -72,6 +73,16 @@ def test_the_last_place_goes_to_one_of_two_binds_at_once() -> None:
     broker.table.save_binding = meanwhile  # type: ignore[method-assign]
     refused(broker.bind("b0", parameters=HOOKED))
     assert len(broker.webhooks.webhooks) == 1
+
+
+def test_the_account_s_last_user_goes_to_one_of_two_binds_at_once() -> None:
+    """IAM counts itself, whatever its summary said a moment ago; nothing is left of the refused bind."""
+    broker = world()
+    broker.gate.failing["FakeUsers.ensure_user"] = AccountFull()
+    refused(broker.bind("b0", parameters=HOOKED), "no IAM user left")
+    assert (broker.users.users, broker.webhooks.webhooks, broker.table.binding_claims) == ({}, {}, {})
+    broker.gate.failing.clear()
+    assert broker.bind("b0", parameters=HOOKED).status == 201
 
 
 def test_instances_of_an_organization_are_bounded() -> None:

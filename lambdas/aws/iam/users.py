@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring
+from lambdas.domain.errors import AccountFull
 from lambdas.domain.tenants.aws_names import IAM_PATH
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 
@@ -37,16 +38,24 @@ class IamUsers:
         return Quota(users=summary["Users"], limit=summary["UsersQuota"])
 
     def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
-        """Create the user, or reuse one that an interrupted bind left, and give it *policy*."""
-        with ignoring("EntityAlreadyExists"):
+        """Create the user, or reuse one that an interrupted bind left, and give it *policy*. Raises AccountFull."""
+        self._create(name, tags)
+        document = json.dumps(policy)
+        self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> None:
+        try:
             self._client.create_user(
                 UserName=name,
                 Path=IAM_PATH,
                 PermissionsBoundary=self._boundary_arn,
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
-        document = json.dumps(policy)
-        self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
+        except ClientError as error:
+            if code(error) == "LimitExceeded":
+                raise AccountFull from error
+            if code(error) != "EntityAlreadyExists":
+                raise
 
     def replace_key(self, name: str) -> AccessKey:
         """Replace the user's key. Keys of an interrupted bind are deleted first: their secret was never returned."""

@@ -18,7 +18,7 @@ from lambdas.broker.ports import (
     Topics,
     Users,
 )
-from lambdas.domain.errors import Throttled
+from lambdas.domain.errors import AccountFull, Throttled
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.confirmation_mail import again
 from lambdas.domain.tenants.iam_user import fits_iam, sending_policy
@@ -67,7 +67,13 @@ class SesBindings:
         policy = sending_policy(resources, binding.effective.source_ips, domain=instance.domain)
         if not fits_iam(policy):
             raise BadParameter("source_ips", "names more networks than an IAM policy holds; give fewer and larger ones")
-        self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)})
+        try:
+            self.users.ensure_user(user, policy, {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)})
+        except AccountFull:  # another bind took the last one since the check
+            raise QuotaExceeded(
+                "the AWS account has no IAM user left, and a binding needs one; delete bindings that are no longer "
+                "used, or ask the operator"
+            ) from None
         key = self.users.replace_key(user)
         secret = self.secret_encryption.decrypt(binding.id, binding.ciphertext)
         self._make_webhook(binding, secret, now=now)
