@@ -32,6 +32,7 @@ from lambdas.broker.dns_lookup import txt_values
 from lambdas.broker.instances.domain_takeover import ReadTxt
 from lambdas.broker.settings import BrokerSettings
 from lambdas.domain.portal import OAuthClient
+from lambdas.domain.tenants.confirmation_mail import PER_INSTANCE
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import WebhookId
 
@@ -106,6 +107,7 @@ class Adapters:
             self.clients.client("dynamodb"),
             settings.broker_table,
             limit=settings.confirmation_mails_per_day,
+            per_organization=settings.instances_per_organization * PER_INSTANCE,
             clock=self.clock,
         )
         prefix = topic_arn_prefix(settings)

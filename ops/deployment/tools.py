@@ -71,7 +71,7 @@ class Tools:
             client("sns"),
             key_arn=self.stack.outputs["KeyArn"],
             arn_prefix=self.stack.arn_prefix,
-            may_mail=lambda email: self.confirmation_mails.take(email),
+            may_mail=lambda email, organization: self.confirmation_mails.take(email, organization),
         )
 
     @cached_property

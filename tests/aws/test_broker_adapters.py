@@ -153,12 +153,14 @@ def test_a_topic_tells_one_address_at_a_time() -> None:
     """A change of address takes the other off; asked twice, nobody is asked to confirm again."""
     sns = client("sns")
     prefix = "arn:aws:sns:us-east-1:123456789012:"
-    topics = Topics(sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix, may_mail=lambda _: True)
+    topics = Topics(
+        sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix, may_mail=lambda *_: True
+    )
     for name in ("old name", "new name"):
         arn = topics.ensure("t", {"organization": name})
-        topics.subscribe(arn, "a@b.cc")
+        topics.subscribe(arn, "a@b.cc", organization="o1")
     assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["KmsMasterKeyId"].endswith("key/k")
-    topics.subscribe(arn, "c@d.ee")
+    topics.subscribe(arn, "c@d.ee", organization="o1")
     listed = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert [entry["Endpoint"] for entry in listed] == ["c@d.ee"]
     assert topics.confirmed(arn, "c@d.ee")  # moto confirms at once
@@ -173,8 +175,8 @@ def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
     listed = {"Subscriptions": [{"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"}]}
     sns = Mock()
     sns.get_paginator.return_value.paginate.return_value = [listed]
-    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda _: True)
-    topics.subscribe("arn", "c@d.ee")
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda *_: True)
+    topics.subscribe("arn", "c@d.ee", organization="o1")
     sns.unsubscribe.assert_not_called()
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "c@d.ee"
     assert not topics.confirmed("arn", "a@b.cc")
@@ -190,30 +192,34 @@ def test_a_subscription_that_was_removed_does_not_count_as_wanted() -> None:
     }
     sns = Mock()
     sns.get_paginator.return_value.paginate.return_value = [listed]
-    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda _: True)
-    topics.subscribe("arn", "a@b.cc")
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda *_: True)
+    topics.subscribe("arn", "a@b.cc", organization="o1")
     assert sns.unsubscribe.call_args.kwargs["SubscriptionArn"].endswith(":t:1")
     assert sns.subscribe.call_args.kwargs["Endpoint"] == "a@b.cc"
     assert not topics.confirmed("arn", "a@b.cc")
     listed["Subscriptions"].insert(0, {"Endpoint": "a@b.cc", "SubscriptionArn": "PendingConfirmation"})
     sns.subscribe.reset_mock()
-    topics.subscribe("arn", "a@b.cc")
+    topics.subscribe("arn", "a@b.cc", organization="o1")
     sns.subscribe.assert_not_called()
 
 
 def test_an_address_that_may_get_no_more_mail_is_not_subscribed() -> None:
     """Only a mail that would be sent is counted: an address that is subscribed already needs none."""
     sns = client("sns")
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
 
-    def may_mail(email: str) -> bool:
-        asked.append(email)
+    def may_mail(email: str, organization: str) -> bool:
+        asked.append((email, organization))
         return len(asked) == 1
 
     topics = Topics(sns, key_arn="k", arn_prefix="arn:aws:sns:us-east-1:123456789012:", may_mail=may_mail)
     arn = topics.ensure("t", {})
-    assert [topics.subscribe(arn, email) for email in ("a@b.cc", "a@b.cc", "c@d.ee")] == [True, True, False]
-    assert asked == ["a@b.cc", "c@d.ee"]
+    assert [topics.subscribe(arn, email, organization="o1") for email in ("a@b.cc", "a@b.cc", "c@d.ee")] == [
+        True,
+        True,
+        False,
+    ]
+    assert asked == [("a@b.cc", "o1"), ("c@d.ee", "o1")]
     [left] = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     assert left["Endpoint"] == "a@b.cc"  # better the former address than nobody
 
@@ -221,7 +227,7 @@ def test_an_address_that_may_get_no_more_mail_is_not_subscribed() -> None:
 def test_a_pending_address_is_asked_again_as_often_as_it_may_get_mails() -> None:
     """SNS mails it at each Subscribe; the state of its subscription does not matter."""
     sns, left = Mock(), [True, True, False]
-    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda email: email == "a@b.cc" and left.pop(0))
+    topics = Topics(sns, key_arn="k", arn_prefix="arn:", may_mail=lambda *who: who == ("a@b.cc", "") and left.pop(0))
     assert [topics.ask_again("arn", "a@b.cc") for _ in range(3)] == [True, True, False]
     assert [call.kwargs["Endpoint"] for call in sns.subscribe.call_args_list] == ["a@b.cc"] * 2
 

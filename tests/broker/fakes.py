@@ -308,6 +308,7 @@ class FakeTopics:
     """lambdas.aws.sns.topics."""
 
     topics: dict[str, set[str]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)  # addresses, with the organization that named them
     may_mail: bool = True
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
@@ -315,7 +316,8 @@ class FakeTopics:
         self.topics.setdefault(arn, set())
         return arn
 
-    def subscribe(self, topic_arn: str, email: str) -> bool:
+    def subscribe(self, topic_arn: str, email: str, *, organization: str) -> bool:
+        self.asked.append((email, organization))
         self.topics[topic_arn] = {email} if self.may_mail else set()
         return self.may_mail
 

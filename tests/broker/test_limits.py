@@ -122,6 +122,17 @@ def test_a_bind_whose_address_had_its_mails_today_is_refused() -> None:
     assert broker.table.binding_claims == {}
 
 
+def test_confirmation_mails_are_counted_for_the_organization_that_names_the_address() -> None:
+    """Of an instance and of a binding."""
+    broker = world()
+    assert broker.bind(parameters={"notification_email": "digests@agency.gov"}).status == 201
+    instance = broker.table.instances["i1"]
+    assert broker.topics.asked == [
+        ("admin@agency.gov", instance.organization_guid),
+        ("digests@agency.gov", instance.organization_guid),
+    ]
+
+
 def test_an_instance_whose_admin_email_had_its_mails_today_comes_without_and_says_so() -> None:
     """An honest team may make many instances with one mailbox; the update of the next day asks it again."""
     broker = World()

@@ -18,10 +18,12 @@ _GONE = ("NotFound", "NotFoundException")
 class Topics:
     """Creates, subscribes and removes topics. *arn_prefix* is a topic's ARN without its name.
 
-    *may_mail* says whether an address may get another confirmation mail, and counts it.
+    *may_mail* says whether an address may get another confirmation mail from an organization, and counts it.
     """
 
-    def __init__(self, client: "SNSClient", *, key_arn: str, arn_prefix: str, may_mail: Callable[[str], bool]) -> None:
+    def __init__(
+        self, client: "SNSClient", *, key_arn: str, arn_prefix: str, may_mail: Callable[[str, str], bool]
+    ) -> None:
         self._client = client
         self._may_mail = may_mail
         self._key_arn = key_arn
@@ -43,15 +45,15 @@ class Topics:
         )
         return answer["TopicArn"]
 
-    def subscribe(self, topic_arn: str, email: str) -> bool:
-        """Subscribe *email* and no other; False if it reached its limit of confirmation mails today: then nothing
-        changes.
+    def subscribe(self, topic_arn: str, email: str, *, organization: str) -> bool:
+        """Subscribe *email* and no other; False if it or *organization* reached its limit of confirmation mails today:
+        then nothing changes.
 
         The recipient confirms by a link; SNS sends a new one with each request.
         """
         subscriptions = self._subscriptions(topic_arn)
         wanted = any(endpoint == email and arn != DELETED for endpoint, arn in subscriptions)
-        if not wanted and not self._may_mail(email):
+        if not wanted and not self._may_mail(email, organization):
             return False
         for endpoint, arn in subscriptions:
             if endpoint != email and arn.startswith("arn:"):  # an unconfirmed one cannot be removed; it ends after 48 h
@@ -68,7 +70,7 @@ class Topics:
         SNS's Subscribe sends a link while a subscription is pending, too: it is what the console's "Request
         confirmation" calls. A confirmed address gets none, but it would count.
         """
-        if not self._may_mail(email):
+        if not self._may_mail(email, ""):
             return False
         self._client.subscribe(TopicArn=topic_arn, Protocol="email", Endpoint=email, ReturnSubscriptionArn=True)
         return True

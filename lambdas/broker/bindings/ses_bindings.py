@@ -120,11 +120,12 @@ class SesBindings:
         arn = self.topics.ensure(
             aws_names.notification_topic(binding.id), {**tags(instance), BINDING_TAG: aws_names.tag_value(binding.id)}
         )
-        if not self.topics.subscribe(arn, binding.effective.notification_email):
+        email, organization = binding.effective.notification_email, instance.organization_guid
+        if not self.topics.subscribe(arn, email, organization=organization):
             possible = again(now)
             raise QuotaExceeded(
-                "notification_email: no more confirmation mails can be sent to this address today; bind again from "
-                f"{possible} on, or ask the operator"
+                "notification_email: no more confirmation mails can be sent to this address, or for your organization, "
+                f"today; bind again from {possible} on, or ask the operator"
             )
         settings = WebhookSettings(
             url=arn,

@@ -128,7 +128,7 @@ class SesSteps:
     def _ensure_alerts(self, instance: Instance) -> StepOutcome:
         email = _ses(instance).admin_email
         arn = self.topics.ensure(aws_names.alert_topic(instance.id), tags(instance))
-        asked = self.topics.subscribe(arn, email)
+        asked = self.topics.subscribe(arn, email, organization=instance.organization_guid)
         return StepDone({"alert_topic_arn": arn, "alert_email": email, "confirmation_withheld": not asked})
 
     def _remove_alerts(self, instance: Instance) -> StepOutcome:

@@ -1,10 +1,11 @@
-"""Confirmation mails that SNS sends to an address: whose mailbox they fill, and when an address may get more."""
+"""Confirmation mails that SNS sends to an address: whose mailbox they fill, who has them sent, and when more may go."""
 
 import hashlib
 from datetime import datetime
 
 from lambdas.domain.reputation.sending_status import midnight_after
 
+PER_INSTANCE = 3  # mails that an organization may have sent a day for each instance that it may have
 KEY_PREFIX = "confirmations#"  # of the counters' partition keys in the broker's table; the portal may write no others
 _WITHOUT_DOTS = frozenset({"gmail.com", "googlemail.com"})  # Gmail ignores dots; both names are the same mailboxes
 
@@ -19,6 +20,11 @@ def counter_key(email: str) -> str:
     if domain in _WITHOUT_DOTS:
         local, domain = local.replace(".", ""), "gmail.com"
     return KEY_PREFIX + hashlib.sha256(f"{local}@{domain}".encode()).hexdigest()
+
+
+def organization_key(organization_guid: str) -> str:
+    """The partition key of the counters of what an organization has had sent, to whatever addresses."""
+    return f"{KEY_PREFIX}organization#{organization_guid}"
 
 
 def again(now: datetime) -> str:
