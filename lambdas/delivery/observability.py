@@ -1,4 +1,4 @@
-"""What delivery logs and counts: one line per outcome, with the ids that `ops trace` follows."""
+"""What delivery logs and counts: outcomes, with the ids that `ops trace` follows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, Receiver
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.service_level import TARGET_SECONDS, first_attempt_seconds
 
+ATTEMPT_FACTS = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # in the lists of `attempts`, in order
+MAX_ATTEMPTS = 100  # in one line: about 15 KB
 MAX_SAMPLE = 100  # values of a metric that one EMF line may hold
 
 
@@ -34,16 +36,27 @@ class DeliveryLog:
         self.logger.info("webhook tested", extra={**one.ids, **_facts(pending, attempt)})
 
     def attempted(self, one: WebhookDeliveries) -> None:
-        """One line per attempt, with the ids that `ops trace` follows: the mail's, the delivery's, the instance's."""
+        """Log a webhook's attempts with the ids that `ops trace` follows: the mail's, the delivery's, the instance's.
+
+        A failed attempt and a batch have a line each. The others that succeeded share one, because a line each would
+        cost more than the tables (docs/cost.md).
+        """
         delivered = failed = 0
+        together: list[list[object]] = []
         for pending, attempt in one.attempts.made if one.attempts else ():
-            facts = {**one.ids, **_facts(pending, attempt)}
-            if isinstance(attempt.outcome, Delivered):
-                delivered += len(pending.deliveries)
-                self.logger.info("attempt succeeded", extra=facts)
-            else:
+            facts = _facts(pending, attempt)
+            if not isinstance(attempt.outcome, Delivered):
                 failed += len(pending.deliveries)
-                self.logger.warning("attempt failed", extra=facts)
+                self.logger.warning("attempt failed", extra={**one.ids, **facts})
+                continue
+            delivered += len(pending.deliveries)
+            if pending.batch:
+                self.logger.info("attempt succeeded", extra={**one.ids, **facts})
+            else:
+                together.append([facts[name] for name in ATTEMPT_FACTS])
+        for start in range(0, len(together), MAX_ATTEMPTS):
+            rows = together[start : start + MAX_ATTEMPTS]
+            self.logger.info("attempts succeeded", extra={**one.ids, "attempts": rows})
         for name, number in (("DeliveriesMade", delivered), ("DeliveriesFailed", failed)):
             if number:
                 self.count(name, number)

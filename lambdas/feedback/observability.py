@@ -12,6 +12,7 @@ from lambdas.feedback.batch import InstanceGone, RecordingFailed, RecordingOutco
 from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
 from lambdas.feedback.record import Recorded
 
+MAX_EVENTS = 100  # in one line: with a webhook for each of three kinds it stays far below CloudWatch's 256 KB
 _METRICS = {
     NotAnEventKind.CONTROL: "ControlMessages",
     NotAnEventKind.TENANT_CONTROL: "TenantControlMessages",
@@ -21,7 +22,7 @@ _METRICS = {
 
 
 class Observability:
-    """Writes a line per event with the ids that `ops trace` follows; sums are metrics."""
+    """Writes a line per instance and batch with the ids that `ops trace` follows; sums are metrics."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
         self._logger = logger
@@ -48,7 +49,7 @@ class Observability:
         self._count("EventsUnattributed")
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
-        """Log the outcome of an instance's events; if they were recorded, one line for each event."""
+        """Log the outcome of an instance's events; if they were recorded, with the ids of each."""
         facts = {"instance_id": instance_id, "events": len(events)}
         match outcome:
             case InstanceGone():
@@ -58,19 +59,21 @@ class Observability:
                 self._logger.error("events could not be recorded and are retried", extra=facts, exc_info=error)
                 self._count("EventsFailed", len(events))
             case Recorded():
-                for event in events:
-                    self._recorded(instance_id, event, outcome.fan_out.delivery_ids(event))
+                self._recorded(instance_id, events, outcome)
                 self._recorded_events(facts, outcome)
 
-    def _recorded(self, instance_id: str, event: FeedbackEvent, delivery_ids: list[str]) -> None:
-        """The line that links SES's message id to the deliveries made of the event."""
-        facts = {
-            "instance_id": instance_id,
-            "type": event.type.value,
-            "message_id": (event.mail.message_id or "")[:MAX_MESSAGE_ID],
-            "delivery_ids": delivery_ids,
-        }
-        self._logger.info("event recorded", extra=facts)
+    def _recorded(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Recorded) -> None:
+        """The line that links SES's message ids to the deliveries made of the events.
+
+        One line for many events: a line each would cost more than the tables (docs/cost.md). `events` are lists of
+        SES's message id, the type and the deliveries' ids.
+        """
+        for start in range(0, len(events), MAX_EVENTS):
+            rows = [
+                [(event.mail.message_id or "")[:MAX_MESSAGE_ID], event.type.value, outcome.fan_out.delivery_ids(event)]
+                for event in events[start : start + MAX_EVENTS]
+            ]
+            self._logger.info("events recorded", extra={"instance_id": instance_id, "events": rows})
 
     def _recorded_events(self, facts: dict[str, object], recorded_events: Recorded) -> None:
         for entry in recorded_events.entries:

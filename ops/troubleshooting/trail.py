@@ -25,6 +25,12 @@ EARLY = timedelta(minutes=5)  # clocks differ
 _SES_ID = re.compile(
     r"01[0-9a-f]{2}([0-9a-f]{12})-"
 )  # SES's ids begin with a region and Unix time in ms, seen not told
+EVENT_FACTS: tuple[str, ...] = (
+    "message_id",
+    "type",
+    "delivery_ids",
+)  # in lists, in order
+ATTEMPT_FACTS: tuple[str, ...] = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # of many attempts
 MAX_SHOWN = 10  # events of a batch that are named
 MAX_MAILS = 20  # of a recipient, the latest, whose attempts are looked up in the logs one by one
 
@@ -116,8 +122,7 @@ class Trail:
             for id_ in ids:
                 since, until = window(id_, since=question.since, until=question.until)
                 for line in logs.lines(containing=id_, since=since, until=until):
-                    if step := _of_line(function, line):
-                        yield step
+                    yield from filter(None, (_of_line(function, one) for one in _each(line, id_)))
 
     def _kept(self, question: Question, instances: Iterable[str] | None) -> Iterator[Step]:
         deliveries = KeptDeliveries(client("dynamodb"), self.found.stack.tables["backlog"])
@@ -191,6 +196,22 @@ def _of_kept(kept: KeptDelivery) -> Step:
         type=kept.delivery.type,
         details=f"the event happened at {kept.delivery.timestamp.isoformat()}",
     )
+
+
+def _each(line: Line, id_: str) -> Iterator[Line]:
+    """A line about one event or attempt each, of a line about many: those about *id_*."""
+    match line:
+        case {"message": "events recorded", "events": list(rows)}:
+            names, each = EVENT_FACTS, "event recorded"
+        case {"message": "attempts succeeded", "attempts": list(rows)}:
+            names, each = ATTEMPT_FACTS, "attempt succeeded"
+        case _:
+            yield line
+            return
+    for row in rows:
+        one = dict(zip(names, row, strict=False))
+        if id_ in {one.get("message_id"), one.get("delivery_id"), *one.get("delivery_ids", ())}:
+            yield {**line, **one, "message": each}
 
 
 def _of_line(function: str, line: Line) -> Step | None:

@@ -7,6 +7,7 @@ import pytest
 
 from lambdas.delivery.attempts import PATIENCE
 from lambdas.delivery.concurrency import FIRST, MOST, PER_INSTANCE
+from lambdas.delivery.observability import ATTEMPT_FACTS
 from lambdas.domain.webhooks.attempt import NoResponse, Response
 from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.webhooks.health import SLOW_FOR, Health, HealthState
@@ -594,21 +595,24 @@ def test_a_webhook_id_that_belongs_to_another_instance_is_no_webhook() -> None:
     assert world.posted == []
 
 
-def test_each_attempt_has_a_line_with_the_ids_that_a_trace_follows(caplog: pytest.LogCaptureFixture) -> None:
-    """SES's message id, the webhook-id and the instance's, whether it got through or not."""
+def test_attempts_are_logged_with_the_ids_that_a_trace_follows(caplog: pytest.LogCaptureFixture) -> None:
+    """SES's message id, the webhook-id and the instance's. What failed has a line each, what succeeded one for all."""
     world = World()
     world.webhook()
-    answers = iter([Response(status=200), Response(status=404)])
+    answers = iter([Response(status=200), Response(status=404), Response(status=204)])
     world.behaviours["w1"] = lambda: next(answers)
-    first, second = (replace(delivery(id_), message_id=f"mail-{id_}") for id_ in ("a", "b"))
+    deliveries = tuple(replace(delivery(id_), message_id=f"mail-{id_}") for id_ in ("a", "b", "c"))
 
     with caplog.at_level("INFO"):
-        world.deliver(replace(batch("w1", "a", "b", attempt=2), deliveries=(first, second)))
+        world.deliver(replace(batch("w1", "a", "b", "c", attempt=2), deliveries=deliveries))
 
-    lines = [vars(line) for line in caplog.records if line.getMessage().startswith("attempt ")]
-    facts = [(line["msg"], line["message_id"], line["delivery_id"], line["attempt"], line["status"]) for line in lines]
-    assert sorted(facts) == [
-        ("attempt failed", "mail-b", "b", 2, "404"),
-        ("attempt succeeded", "mail-a", "a", 2, "200"),
+    (failed,) = (vars(line) for line in caplog.records if line.getMessage() == "attempt failed")
+    (succeeded,) = (vars(line) for line in caplog.records if line.getMessage() == "attempts succeeded")
+    ids = [failed[name] for name in ("message_id", "delivery_id", "attempt", "status")]
+    assert ids == ["mail-b", "b", 2, "404"]
+    rows = [dict(zip(ATTEMPT_FACTS, row, strict=True)) for row in succeeded["attempts"]]
+    assert [(row["message_id"], row["delivery_id"], row["attempt"], row["status"]) for row in rows] == [
+        ("mail-a", "a", 2, "200"),
+        ("mail-c", "c", 2, "204"),
     ]
-    assert {(line["instance_id"], line["webhook_id"]) for line in lines} == {("i1", "w1")}
+    assert {(line["instance_id"], line["webhook_id"]) for line in (failed, succeeded)} == {("i1", "w1")}

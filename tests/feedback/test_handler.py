@@ -127,18 +127,26 @@ def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) ->
     assert not [record for record in caplog.records if "@" in str(vars(record))]
 
 
-def test_each_event_has_a_line_with_its_mails_and_its_deliveries_ids(
+def test_the_line_of_an_instance_names_each_events_mail_and_deliveries(
     stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a trace follows: SES's message id to the webhook-ids, also of a delivery; none for an unwanted kind."""
     with caplog.at_level("INFO", "feedback"):
         stack.run(text(bounce(message_id="m-bounce")), text(delivery(message_id="m-delivery")), text(complaint()))
-    lines = {line.message_id: line for line in map(_ids, caplog.records) if line.getMessage() == "event recorded"}
+    (line,) = (line for line in map(_ids, caplog.records) if line.getMessage() == "events recorded")
     sent = {one.message_id: one.id for one in stack.deliveries()}
-    assert {line.instance_id for line in lines.values()} == {INSTANCE}
-    assert lines["m-bounce"].delivery_ids == [sent["m-bounce"]]
-    assert lines["m-delivery"].delivery_ids == [sent["m-delivery"]]
-    assert [line.delivery_ids for line in lines.values() if line.type == "complaint"] == [[]]
+    assert line.instance_id == INSTANCE
+    assert ["m-bounce", "bounce", [sent["m-bounce"]]] in line.events
+    assert ["m-delivery", "delivery", [sent["m-delivery"]]] in line.events
+    assert [ids for _, kind, ids in line.events if kind == "complaint"] == [[]]
+
+
+def test_a_line_holds_a_hundred_events_at_most(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    """CloudWatch cuts lines of more than 256 KB."""
+    with caplog.at_level("INFO", "feedback"):
+        stack.run(*(text(delivery(message_id=f"m-{number}")) for number in range(101)))
+    lines = [line for line in map(_ids, caplog.records) if line.getMessage() == "events recorded"]
+    assert [len(line.events) for line in lines] == [100, 1]
 
 
 def _ids(record: logging.LogRecord) -> Any:

@@ -11,10 +11,11 @@ from lambdas.aws import clients
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.reputation.ledger import Ledger
+from lambdas.delivery import observability
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 from lambdas.domain.webhooks.delivery import DeliveryBatch
+from ops.troubleshooting.trail import ATTEMPT_FACTS, is_about, kind_of, sent_at, window
 from ops.troubleshooting.trail import Kind as Asked
-from ops.troubleshooting.trail import is_about, kind_of, sent_at, window
 from tests.ops.world import NOW, Ops, batch, stack_of
 
 DELIVERED = f"0100{int(NOW.timestamp() * 1000) - 60_000:012x}-11111111-2222-3333-4444-555555555555-000000"
@@ -71,6 +72,28 @@ LOGGED: dict[str, list[dict[str, Any]]] = {
         | {"status": "200", "ms": 9},
         {"message": "attempt failed", "message_id": BOUNCED, "delivery_id": "msg_jane", "attempt": 1, **IDS}
         | {"status": "timeout", "ms": 15000},
+    ],
+}
+
+
+TOGETHER: dict[str, list[dict[str, Any]]] = {
+    "feedback": [
+        {
+            "message": "events recorded",
+            "instance_id": "i1",
+            "events": [["mail-1", "delivery", ["msg_1", "msg_other"]], ["mail-2", "bounce", ["msg_2"]]],
+        }
+    ],
+    "delivery": [
+        {
+            "message": "attempts succeeded",
+            "instance_id": "i1",
+            "webhook_id": "w1",
+            "attempts": [
+                ["mail-1", "msg_1", "email.delivered", 1, "204", 9],
+                ["mail-2", "msg_2", "email.bounced", 3, "200", 12],
+            ],
+        }
     ],
 }
 
@@ -196,3 +219,23 @@ def test_an_address_is_found_whole(text: str, whole: bool) -> None:
     (one,) = about("msg_joe", DELIVERED, "joe@x.example").deliveries
     for body in (one.body, json.dumps({"Message": one.body}), "Bounce: joe@x.example."):
         assert is_about(replace(one, body=body), text, Asked.RECIPIENT) is whole
+
+
+@pytest.mark.parametrize("asked", ["mail-2", "msg_2"])
+def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(traced: Ops, asked: str) -> None:
+    """Feedback and delivery write one line for an instance's events, so that logs cost less."""
+    for function, lines in TOGETHER.items():
+        log(function, lines, stream="together")
+    steps = traced.run("trace", asked)["steps"]
+    shown = [(step["what"], step["type"], step["message_id"]) for step in steps]
+    assert shown == [
+        ("attempt 3 succeeded", "email.bounced", "mail-2"),
+        ("event recorded", "bounce", "mail-2"),
+    ]
+    assert [step["details"] for step in steps] == ["200, 12 ms", "webhook-id msg_2"]
+    assert (steps[0]["webhook_id"], steps[0]["webhook"], steps[0]["instance"]) == ("msg_2", "w1", "i1")
+
+
+def test_the_trail_reads_what_delivery_writes() -> None:
+    """The lists have no names of their own."""
+    assert observability.ATTEMPT_FACTS == ATTEMPT_FACTS
