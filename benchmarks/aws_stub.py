@@ -80,6 +80,11 @@ class Stub:
                 self._latency = asked["latency"]
             case "fill":
                 self._queues[asked["queue"]].extend((0.0, body) for body in asked["bodies"])
+            case "begin":  # count anew, with what is in the queues *keep*
+                self.counts.clear()
+                self._queues = defaultdict(list, {name: self._queues[name] for name in asked["keep"]})
+            case "waiting":
+                return sum(len(self._queues[name]) for name in asked["queues"])
             case "receive":
                 return self._receive(asked["queue"], asked["limit"])
         return {}

@@ -158,8 +158,11 @@ def _run(world: World, scenario: Scenario) -> Usage:
     seed(world, scenario.tenants)
     world.stub("behave", latency=AWS_LATENCY)
     events = list(workload.events(scenario.events, tenants=scenario.tenants, skewed=True))
-    fed = feed(world, events, batch=scenario.batch)
-    posted = deliver(world, fed.messages, latency=RECEIVER_LATENCY, batch=scenario.batch)
+    warming = list(workload.events_in_turn(scenario.tenants))
+    fed = feed(world, events, batch=scenario.batch, warming=warming)
+    posted = deliver(world, fed.messages, latency=RECEIVER_LATENCY, batch=scenario.batch, whole=True)
+    if posted.delivered < scenario.events:
+        raise RuntimeError(f"{posted.delivered:,} of {scenario.events:,} events were delivered")
     return usage_of(fed, posted, scenario.events)
 
 

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,15 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What an environment did. `loading` is the import, up to the first event."""
+    """What an environment did. `loading` is the import, up to the first event.
+
+    `warming_log_bytes` were logged by the invocations that only warmed the environment and are not in `invocations`.
+    """
 
     loading_wall_s: float
     loading_cpu_s: float
     peak_mib: float
+    warming_log_bytes: int
     invocations: tuple[Invocation, ...]
 
 
@@ -65,7 +69,7 @@ def load(name: str) -> Handler:
     return handler
 
 
-def sqs_event(bodies: list[str]) -> dict[str, Any]:
+def sqs_event(bodies: list[str], queue: str = "benchmark") -> dict[str, Any]:
     """The event that Lambda makes of SQS messages."""
     return {
         "Records": [
@@ -77,7 +81,7 @@ def sqs_event(bodies: list[str]) -> dict[str, Any]:
                 "messageAttributes": {},
                 "md5OfBody": "",
                 "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:benchmark",
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}",
                 "awsRegion": "us-east-1",
             }
             for number, body in enumerate(bodies)
@@ -85,9 +89,9 @@ def sqs_event(bodies: list[str]) -> dict[str, Any]:
     }
 
 
-def invoked(handler: Handler, bodies: list[str], timeout: float) -> Invocation:
+def invoked(handler: Handler, bodies: list[str], timeout: float, queue: str = "benchmark") -> Invocation:
     """Call *handler* once."""
-    event = sqs_event(bodies)
+    event = sqs_event(bodies, queue)
     wall, cpu = time.perf_counter(), time.process_time()
     answer = handler(event, Context(timeout))
     return Invocation(
@@ -98,35 +102,57 @@ def invoked(handler: Handler, bodies: list[str], timeout: float) -> Invocation:
     )
 
 
-def batches(queue: str, size: int) -> Iterator[list[str]]:
-    """What is visible in the stub's *queue*, a batch at a time, until there is nothing."""
-    while bodies := _receive(queue, size):
-        yield bodies
+def batches(queues: Sequence[str], size: int, *, patient: bool) -> Iterator[tuple[str, list[str]]]:
+    """What is visible in the stub's *queues*, a batch at a time, the first queue first, until there is nothing.
+
+    *patient*: waits for messages that are delayed.
+    """
+    while True:
+        queue, bodies = next(((one, found) for one in queues if (found := _receive(one, size))), ("", []))
+        if bodies:
+            yield queue, bodies
+        elif patient and _ask("waiting", queues=queues):
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _receive(queue: str, limit: int) -> list[str]:
-    asked = json.dumps({"queue": queue, "limit": limit}).encode()
-    request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/_stub/receive", data=asked)
+    return list(_ask("receive", queue=queue, limit=limit))
+
+
+def _ask(verb: str, **asked: object) -> Any:
+    data = json.dumps(asked).encode()
+    request = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/_stub/{verb}", data=data)
     with urllib.request.urlopen(request) as response:
-        bodies: list[str] = json.load(response)
-        return bodies
+        return json.load(response)
 
 
-def run(name: str, queue: str, *, batch: int, timeout: float, seconds: float) -> Run:
-    """Work *queue* off, but begin no invocation after *seconds*."""
+def run(
+    name: str, queues: Sequence[str], *, batch: int, timeout: float, seconds: float, warming: int, patient: bool
+) -> Run:
+    """Work *queues* off, but begin no invocation after *seconds*. The first *warming* invocations do not count."""
     wall, cpu = time.perf_counter(), time.process_time()
     handler = load(name)
     loading = (time.perf_counter() - wall, time.process_time() - cpu)
     end = time.monotonic() + seconds
-    invocations = []
-    for bodies in batches(queue, batch):
-        invocations.append(invoked(handler, bodies, timeout))
+    invocations: list[Invocation] = []
+    warming_log_bytes = 0
+    for number, (queue, bodies) in enumerate(batches(queues, batch, patient=patient), start=1):
+        invocation = invoked(handler, bodies, timeout, queue)
+        if number > warming:
+            invocations.append(invocation)
+        elif number == warming:
+            sys.stdout.flush()
+            warming_log_bytes = os.fstat(sys.stdout.fileno()).st_size
+            _ask("begin", keep=queues)
         if time.monotonic() > end:
             break
     return Run(
         loading_wall_s=loading[0],
         loading_cpu_s=loading[1],
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB_OF_MAXRSS,
+        warming_log_bytes=warming_log_bytes,
         invocations=tuple(invocations),
     )
 
@@ -135,13 +161,23 @@ def main() -> None:
     """Read the command line, run, write the costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("handler")
-    parser.add_argument("--queue", required=True)
+    parser.add_argument("--queue", action="append", required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warming", type=int, default=0)
+    parser.add_argument("--patient", action="store_true")
     parser.add_argument("--costs", type=Path, required=True)
     told = parser.parse_args()
-    result = run(told.handler, told.queue, batch=told.batch, timeout=told.timeout, seconds=told.seconds)
+    result = run(
+        told.handler,
+        told.queue,
+        batch=told.batch,
+        timeout=told.timeout,
+        seconds=told.seconds,
+        warming=told.warming,
+        patient=told.patient,
+    )
     told.costs.write_text(json.dumps(asdict(result)))
     sys.stdout.flush()
     os._exit(0)  # as Lambda: an environment is frozen and dropped, never wound down

@@ -23,6 +23,7 @@ from lambdas.feedback.settings import FeedbackSettings
 FEEDBACK = "lambdas.feedback.handler.handler"
 DELIVERY = "lambdas.delivery.handler.handler"
 EVENTS, DELIVERIES, SLOW_DELIVERIES = "events", "deliveries", "slow-deliveries"
+WARMING = "warming"  # a queue of events that come before those that are measured
 DEPLOYED = Context()  # what an operator gets who sets nothing
 _SEED_AT_ONCE = 1_000  # items in a request to the stub
 
@@ -100,11 +101,24 @@ def _wire(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def feed(world: World, events: Sequence[str], *, batch: int = DEPLOYED.feedback_batch_size) -> Fed:
-    """Run *events* through one environment of feedback."""
+def feed(
+    world: World, events: Sequence[str], *, batch: int = DEPLOYED.feedback_batch_size, warming: Sequence[str] = ()
+) -> Fed:
+    """Run *events* through one environment of feedback, which has seen the events *warming* before.
+
+    An environment lives for an hour or more: whose webhooks and counters it knows decides what an event costs.
+    """
     world.stub("reset")
+    world.stub("fill", queue=WARMING, bodies=list(warming))
     world.stub("fill", queue=EVENTS, bodies=list(events))
-    stage = stage_of(world, FEEDBACK, EVENTS, batch, feedback_settings(world).to_environment())
+    stage = stage_of(
+        world,
+        FEEDBACK,
+        [WARMING, EVENTS],
+        batch,
+        feedback_settings(world).to_environment(),
+        warming=-(-len(warming) // batch),
+    )
     return Fed(stage=stage, messages=tuple(world.drain(DELIVERIES)))
 
 
@@ -116,13 +130,18 @@ def deliver(
     hanging: int = 0,
     seconds: float = 120,
     batch: int = DEPLOYED.delivery_batch_size,
+    whole: bool = False,
 ) -> Posted:
-    """Run *messages* through one environment of delivery, until none is due or *seconds* are over."""
+    """Run *messages* through one environment of delivery, until none is due or *seconds* are over.
+
+    *whole*: what takes longer than the deliveries queue allows is posted too, through the slow queue as in life.
+    """
     world.stub("reset")
     world.stub("fill", queue=DELIVERIES, bodies=list(messages))
     world.behave(latency=latency, hanging=hanging)
     settings = delivery_settings(world).to_environment()
-    stage = stage_of(world, DELIVERY, DELIVERIES, batch, settings, seconds)
+    queues = [DELIVERIES, SLOW_DELIVERIES] if whole else [DELIVERIES]
+    stage = stage_of(world, DELIVERY, queues, batch, settings, seconds, patient=whole)
     received = world.received()
     return Posted(
         stage=stage,
@@ -133,14 +152,21 @@ def deliver(
 
 
 def stage_of(
-    world: World, handler: str, queue: str, batch: int, settings: Mapping[str, str], seconds: float = 120
+    world: World,
+    handler: str,
+    queues: Sequence[str],
+    batch: int,
+    settings: Mapping[str, str],
+    seconds: float = 120,
+    *,
+    warming: int = 0,
+    patient: bool = False,
 ) -> Stage:
-    """Run *handler* on the stub's *queue* in an environment of its own."""
-    before = Counter(world.stub("counts"))
-    done = world.run(handler, queue, batch=batch, settings=settings, seconds=seconds)
+    """Run *handler* on the stub's *queues* in an environment of its own. Counts begin after *warming* invocations."""
+    done = world.run(handler, queues, batch=batch, settings=settings, seconds=seconds, warming=warming, patient=patient)
     return Stage(
         invocations=done.run.invocations,
-        counts=Counter(world.stub("counts")) - before,
+        counts=Counter(world.stub("counts")),
         log_bytes=done.log_bytes,
         peak_mib=done.run.peak_mib,
     )
@@ -199,9 +225,13 @@ def unit_costs() -> UnitCosts:
         seed(world, tenants)
         fed = feed(world, list(workload.events(count, tenants=tenants, skewed=True)))
         posted = deliver(world, fed.messages, latency=0.0)
-        alone = feed(world, list(workload.events(count, tenants=1))).stage.cpu_s / count
+        alone = (
+            feed(world, list(workload.events(count, tenants=1)), warming=list(workload.events_in_turn(1))).stage.cpu_s
+            / count
+        )
         seed(world, each_once)
-        jitter = feed(world, list(workload.events_in_turn(each_once))).stage.cpu_s / each_once
+        in_turn = list(workload.events_in_turn(each_once))
+        jitter = feed(world, in_turn, warming=in_turn).stage.cpu_s / each_once
     return UnitCosts(
         feedback_event_cpu_s=alone,
         feedback_tenant_cpu_s=max(0.0, jitter - alone),

@@ -116,7 +116,7 @@ def _theirs(world: World, scene: Scene) -> Side:
     world.stub("reset")
     world.stub("fill", queue=EVENTS, bodies=list(workload.events_in_turn(scene.theirs)))
     world.behave(latency=scene.latency, hanging=ONE_IN if scene.hanging else 0)
-    stage = stage_of(world, "benchmarks.baseline.handler", EVENTS, baseline.BATCH, settings)
+    stage = stage_of(world, "benchmarks.baseline.handler", [EVENTS], baseline.BATCH, settings)
     received = world.received()
     return _side(stage, received["distinct"], received["cpu_s"] / stage.wall_s)
 

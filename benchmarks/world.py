@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,14 +97,27 @@ class World:
         bodies = self._ask(f"{self.endpoint}/_stub/receive", {"queue": queue, "limit": 10**9})
         return list(bodies)
 
-    def run(self, handler: str, queue: str, *, batch: int, settings: Mapping[str, str], seconds: float = 60) -> "Done":
-        """Work the stub's *queue* off by *handler*, in a fresh process."""
+    def run(
+        self,
+        handler: str,
+        queues: Sequence[str],
+        *,
+        batch: int,
+        settings: Mapping[str, str],
+        seconds: float = 60,
+        warming: int = 0,
+        patient: bool = False,
+    ) -> "Done":
+        """Work the stub's *queues* off by *handler*, in a fresh process; the first *warming* batches do not count."""
         costs, log = self.folder / "costs.json", self.folder / "log"
-        command = [sys.executable, "-m", "benchmarks.invoke", handler, "--queue", queue, "--batch", str(batch)]
-        command += ["--seconds", str(seconds), "--costs", str(costs)]
+        command = [sys.executable, "-m", "benchmarks.invoke", handler, "--batch", str(batch)]
+        command += [word for queue in queues for word in ("--queue", queue)]
+        command += ["--seconds", str(seconds), "--warming", str(warming), "--costs", str(costs)]
+        command += ["--patient"] if patient else []
         with log.open("wb") as output:
             subprocess.run(command, cwd=ROOT, env=self.environment(settings), stdout=output, check=True)
-        return Done(run=msgspec.json.decode(costs.read_bytes(), type=Run), log_bytes=log.stat().st_size)
+        run = msgspec.json.decode(costs.read_bytes(), type=Run)
+        return Done(run=run, log_bytes=log.stat().st_size - run.warming_log_bytes)
 
     def _ask(self, url: str, asked: Mapping[str, object] | None = None) -> dict[str, Any]:
         data = None if asked is None else json.dumps(asked).encode()
