@@ -35,7 +35,7 @@ def main() -> None:
     invoke = getattr(importlib.import_module(module), function)
     imported = time.process_time()
     answer = invoke(json.loads(event), Context())
-    if isinstance(answer, dict) and answer.get("batchItemFailures"):
+    if isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("statusCode", 200) != 200):
         raise SystemExit(f"the first event failed: {answer}")
     sys.stdout.flush()
     sys.stderr.write(f"{imported}\n")

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clients import CLIENTS
+from lambdas.aws.clients import CLIENTS, LazyClients
 from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.operations_queue import decode
 from lambdas.broker.composition import Composition, clock, compose
@@ -91,7 +91,7 @@ def _written(answer: Response) -> dict[str, Any]:
 
 @cache
 def _composition() -> Composition:
-    return compose(BrokerSettings.from_environment(), CLIENTS, clock=clock)
+    return compose(BrokerSettings.from_environment(), LazyClients(CLIENTS), clock=clock)
 
 
 @cache

@@ -3,11 +3,12 @@ each function's `composition.py` connects them. What only one function needs is 
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from lambdas.domain.reputation.evaluation import HourCounts
-from lambdas.domain.reputation.sending_status import SendingStatus
-from lambdas.domain.webhooks.delivery import DeliveryBatch
+if TYPE_CHECKING:  # no function pays at its start for what only others need
+    from lambdas.domain.reputation.evaluation import HourCounts
+    from lambdas.domain.reputation.sending_status import SendingStatus
+    from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 _Given = TypeVar("_Given")
 _Got = TypeVar("_Got")
@@ -16,14 +17,14 @@ _Got = TypeVar("_Got")
 class DeliverySender(Protocol):
     """The deliveries queue."""
 
-    def send(self, batches: Iterable[DeliveryBatch], *, delay: int = 0) -> None:
+    def send(self, batches: "Iterable[DeliveryBatch]", *, delay: int = 0) -> None:
         """Send all batches, each hidden for *delay* seconds, or raise."""
 
 
 class DelayedSender(Protocol):
     """The deliveries queue, for deliveries that wait."""
 
-    def send_later(self, delayed: Iterable[tuple[DeliveryBatch, float]]) -> None:
+    def send_later(self, delayed: "Iterable[tuple[DeliveryBatch, float]]") -> None:
         """Send all batches, each hidden for its own delay, s, or raise."""
 
 
@@ -44,14 +45,14 @@ class RateLimiter(Protocol):
 class HourlyCounters(Protocol):
     """The counters of bounces, complaints and deliveries."""
 
-    def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
+    def hours(self, instance_id: str, *, since: str) -> "Iterator[HourCounts]":
         """An instance's counters by hour, newest first."""
 
 
 class SendingStatusReader(Protocol):
     """Sending statuses of instances."""
 
-    def load(self, instance_id: str) -> SendingStatus:
+    def load(self, instance_id: str) -> "SendingStatus":
         """Defaults to healthy if no status was ever recorded."""
 
 
