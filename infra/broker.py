@@ -5,7 +5,6 @@ import json
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.accepted import accept, accept_wildcards
@@ -20,9 +19,9 @@ from infra.broker_roles import (
     allow_webhook_changes,
     allow_worker_tables,
 )
+from infra.foundation import Foundation
 from infra.function import MEMORY, Function, SharedResources
 from infra.queues import QueuePair
-from infra.storage import Storage
 from lambdas.broker.settings import BrokerSettings
 
 _ANSWER = Duration.seconds(29)  # HTTP API ends an integration at 30 s
@@ -35,18 +34,9 @@ _SWEEP = 5  # minutes between searches for interrupted binds
 class Broker(Construct):
     """`function` answers the platform, `worker` provisions, `sweep` cleans up what was interrupted."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        shared: SharedResources,
-        storage: Storage,
-        deliveries: sqs.IQueue,
-        event_topic_arn: str,
-        portal_url: str = "",
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation, *, portal_url: str = "") -> None:
         super().__init__(scope, id)
+        shared, storage = base.shared, base.storage
         self.credentials = _credentials(self, shared)
         self.boundary = _boundary(self)
         self.operations = QueuePair(
@@ -57,7 +47,7 @@ class Broker(Construct):
             name="operations",
             because="An operation of the broker got stuck.",
         )
-        self._settings = _settings(self, shared, storage, deliveries, event_topic_arn, portal_url)
+        self._settings = _settings(self, base, portal_url)
         self.function = self._function(
             "Broker", "handler", shared, _ANSWER, "Answers the Open Service Broker API.", _MEMORY
         )
@@ -71,7 +61,7 @@ class Broker(Construct):
         for function in (self.function, self.sweep):
             allow_unbinding(function)
         for function in (self.function, self.worker):
-            function.send_to(deliveries)  # a test for each new or changed webhook
+            function.send_to(base.deliveries.queue)  # a test for each new or changed webhook
         allow_binding(self.function, shared, self.boundary)
         allow_asking(self.function, storage)
         allow_webhook_changes(self.worker, shared)
@@ -164,23 +154,16 @@ def _boundary(scope: Construct) -> iam.ManagedPolicy:
     return boundary
 
 
-def _settings(
-    broker: Broker,
-    shared: SharedResources,
-    storage: Storage,
-    deliveries: sqs.IQueue,
-    event_topic_arn: str,
-    portal_url: str,
-) -> BrokerSettings:
-    context = shared.context
+def _settings(broker: Broker, base: Foundation, portal_url: str) -> BrokerSettings:
+    shared, storage, context = base.shared, base.storage, base.shared.context
     return BrokerSettings(
         broker_table=storage.broker.table_name,
         webhooks_table=storage.webhooks.table_name,
         rate_limiter_table=storage.rate_limiter.table_name,
         reputation_table=storage.reputation.table_name,
         operations_queue_url=broker.operations.queue.queue_url,
-        deliveries_queue_url=deliveries.queue_url,
-        event_topic_arn=event_topic_arn,
+        deliveries_queue_url=base.deliveries.queue.queue_url,
+        event_topic_arn=base.events.topic.topic_arn,
         key_arn=shared.key.key_arn,
         credentials_secret_arn=broker.credentials.secret_arn,
         permissions_boundary_arn=broker.boundary.managed_policy_arn,

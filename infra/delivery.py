@@ -9,14 +9,14 @@ from constructs import Construct
 from infra.alarms import function_metric
 from infra.bundle import CA_BUNDLE
 from infra.context import Context
+from infra.deliveries import TIMEOUT, Deliveries
+from infra.foundation import Foundation
 from infra.function import Function, SharedResources
-from infra.queues import QueuePair
 from infra.storage import DUE_INDEX, Storage
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.webhooks.delivery import KEPT_FOR
 
-TIMEOUT = Duration.seconds(90)  # of a run; a single attempt ends after 15 s
 _MEMORY = 1769  # MB: one whole core, for TLS to many receivers at once
 _EXPIRING = timedelta(days=11)  # of a delivery's age: three days are left to do something
 _ALARMING = {  # metrics that the functions count
@@ -31,56 +31,12 @@ _ALARMING = {  # metrics that the functions count
 }
 
 
-class Deliveries(Construct):
-    """The deliveries queue, and a separate one for slow webhooks, so that they do not delay others.
-
-    A message group for each webhook keeps one tenant's flood from delaying the others.
-    """
-
-    def __init__(self, scope: Construct, id: str, *, shared: SharedResources) -> None:
-        super().__init__(scope, id)
-        pair = QueuePair(
-            self,
-            "Deliveries",
-            shared=shared,
-            timeout=TIMEOUT,
-            name="deliveries",
-            because="Deliveries could not be processed.",
-        )
-        self.queue, self.dead = pair.queue, pair.dead
-        slow = QueuePair(
-            self,
-            "SlowDeliveries",
-            shared=shared,
-            timeout=TIMEOUT,
-            name="slow_deliveries",
-            because="Deliveries to slow webhooks could not be processed.",
-        )
-        self.slow_queue, self.slow_dead = slow.queue, slow.dead
-        for name, queue in {"Deliveries": self.queue, "SlowDeliveries": self.slow_queue}.items():
-            shared.operator.watch_age(
-                name,
-                queue,
-                above=Duration.minutes(30),
-                because="Deliveries wait: the delivery function does not keep up or fails. "
-                "`python -m ops errors delivery` shows its errors.",
-            )
-
-
 class Delivery(Construct):
     """`function` posts, `release` sends due deliveries back to the queue. They decrypt webhook secrets only."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        shared: SharedResources,
-        storage: Storage,
-        deliveries: Deliveries,
-        portal_url: str = "",
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation, *, portal_url: str = "") -> None:
         super().__init__(scope, id)
+        shared, storage, deliveries = base.shared, base.storage, base.deliveries
         settings = _settings(shared.context, storage, deliveries, portal_url)
         self.function = Function(
             self,

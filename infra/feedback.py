@@ -1,12 +1,10 @@
 """The feedback function: parses events, counts them, fans them out."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.events import Events
-from infra.function import Function, SharedResources
-from infra.storage import Storage
+from infra.foundation import Foundation
+from infra.function import Function
 from lambdas.feedback.settings import FeedbackSettings
 
 TIMEOUT = Duration.seconds(60)
@@ -15,17 +13,9 @@ TIMEOUT = Duration.seconds(60)
 class Feedback(Construct):
     """`function` may read audiences, count, and send deliveries. It has no access to secrets or the broker's data."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        shared: SharedResources,
-        storage: Storage,
-        events: Events,
-        deliveries: sqs.IQueue,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation) -> None:
         super().__init__(scope, id)
+        shared, storage, events, deliveries = base.shared, base.storage, base.events, base.deliveries.queue
         context = shared.context
         self.function = Function(
             self,

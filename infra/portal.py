@@ -14,6 +14,7 @@ from infra.accepted import accept
 from infra.api import Api
 from infra.context import Context
 from infra.evaluation import evaluation_rules
+from infra.foundation import Foundation
 from infra.function import Function, SharedResources
 from infra.queues import QueuePair
 from infra.storage import Storage
@@ -37,17 +38,9 @@ _UNLOGGED = ("path",)  # a one-time link is a path
 class Portal(Construct):
     """`api` answers browsers at `url`. Nothing here can pause, post to a webhook, or open a binding's credentials."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        shared: SharedResources,
-        storage: Storage,
-        deliveries: sqs.IQueue,
-        event_topic_arn: str,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation) -> None:
         super().__init__(scope, id)
+        shared = base.shared
         self.secret = _signing_secret(self, shared)
         self.replays = QueuePair(
             self,
@@ -57,7 +50,7 @@ class Portal(Construct):
             name="replays",
             because="A replay that a tenant asked for got stuck.",
         )
-        settings = _settings(self, shared, storage, deliveries, event_topic_arn)
+        settings = _settings(self, base)
         self.function = Function(
             self,
             "Portal",
@@ -79,14 +72,15 @@ class Portal(Construct):
             timeout=_STEP,
             description="Sends kept deliveries again, for replays that the portal was asked for.",
         )
-        self._allow(shared, storage, deliveries)
+        self._allow(base)
         self.api = self._api(shared)
         self._name(shared.context)
         self.url = public_url(shared.context) or self.api.url
         self.functions = {"portal": self.function, "replay": self.replay}
         self.queues = {"replays": self.replays.queue, "replays_dlq": self.replays.dead}
 
-    def _allow(self, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue) -> None:
+    def _allow(self, base: Foundation) -> None:
+        shared, storage, deliveries = base.shared, base.storage, base.deliveries.queue
         _allow_pages(self.function, storage, deliveries, self.secret)
         _allow_webhook_secrets(self.function, shared)
         if client_secret := shared.context.portal_client_secret_arn:
@@ -204,10 +198,8 @@ def _allow_replay(function: Function, storage: Storage, deliveries: sqs.IQueue, 
     function.consume(steps, size=1, window=0, concurrency=2)
 
 
-def _settings(
-    portal: Portal, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
-) -> PortalSettings:
-    context = shared.context
+def _settings(portal: Portal, base: Foundation) -> PortalSettings:
+    shared, storage, context = base.shared, base.storage, base.shared.context
     assert storage.portal is not None  # noqa: S101
     return PortalSettings(
         sign_in=context.portal,
@@ -223,10 +215,10 @@ def _settings(
         backlog_table=storage.backlog.table_name,
         reputation_table=storage.reputation.table_name,
         rate_limiter_table=storage.rate_limiter.table_name,
-        deliveries_queue_url=deliveries.queue_url,
+        deliveries_queue_url=base.deliveries.queue.queue_url,
         replays_queue_url=portal.replays.queue.queue_url,
         signing_secret_arn=portal.secret.secret_arn,
-        event_topic_arn=event_topic_arn,
+        event_topic_arn=base.events.topic.topic_arn,
         key_arn=shared.key.key_arn,
         partition=Aws.PARTITION,
         region=Aws.REGION,

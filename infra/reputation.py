@@ -10,6 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.evaluation import evaluation_rules
+from infra.foundation import Foundation
 from infra.function import Function, SharedResources
 from infra.queues import THROTTLED_FOR, dead_letter_queue
 from infra.storage import Storage
@@ -32,19 +33,10 @@ class Reputation(Construct):
     `cap` pauses instances that reached the day's cap; None if there is no cap.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        shared: SharedResources,
-        storage: Storage,
-        deliveries: sqs.IQueue,
-        event_topic_arn: str,
-        portal_url: str,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, base: Foundation, *, portal_url: str = "") -> None:
         super().__init__(scope, id)
-        settings = replace(_settings(shared, storage, deliveries, event_topic_arn), portal_url=portal_url)
+        shared, storage = base.shared, base.storage
+        settings = replace(_settings(base), portal_url=portal_url)
         self.function = self._function(
             "Reputation", "handler", shared, settings, "Judges an instance whose counters changed.", _TIMEOUT
         )
@@ -52,7 +44,7 @@ class Reputation(Construct):
             "ReputationSweep", "reconcile", shared, settings, "Finishes and checks verdicts.", _SWEEP_TIMEOUT
         )
         for function in (self.function, self.sweep):
-            _allow(function, shared, storage, deliveries)
+            _allow(function, base)
         _allow_comparing(self.sweep, storage)
         self.failures = dead_letter_queue(
             self,
@@ -154,17 +146,15 @@ class _FailureQueue:
         return lambda_.DlqDestinationConfig(destination=self._queue.queue_arn)
 
 
-def _settings(
-    shared: SharedResources, storage: Storage, deliveries: sqs.IQueue, event_topic_arn: str
-) -> ReputationSettings:
-    context = shared.context
+def _settings(base: Foundation) -> ReputationSettings:
+    shared, storage, context = base.shared, base.storage, base.shared.context
     return ReputationSettings(
         reputation_table=storage.reputation.table_name,
         webhooks_table=storage.webhooks.table_name,
         rate_limiter_table=storage.rate_limiter.table_name,
-        deliveries_queue_url=deliveries.queue_url,
+        deliveries_queue_url=base.deliveries.queue.queue_url,
         operator_topic_arn=shared.operator.topic.topic_arn,
-        event_topic_arn=event_topic_arn,
+        event_topic_arn=base.events.topic.topic_arn,
         partition=Aws.PARTITION,
         region=Aws.REGION,
         account=Aws.ACCOUNT_ID,
@@ -173,12 +163,13 @@ def _settings(
     )
 
 
-def _allow(function: Function, shared: SharedResources, storage: Storage, deliveries: sqs.IQueue) -> None:
+def _allow(function: Function, base: Foundation) -> None:
+    shared, storage = base.shared, base.storage
     of_this_account = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.webhooks, "Query")
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
-    function.send_to(deliveries)
+    function.send_to(base.deliveries.queue)
     function.allow("ses:PutConfigurationSetSendingOptions", on=[_SETS], wide=_OF_AN_INSTANCE)
     function.allow(
         "sns:Publish",

@@ -13,11 +13,13 @@ from infra.api import Api
 from infra.broker import Broker
 from infra.context import Context
 from infra.dashboard import Dashboard, Parts
-from infra.delivery import Deliveries, Delivery
+from infra.deliveries import Deliveries
+from infra.delivery import Delivery
 from infra.dependencies import Target
 from infra.encryption import Encryption
 from infra.events import Events
 from infra.feedback import Feedback
+from infra.foundation import Foundation
 from infra.function import SharedResources
 from infra.portal import Portal
 from infra.reputation import Reputation
@@ -63,42 +65,13 @@ class SesFeedbackStack(Stack):
         )
         self.deliveries = Deliveries(self, "Deliveries", shared=shared)
         self.events = Events(self, "Events", shared=shared, timeout=feedback.TIMEOUT)
-        queue, topic_arn = self.deliveries.queue, self.events.topic.topic_arn
-        self.feedback = Feedback(
-            self, "Feedback", shared=shared, storage=self.storage, events=self.events, deliveries=queue
-        )
-        self.portal = (
-            Portal(self, "Portal", shared=shared, storage=self.storage, deliveries=queue, event_topic_arn=topic_arn)
-            if self.storage.portal
-            else None
-        )
+        base = Foundation(shared=shared, storage=self.storage, events=self.events, deliveries=self.deliveries)
+        self.feedback = Feedback(self, "Feedback", base)
+        self.portal = Portal(self, "Portal", base) if self.storage.portal else None
         portal_url = self.portal.url if self.portal else ""
-        self.delivery = Delivery(
-            self,
-            "Delivery",
-            shared=shared,
-            storage=self.storage,
-            deliveries=self.deliveries,
-            portal_url=portal_url,
-        )
-        self.reputation = Reputation(
-            self,
-            "Reputation",
-            shared=shared,
-            storage=self.storage,
-            deliveries=queue,
-            event_topic_arn=topic_arn,
-            portal_url=portal_url,
-        )
-        self.broker = Broker(
-            self,
-            "Broker",
-            shared=shared,
-            storage=self.storage,
-            deliveries=queue,
-            event_topic_arn=topic_arn,
-            portal_url=portal_url,
-        )
+        self.delivery = Delivery(self, "Delivery", base, portal_url=portal_url)
+        self.reputation = Reputation(self, "Reputation", base, portal_url=portal_url)
+        self.broker = Broker(self, "Broker", base, portal_url=portal_url)
         self._broker_urls(shared)
         Dashboard(
             self, "Dashboard", name=context.stack_name, parts=Parts(queues=self._queues(), functions=self._functions())
