@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from lambdas.domain.webhooks.delivery import MAX_BYTES, Delivery
+from lambdas.domain.webhooks.delivery import Delivery, batched
 from lambdas.domain.webhooks.timestamp import rfc3339
 from lambdas.domain.webhooks.webhook import NotificationFormat
 
@@ -57,17 +57,7 @@ def in_batches(deliveries: Iterable[Delivery], most: int) -> Iterator[tuple[Deli
 
     A delivery whose format has no batches is alone, and so is what is much younger than those before it.
     """
-    batch: list[Delivery] = []
-    size = 0
-    for delivery in deliveries:
-        length = len(delivery.body.encode())
-        if batch and (len(batch) >= most or size + length > MAX_BYTES or not _go_together(batch[0], delivery)):
-            yield tuple(batch)
-            batch, size = [], 0
-        batch.append(delivery)
-        size += length
-    if batch:
-        yield tuple(batch)
+    return batched(deliveries, most=most, together=_go_together)
 
 
 def halves(deliveries: Sequence[Delivery]) -> tuple[tuple[Delivery, ...], tuple[Delivery, ...]]:

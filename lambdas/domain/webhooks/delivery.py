@@ -1,7 +1,7 @@
 """A delivery: one event for one webhook, rendered once, so that every attempt sends the same bytes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,16 +67,24 @@ def delivery_id(webhook_id: WebhookId, event_id: str) -> str:
     return "msg_" + hashlib.sha256(f"{webhook_id}\n{event_id}".encode()).hexdigest()[:32]
 
 
-def batched(deliveries: Iterable[Delivery], *, most: int = MAX_DELIVERIES) -> Iterator[tuple[Delivery, ...]]:
-    """Split one webhook's deliveries into batches that fit a queue message, in order, up to *most* in each."""
+def batched(
+    deliveries: Iterable[Delivery],
+    *,
+    most: int = MAX_DELIVERIES,
+    together: Callable[[Delivery, Delivery], bool] = lambda _first, _other: True,
+) -> Iterator[tuple[Delivery, ...]]:
+    """Split one webhook's deliveries into batches, in order: by default such as fit a queue message.
+
+    A batch has up to *most* deliveries and MAX_BYTES, and only those that may go *together* with its first.
+    """
     batch: list[Delivery] = []
-    size = 0
+    held = 0
     for delivery in deliveries:
         length = len(delivery.body.encode())
-        if batch and (len(batch) == most or size + length > MAX_BYTES):
+        if batch and (len(batch) >= most or held + length > MAX_BYTES or not together(batch[0], delivery)):
             yield tuple(batch)
-            batch, size = [], 0
+            batch, held = [], 0
         batch.append(delivery)
-        size += length
+        held += length
     if batch:
         yield tuple(batch)
