@@ -36,7 +36,7 @@ class Broker(Construct):
 
     def __init__(self, scope: Construct, id: str, base: Foundation, *, portal_url: str = "") -> None:
         super().__init__(scope, id)
-        shared, storage = base.shared, base.storage
+        shared = base.shared
         self.credentials = _credentials(self, shared)
         self.boundary = _boundary(self)
         self.operations = QueuePair(
@@ -53,6 +53,13 @@ class Broker(Construct):
         )
         self.worker = self._function("Worker", "worker", shared, _WORK, "Makes and removes what tenants asked for.")
         self.sweep = self._function("Sweep", "cleanup", shared, _WORK, "Removes what interrupted binds left.")
+        self._allow(base)
+        self.worker.consume(self.operations.queue, size=1, window=0, concurrency=shared.context.worker_concurrency)
+        self.sweep.run_every(_SWEEP)
+        _watch(shared)
+
+    def _allow(self, base: Foundation) -> None:
+        shared, storage = base.shared, base.storage
         allow_api_tables(self.function, storage)
         allow_worker_tables(self.worker, storage)
         allow_sweep_tables(self.sweep, storage)
@@ -70,26 +77,6 @@ class Broker(Construct):
         if arn := self._settings.dashboard_client_secret_arn:
             self.function.allow("secretsmanager:GetSecretValue", on=[arn])
         self.function.use_key_through("secretsmanager", writing=False)
-        self.worker.consume(self.operations.queue, size=1, window=0, concurrency=shared.context.worker_concurrency)
-        self.sweep.run_every(_SWEEP)
-        shared.operator.watch_count(
-            "CleanupFailures",
-            "CleanupFailures",
-            service="broker",
-            because="What an interrupted bind or unbind left could not be removed for 15 minutes. "
-            "`python -m ops errors sweep` shows why.",
-            runbook="cleanup-failures",
-            periods=3,
-        )
-        shared.operator.alarm(
-            "OperationsOldest",
-            function_metric("OperationsOldestSeconds", service="broker", statistic="Maximum"),
-            above=_LONGEST.to_seconds(),
-            because=f"An operation has not ended for {_LONGEST.to_hours():.0f} hours; each should end within three. "
-            "`python -m ops operations` shows which.",
-            runbook="operations-stuck",
-            periods=3,
-        )
 
     def _function(
         self, id: str, entry: str, shared: SharedResources, timeout: Duration, description: str, memory: int = MEMORY
@@ -105,6 +92,27 @@ class Broker(Construct):
             description=description,
             memory=memory,
         )
+
+
+def _watch(shared: SharedResources) -> None:
+    shared.operator.watch_count(
+        "CleanupFailures",
+        "CleanupFailures",
+        service="broker",
+        because="What an interrupted bind or unbind left could not be removed for 15 minutes. "
+        "`python -m ops errors sweep` shows why.",
+        runbook="cleanup-failures",
+        periods=3,
+    )
+    shared.operator.alarm(
+        "OperationsOldest",
+        function_metric("OperationsOldestSeconds", service="broker", statistic="Maximum"),
+        above=_LONGEST.to_seconds(),
+        because=f"An operation has not ended for {_LONGEST.to_hours():.0f} hours; each should end within three. "
+        "`python -m ops operations` shows which.",
+        runbook="operations-stuck",
+        periods=3,
+    )
 
 
 def _credentials(scope: Construct, shared: SharedResources) -> secretsmanager.Secret:
