@@ -40,16 +40,22 @@ class NotDeployed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployer:
-    """Deploys to the embedded AWS at `url`; writes files to `folder` only."""
+    """Deploys the checkout `source` to the embedded AWS at `url`; writes files to `folder` only."""
 
     url: str
     folder: Path
+    source: Path = ROOT
     portal_url: str = ""
     strict: bool = False
     context: Mapping[str, str] | None = None
 
     def deploy(self, watch: Watch) -> dict[str, Any]:
         """Bootstrap, synthesise and deploy. Returns the stack's outputs. Raises NotDeployed."""
+        self.synthesise(watch)
+        return self.deploy_assembly(watch)
+
+    def synthesise(self, watch: Watch) -> None:
+        """Bootstrap, and synthesise to the folder, with the functions' bundles. Raises NotDeployed."""
         if not CDK.exists():
             raise NotDeployed(f"The CDK CLI is missing ({CDK.relative_to(ROOT)}): run `make setup`.")
         watch("bootstrapping and synthesising", 0.0)
@@ -60,6 +66,9 @@ class Deployer:
                 "synth", ["synth", "--quiet", *context], on_line=lambda _: None, hint="The stack does not synthesise."
             )
             bootstrapped.result()
+
+    def deploy_assembly(self, watch: Watch) -> dict[str, Any]:
+        """Deploy what was synthesised; the stack's outputs. Raises NotDeployed."""
         watch("deploying", 0.0)
         outputs = self.folder / "outputs.json"
         arguments = ["--require-approval", "never", "--progress", "events", "--outputs-file", str(outputs)]
@@ -97,7 +106,7 @@ class Deployer:
         self._run("bootstrap", arguments, on_line=lambda _: None, hint="The CDK cannot prepare it.", cwd=self.folder)
 
     def _run(
-        self, name: str, arguments: list[str], *, on_line: Callable[[str], None], hint: str, cwd: Path = ROOT
+        self, name: str, arguments: list[str], *, on_line: Callable[[str], None], hint: str, cwd: Path | None = None
     ) -> None:
         log = self.folder / f"{name}.log"
         output = [] if "--app" in arguments or name == "bootstrap" else ["--output", str(self._assembly)]
@@ -106,7 +115,7 @@ class Deployer:
             log.open("w") as written,
             subprocess.Popen(
                 command,
-                cwd=cwd,
+                cwd=cwd or self.source,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

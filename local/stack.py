@@ -52,7 +52,7 @@ class LocalStack:
             )
             facts = facts_of(server, deployer.deploy(watch), strict=strict)
             _write(self._facts, facts)
-            _release_at_once(server, facts)
+            release_at_once(server, facts)
         return facts
 
     def down(self) -> bool:
@@ -144,7 +144,7 @@ def _port(environment: Mapping[str, str], variable: str) -> int:
     return int(value) if value else 0
 
 
-def _release_at_once(server: Server, facts: Mapping[str, Any]) -> None:
+def release_at_once(server: Server, facts: Mapping[str, Any]) -> None:
     """Start releases now; the schedule would start them a minute after the deployment."""
     functions = Clients(server.url).client("lambda")
     functions.invoke(FunctionName=facts["functions"]["release"], InvocationType="Event")

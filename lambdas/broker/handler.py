@@ -20,6 +20,7 @@ from lambdas.broker.operations.engine import Engine
 from lambdas.broker.osb.api import Api
 from lambdas.broker.osb.requests import Request, Response
 from lambdas.broker.settings import BrokerSettings
+from lambdas.domain.schema import NewerSchema
 
 logger = Logger(service="broker")
 logger.addFilter(RefusalFields())
@@ -45,6 +46,10 @@ def worker(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except msgspec.DecodeError:
             logger.exception("operation message dropped: malformed", extra={"message_id": record["messageId"]})
             metrics.add_metric(name="OperationMessagesDropped", unit=MetricUnit.Count, value=1)
+            continue
+        except NewerSchema as error:  # the dead-letter queue keeps it until the later release is back
+            logger.error("operation message returned: unreadable", extra={"reason": str(error)})  # noqa: TRY400
+            failed.append(record["messageId"])
             continue
         try:
             _engine().run_step(message, owner=f"{context.aws_request_id}/{number}")

@@ -16,6 +16,7 @@ from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.delivery_queue import decode
 from lambdas.delivery.composition import Composition, compose
 from lambdas.delivery.settings import DeliverySettings
+from lambdas.domain.schema import NewerSchema
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 if TYPE_CHECKING:
@@ -74,12 +75,16 @@ def _was_received(record: dict[str, Any]) -> bool:
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[dict[str, DeliveryBatch], list[str]]:
-    """The batches by message id, and the ids of what is none: only we write here, so the dead-letter queue keeps it."""
+    """The batches by message id, and the ids of those that cannot be read.
+
+    Only this stack writes here, so these return to the queue and the dead-letter queue keeps them: one that a later
+    release wrote is delivered after an upgrade and a redrive.
+    """
     batches, unread = {}, []
     for record in records:
         try:
             batches[record["messageId"]] = decode(record["body"])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, NewerSchema) as error:
             unread.append(record["messageId"])
             logger.warning("message unreadable", extra={"message_id": unread[-1], "reason": str(error)})
             _count("MessagesUnreadable", 1)

@@ -12,8 +12,14 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+<<<<<<< HEAD:ops/command_line/console.py
 from ops.command_line.tables import Row, Shown, facts, table, when
 from ops.deployment.stack import DEFAULT_NAME, NO_REGION, StackMissing
+=======
+from lambdas.domain.schema import NewerSchema
+from ops.stack import DEFAULT_NAME, NO_REGION, StackMissing
+from ops.tables import Row, Shown, facts, table, when
+>>>>>>> 57fe7f7 (Give items and messages a schema version; keep the previous release's sources and test that it reads what this one writes):ops/console.py
 
 __all__ = [
     "STACK",
@@ -92,7 +98,7 @@ def told() -> Iterator[None]:
     """Say in one line what AWS or the stack refused, without a traceback."""
     try:
         yield
-    except StackMissing as error:
+    except (StackMissing, NewerSchema) as error:
         fail(str(error))
     except ClientError as error:
         fail(f"{error.operation_name}: {error.response['Error']['Message']}")

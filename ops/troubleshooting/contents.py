@@ -7,6 +7,7 @@ import msgspec
 
 from lambdas.aws.sqs import delivery_queue, operations_queue
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.schema import NewerSchema
 from lambdas.feedback.parse_message import parse_message
 
 Contents = Mapping[str, str]
@@ -16,6 +17,8 @@ def contents(queue: str, body: str) -> dict[str, str]:
     """`about`, the `instance` (empty if unknown) and the `details` of a message of dead-letter queue *queue*."""
     try:
         found = _READERS.get(queue, _event)(body)
+    except NewerSchema as error:
+        found = {"about": "written by a later release", "details": str(error)}
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
         found = {"about": "unreadable", "details": f"{type(error).__name__}, {len(body)} characters"}
     return {"about": "", "instance": "", "details": "", **found}

@@ -96,6 +96,13 @@ def test_a_malformed_turn_is_dropped_and_a_failing_one_comes_again(monkeypatch: 
     assert handler.worker({"Records": records}, Context()) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
 
+@pytest.mark.usefixtures("world")
+def test_a_task_of_a_later_release_comes_again() -> None:
+    """A malformed one is dropped; this one is kept for the release that wrote it."""
+    record = {"messageId": "0", "body": '{"schema":99,"task":{"instance_id":"i1"}}'}
+    assert handler.worker({"Records": [record]}, Context()) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+
+
 def test_no_secret_and_no_address_is_logged(world: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """From provision to bind, a refusal included."""
     lines = io.StringIO()

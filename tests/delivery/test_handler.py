@@ -257,6 +257,13 @@ def test_a_message_that_is_none_goes_to_the_dead_letter_queue_and_its_neighbours
     assert len(stack.received) == 1
 
 
+def test_a_message_of_a_later_release_returns_to_the_queue(stack: Stack) -> None:
+    """It would be read here, with another meaning perhaps: a rollback loses nothing and misreads nothing."""
+    newer = message().replace('{"schema":1,', '{"schema":99,', 1)
+    assert stack.run(newer, message()) == ["0"]
+    assert len(stack.received) == 1
+
+
 def test_a_long_wait_is_parked_and_comes_back_when_it_is_due(stack: Stack) -> None:
     """The third attempt's failure waits for half an hour: over SQS's fifteen minutes."""
     stack.statuses = [500]

@@ -4,7 +4,6 @@ Deploys the stack to an embedded AWS, takes tenants through their lives, and wri
 template, every kind of item, queue messages, and what this code reads from them. Later releases must read the same.
 """
 
-import base64
 import json
 import tempfile
 import time
@@ -19,7 +18,7 @@ from local.tenant.receiver import Receiver
 from tests.infra.synthesis import synthesise
 from tests.journey.conftest import Stack
 from tests.journey.looking import publish_history
-from tests.upgrade.reading import FOLDER, TABLES, read_all
+from tests.upgrade.reading import FOLDER, TABLES, loaded, plain, read_all
 
 PATIENCE = 60.0  # s
 MOST = 3  # items of one kind that are kept
@@ -63,8 +62,6 @@ def _capture(stack: Stack) -> None:
 
 
 def _write_expected(items: dict[str, list[Any]]) -> None:
-    from tests.upgrade.test_items import loaded
-
     with loaded(items) as client:
         _write("expected.json", read_all(client, {table: table for table in TABLES}))
 
@@ -87,15 +84,7 @@ def _kinds(client: Any, table: str) -> list[Any]:
             sort = item.get("item", item.get("sk", {"S": ""}))["S"].partition("#")[0]
             kind = (item.get("instance_id", item.get("pk"))["S"].partition("#")[0][:4], sort, tuple(sorted(item)))
             kept.setdefault(kind, []).append(item)
-    return [_plain(item) for items in kept.values() for item in items[:MOST]]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+    return [plain(item) for items in kept.values() for item in items[:MOST]]
 
 
 def _count(stack: Stack, table: str, prefix: str) -> int:

@@ -1,7 +1,9 @@
 """Reads everything that a release stores, by the code of this checkout."""
 
+import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTa
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
 from lambdas.aws.dynamodb.webhooks.webhook_table import WebhookTable
 from lambdas.aws.sqs import delivery_queue, operations_queue, replay_queue
+from tests.aws.tables import create_backlog, dynamodb_with
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -29,6 +32,36 @@ DECODERS = {
     "replays": replay_queue.decode,
 }
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@contextmanager
+def loaded(items: dict[str, list[Any]]) -> Iterator["DynamoDBClient"]:
+    """A DynamoDB with the release's items in its tables."""
+    with dynamodb_with("webhooks", "reputation") as client:
+        create_backlog(client, "broker")
+        create_backlog(client, "backlog")
+        for table in TABLES:
+            for item in items[table]:
+                client.put_item(TableName=table, Item=with_bytes(item))
+        yield client
+
+
+def with_bytes(value: Any) -> Any:
+    """A value of a JSON file, with bytes where `plain` wrote base64."""
+    if isinstance(value, dict):
+        if set(value) == {"base64"}:
+            return base64.b64decode(value["base64"])
+        return {name: with_bytes(one) for name, one in value.items()}
+    return [with_bytes(one) for one in value] if isinstance(value, list) else value
+
+
+def plain(value: Any) -> Any:
+    """A value with base64 in place of bytes, for a JSON file."""
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def read_all(client: "DynamoDBClient", tables: dict[str, str]) -> dict[str, Any]:

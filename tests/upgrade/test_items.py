@@ -1,45 +1,18 @@
 """What 1.0.0 stored is read by today's code: every kind of item and queue message, with the same values."""
 
-import base64
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from lambdas.aws.kms import binding_secrets, webhook_secrets
 from lambdas.domain.webhooks.webhook import WebhookId
-from tests.aws.tables import create_backlog, dynamodb_with
-from tests.upgrade.reading import DECODERS, FOLDER, TABLES, lacking, read_all
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+from tests.upgrade.reading import DECODERS, FOLDER, TABLES, lacking, loaded, read_all
 
 
 def saved(name: str) -> Any:
     """A file of the release."""
     return json.loads((FOLDER / name).read_text())
-
-
-@contextmanager
-def loaded(items: dict[str, list[Any]]) -> Iterator["DynamoDBClient"]:
-    """A DynamoDB with the release's items in its tables."""
-    with dynamodb_with("webhooks", "reputation") as client:
-        create_backlog(client, "broker")
-        create_backlog(client, "backlog")
-        for table in TABLES:
-            for item in items[table]:
-                client.put_item(TableName=table, Item=_bytes(item))
-        yield client
-
-
-def _bytes(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"base64"}:
-            return base64.b64decode(value["base64"])
-        return {name: _bytes(one) for name, one in value.items()}
-    return [_bytes(one) for one in value] if isinstance(value, list) else value
 
 
 def test_every_item_of_the_release_is_read_as_it_was() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lambdas.domain import schema
+
 if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
@@ -14,9 +16,23 @@ def to_item(values: Mapping[str, object]) -> "dict[str, AttributeValueTypeDef]":
     return {name: to_attribute(value) for name, value in values.items() if value is not None}
 
 
+def new_item(values: Mapping[str, object]) -> "dict[str, AttributeValueTypeDef]":
+    """An item of *values* with the schema version that this release writes; attributes that are None are left out."""
+    return to_item({**values, schema.ATTRIBUTE: schema.WRITES})
+
+
 def from_item(item: "Mapping[str, AttributeValueTypeDef]") -> dict[str, Any]:
-    """The plain values of *item*: str, bytes, bool, None, int or float, list, dict, frozenset."""
-    return {name: from_attribute(value) for name, value in item.items()}
+    """The plain values of *item*: str, bytes, bool, None, int or float, list, dict, frozenset.
+
+    Raises NewerSchema if a later release wrote it: every item is read here.
+    """
+    if schema.ATTRIBUTE in item:
+        schema.check(int(item[schema.ATTRIBUTE]["N"]))
+    return _plain(item)
+
+
+def _plain(values: "Mapping[str, AttributeValueTypeDef]") -> dict[str, Any]:
+    return {name: from_attribute(value) for name, value in values.items()}
 
 
 def to_attribute(value: object) -> "AttributeValueTypeDef":
@@ -52,7 +68,7 @@ def from_attribute(attribute: "AttributeValueTypeDef") -> Any:
         case "NULL":
             return None
         case "M":
-            return from_item(value)  # type: ignore[arg-type]
+            return _plain(value)  # type: ignore[arg-type]
         case "L":
             return [from_attribute(entry) for entry in value]  # type: ignore[attr-defined]
         case "NS":

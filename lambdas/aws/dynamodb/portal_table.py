@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.domain.portal import LINK_VALID, Action, Link, Replay, Session
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class PortalTable:
         try:
             self._client.put_item(
                 TableName=self._table_name,
-                Item=to_item({**key, "transition": transition_id, "expires_at": _epoch(again_after)}),
+                Item=new_item({**key, "transition": transition_id, "expires_at": _epoch(again_after)}),
                 ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now OR #transition = :id",
                 ExpressionAttributeNames={"#transition": "transition"},
                 ExpressionAttributeValues=to_item(values),
@@ -217,7 +217,7 @@ class PortalTable:
             given[":version"] = version
         put: Any = {
             "TableName": self._table_name,
-            "Item": to_item({**_replay_key(replay.instance_id, replay.webhook_id), **values}),
+            "Item": new_item({**_replay_key(replay.instance_id, replay.webhook_id), **values}),
             "ConditionExpression": condition,
         }
         if given:
@@ -235,7 +235,7 @@ class PortalTable:
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _put(self, key: dict[str, str], values: dict[str, Any]) -> None:
-        self._client.put_item(TableName=self._table_name, Item=to_item({**key, **values}))
+        self._client.put_item(TableName=self._table_name, Item=new_item({**key, **values}))
 
 
 def _link_key(token: str) -> dict[str, str]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from lambdas.aws.sqs.versioned_json import VersionedJson
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 MAX_DELAY = 900  # s: the longest that SQS delays a message
 _MAX_ENTRIES = 10  # of one SendMessageBatch
 _MAX_CALL = 1_000_000  # bytes of one SendMessageBatch: SQS takes 1 MiB, attributes included
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(DeliveryBatch)
+_messages = VersionedJson(DeliveryBatch)
 
 
 class QueueRefused(Exception):
@@ -43,12 +41,12 @@ class DeliveryQueue:
 
 def encode(batch: DeliveryBatch) -> str:
     """The message body of *batch*."""
-    return _encode(batch).decode()
+    return _messages.encode(batch)
 
 
-def decode(body: str | bytes) -> DeliveryBatch:
-    """The batch in a message body. Raises msgspec.DecodeError if it is malformed."""
-    return _decoder.decode(body)
+def decode(body: str) -> DeliveryBatch:
+    """The batch in a message body. Raises NewerSchema, and msgspec.DecodeError if it is malformed."""
+    return _messages.decode(body)
 
 
 def _entry(batch: DeliveryBatch, delay: float) -> "SendMessageBatchRequestEntryTypeDef":

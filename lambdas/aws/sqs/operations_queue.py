@@ -2,17 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from lambdas.aws.sqs.versioned_json import VersionedJson
 from lambdas.domain.tenants.operation_task import OperationTask
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 MAX_DELAY = 900  # s: SQS's
-
-
-_decoder = msgspec.json.Decoder(OperationTask)
+_messages = VersionedJson(OperationTask)
 
 
 class OperationsQueue:
@@ -26,11 +23,11 @@ class OperationsQueue:
         """Send a task, hidden for *delay* seconds (up to MAX_DELAY)."""
         self._client.send_message(
             QueueUrl=self._url,
-            MessageBody=msgspec.json.encode(message).decode(),
+            MessageBody=_messages.encode(message),
             DelaySeconds=max(0, min(MAX_DELAY, round(delay))),
         )
 
 
-def decode(body: str | bytes) -> OperationTask:
-    """The task in a message body. Raises msgspec.DecodeError if it is malformed."""
-    return _decoder.decode(body)
+def decode(body: str) -> OperationTask:
+    """The task in a message body. Raises NewerSchema, and msgspec.DecodeError if it is malformed."""
+    return _messages.decode(body)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lambdas.aws.sqs.versioned_json import VersionedJson
+
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
@@ -16,7 +18,7 @@ class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
     replay_id: str
 
 
-_decoder = msgspec.json.Decoder(ReplayStep)
+_messages = VersionedJson(ReplayStep)
 
 
 class ReplayQueue:
@@ -29,9 +31,9 @@ class ReplayQueue:
     def send(self, instance_id: str, webhook_id: str, replay_id: str) -> None:
         """Queue the next step of a replay."""
         step = ReplayStep(instance_id=instance_id, webhook_id=webhook_id, replay_id=replay_id)
-        self._client.send_message(QueueUrl=self._url, MessageBody=msgspec.json.encode(step).decode())
+        self._client.send_message(QueueUrl=self._url, MessageBody=_messages.encode(step))
 
 
 def decode(body: str) -> ReplayStep:
-    """The step in a message body; msgspec.DecodeError when it is malformed."""
-    return _decoder.decode(body)
+    """The step in a message body. Raises NewerSchema, and msgspec.DecodeError if it is malformed."""
+    return _messages.decode(body)

@@ -91,6 +91,7 @@ def test_an_entry_and_its_counter_are_written_together(dynamodb: "DynamoDBClient
         "bucket": HOUR,
         "timestamp": "2026-11-21T04:00:05+00:00",
         "counted": 2,
+        "schema": 1,
         "message_id": "m-1",
         "reason": "General",
         "recipients": ["joe@shop.example"],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.aws.dynamodb.backlog.backlog import SHARDS, pieces, stamp
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, decompress
 from lambdas.domain.webhooks.backlog import partition_key
@@ -111,7 +111,7 @@ class Archive:
 
 def _item(batch: DeliveryBatch, payload: bytes, now: datetime) -> "dict[str, AttributeValueTypeDef]":
     name = hashlib.sha256("\n".join(delivery.id for delivery in batch.deliveries).encode()).hexdigest()[:16]
-    return to_item(
+    return new_item(
         {
             "pk": partition_key(batch.instance_id, batch.webhook_id, int(name[:8], 16) % SHARDS),
             "sk": f"{_SENT}{stamp(now)}#{name}",

@@ -26,7 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.aws.dynamodb.backlog.compressed_batch import Unreadable, compress, decompress
 from lambdas.domain.webhooks.backlog import Parked, Partition, partition_key
 from lambdas.domain.webhooks.delivery import DeliveryBatch, expires_at
@@ -90,7 +90,7 @@ class Backlog:
             "token": secrets.token_hex(8),
             "expires_at": int((expires_at(batch) + _GRACE).timestamp()),
         }
-        put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table_name, "Item": to_item(item)}}
+        put: TransactWriteItemTypeDef = {"Put": {"TableName": self._table_name, "Item": new_item(item)}}
         for number in range(_TRIES):
             for mark in (self._same_mark, self._earlier_mark):  # most are parked behind something: one call
                 if self._write([put, mark(pk, due, len(batch.deliveries))]):

@@ -7,7 +7,7 @@
     binding#<id>    | claim              | instance_id: binding ids are unique over all instances (IAM user names)
     domains         | <reversed labels>  | instance_id, organization_guid: who holds the domain, since claimed_at;
                     |                    | checked_at, verified_at: when SES was asked, and said it is verified;
-                    |                    | with expires_at (and no instance_id): reserved for the organization
+                    |                    | with expires_at (and an empty instance_id): reserved for the organization
     former#<labels> | <organization>     | claimed_at: since when it claimed the domain that it gave back unverified,
                     |                    | expires_at
     organizations   | <organization>     | members (set): ids of its instances, to bound how many there are
@@ -28,12 +28,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from botocore.exceptions import ClientError
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.aws.errors import ignoring
 from lambdas.domain.errors import DomainTaken, OrganizationFull, VersionConflict
 from lambdas.domain.tenants.domain_claim import REMEMBERED_FOR, RESERVED_FOR, Claim
 from lambdas.domain.tenants.domain_names import parents, reversed_labels, unreversed
-from lambdas.domain.tenants.instance import Binding, BindingState, Instance, InstanceState, Unfinished
+from lambdas.domain.tenants.instance import (
+    Binding,
+    BindingState,
+    Instance,
+    InstanceState,
+    OperationKind,
+    Unfinished,
+)
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -70,7 +77,7 @@ class BrokerTable:
         )
         for page in pages:
             for item in page["Items"]:
-                instance = msgspec.json.decode(from_item(item)["record"], type=Instance)
+                instance = _as_read(msgspec.json.decode(from_item(item)["record"], type=Instance))
                 if instance.state is not InstanceState.GONE:
                     yield instance
 
@@ -186,15 +193,17 @@ class BrokerTable:
 
     # -- parts of transactions -----------------------------------------------------------------------------------
 
-    def _put_record(
-        self, key: dict[str, str], record: Instance | Binding, ended: datetime | None
-    ) -> "TransactWriteItemTypeDef":
-        item: dict[str, Any] = {**key, "record": msgspec.json.encode(record).decode(), "version": record.version}
+    def _put_record(self, key: dict[str, str], record: T, ended: datetime | None) -> "TransactWriteItemTypeDef":
+        item: dict[str, Any] = {
+            **key,
+            "record": msgspec.json.encode(_as_stored(record)).decode(),
+            "version": record.version,
+        }
         if ended is not None:
             item["expires_at"] = int((ended + TOMBSTONE_FOR).timestamp())
         condition = "attribute_not_exists(pk)" if record.version == 1 else "version = :read"
         values = {} if record.version == 1 else to_item({":read": record.version - 1})
-        put: dict[str, Any] = {"TableName": self._table, "Item": to_item(item), "ConditionExpression": condition}
+        put: dict[str, Any] = {"TableName": self._table, "Item": new_item(item), "ConditionExpression": condition}
         if values:
             put["ExpressionAttributeValues"] = values
         return {"Put": put}  # type: ignore[typeddict-item]
@@ -206,7 +215,7 @@ class BrokerTable:
         operation = instance.operation
         moments = {"started_at": operation.started_at.isoformat(), "touched_at": operation.touched_at.isoformat()}
         item = {**key, **moments}
-        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+        return {"Put": {"TableName": self._table, "Item": new_item(item)}}
 
     def _join_organization(self, instance: Instance, room: int) -> "TransactWriteItemTypeDef":
         return {
@@ -235,7 +244,7 @@ class BrokerTable:
         yield {
             "Put": {
                 "TableName": self._table,
-                "Item": to_item(
+                "Item": new_item(
                     {
                         "pk": DOMAINS,
                         "sk": reversed_labels(domain),
@@ -298,10 +307,11 @@ class BrokerTable:
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": to_item(
+                "Item": new_item(
                     {
                         "pk": DOMAINS,
                         "sk": reversed_labels(domain),
+                        "instance_id": "",  # 1.0.0 reads it, and refuses the domain to everybody
                         "organization_guid": organization_guid,
                         "expires_at": int(until.timestamp()),
                     }
@@ -320,7 +330,7 @@ class BrokerTable:
         }
         if binding.state is BindingState.GONE:
             return {"Delete": {**condition, "Key": to_item(key)}}  # type: ignore[typeddict-item]
-        return {"Put": {**condition, "Item": to_item({**key, "instance_id": binding.instance_id})}}  # type: ignore[typeddict-item]
+        return {"Put": {**condition, "Item": new_item({**key, "instance_id": binding.instance_id})}}  # type: ignore[typeddict-item]
 
     def _intent(self, binding: Binding) -> "TransactWriteItemTypeDef":
         key = {"pk": INTENTS, "sk": binding.id}
@@ -328,7 +338,7 @@ class BrokerTable:
             return {"Delete": {"TableName": self._table, "Key": to_item(key)}}
         since = binding.busy_until or binding.created_at
         item = {**key, "instance_id": binding.instance_id, "created_at": since.isoformat()}
-        return {"Put": {"TableName": self._table, "Item": to_item(item)}}
+        return {"Put": {"TableName": self._table, "Item": new_item(item)}}
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -353,7 +363,7 @@ class BrokerTable:
 
     def _read(self, key: dict[str, str], kind: "type[T]") -> "T | None":
         item = self._get(key)
-        return None if item is None else msgspec.json.decode(item["record"], type=kind)
+        return None if item is None else _as_read(msgspec.json.decode(item["record"], type=kind))
 
     def _get(self, key: dict[str, str]) -> dict[str, Any] | None:
         answer = self._client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
@@ -391,6 +401,23 @@ def _former_key(domain: str, organization_guid: str) -> dict[str, str]:
 
 def _ended(instance: Instance) -> datetime | None:
     return instance.operation.touched_at if instance.state is InstanceState.GONE else None
+
+
+def _as_stored(record: T) -> T:
+    """1.0.0 does not know operations of kind `release` and could not read the instance: stored as an `update`.
+
+    If 1.0.0 continues one after a rollback, it updates nothing, and the domain can be released again afterwards.
+    """
+    if isinstance(record, Instance) and record.operation.kind is OperationKind.RELEASE:
+        return replace(record, operation=replace(record.operation, kind=OperationKind.UPDATE))
+    return record
+
+
+def _as_read(record: T) -> T:
+    """The reverse of `_as_stored`: an operation's id begins with its kind."""
+    if isinstance(record, Instance) and record.operation.id.startswith(f"{OperationKind.RELEASE}-"):
+        return replace(record, operation=replace(record.operation, kind=OperationKind.RELEASE))
+    return record
 
 
 def _claim_of(item: dict[str, Any]) -> Claim:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.aws.dynamodb.attribute_values import new_item, to_item
 from lambdas.domain.ports import Runner
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT, LEDGER_KEPT, LedgerEntry, LedgerKind, hour_of
 
@@ -185,7 +185,7 @@ class Ledger:
             yield {
                 "Put": {
                     "TableName": self._table_name,
-                    "Item": to_item(_item(instance_id, entry)),
+                    "Item": new_item(_item(instance_id, entry)),
                     "ConditionExpression": "attribute_not_exists(instance_id)",
                 }
             }

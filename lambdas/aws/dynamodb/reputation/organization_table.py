@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class OrganizationTable:
         """Record the instance as a member. Idempotent; a repetition extends the membership."""
         expires_at = int((now + COUNTERS_KEPT).timestamp())
         item = {"instance_id": _PREFIX + organization, "item": instance_id, "expires_at": expires_at}
-        self._client.put_item(TableName=self._table_name, Item=to_item(item))
+        self._client.put_item(TableName=self._table_name, Item=new_item(item))
 
     def members(self, organization: str, *, now: datetime) -> Iterator[str]:
         """The instances of *organization* with recent feedback, deleted ones included."""

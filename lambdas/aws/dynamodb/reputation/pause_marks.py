@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.domain.reputation.sending_status import Mark, Transition
 from lambdas.domain.tenants.domain_names import parents
 
@@ -74,7 +74,7 @@ def mark_item(mark: Mark) -> Any:
         "until": mark.until.isoformat(),
         "expires_at": int(mark.until.timestamp()),
     }
-    return mark_key(mark.domain) | to_item(facts)
+    return mark_key(mark.domain) | new_item(facts)
 
 
 def _valid(item: Any, now: datetime) -> Mark | None:

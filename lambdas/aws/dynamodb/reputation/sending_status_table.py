@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_item
 from lambdas.aws.dynamodb.reputation.pause_marks import mark_item, mark_key
 from lambdas.aws.errors import ignoring
+from lambdas.domain import schema
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.reputation.sending_status import (
     HANDED_OVER,
@@ -76,8 +77,8 @@ class SendingStatusTable:
             self._client.transact_write_items(
                 TransactItems=[
                     self._moved(status, transition, claimer, baseline, now),
-                    self._put(to_item(watched)),
-                    self._put(to_item(_history(transition))),
+                    self._put(new_item(watched)),
+                    self._put(new_item(_history(transition))),
                     *self._mark(transition),
                 ]
             )
@@ -132,7 +133,7 @@ class SendingStatusTable:
         with ignoring(_CONDITION):
             self._client.put_item(
                 TableName=self._table_name,
-                Item=to_item({"instance_id": WATCH, "item": instance_id}),
+                Item=new_item({"instance_id": WATCH, "item": instance_id}),
                 ConditionExpression="attribute_not_exists(instance_id)",
             )
 
@@ -174,6 +175,7 @@ class SendingStatusTable:
             "baseline": _written(baseline),
             "until": _written(transition.until),
             "probation_until": _written(transition.probation_until),
+            schema.ATTRIBUTE: schema.WRITES,
         }
         kept = {name: value for name, value in values.items() if value is not None}
         gone = [f"#{name}" for name in values if name not in kept]

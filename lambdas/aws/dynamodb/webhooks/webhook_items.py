@@ -1,14 +1,17 @@
 """The broker's side of the webhooks table (see webhook_table): creates, changes and removes items."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.dynamodb.attribute_values import from_item, to_attribute, to_item
+from lambdas.aws.dynamodb.attribute_values import from_item, new_item, to_attribute, to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import WEBHOOK_PREFIX, instance_key, webhook_key
-from lambdas.aws.errors import ignoring
+from lambdas.aws.errors import code, ignoring
+from lambdas.domain import schema
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.reputation.ledger import COUNTERS_KEPT
 from lambdas.domain.tenants.instance import WebhookSettings
@@ -43,28 +46,15 @@ class WebhookItems:
         """
         values = _instance(domain, organization, notifications=enabled)
         created = {":created_at": created_at.isoformat()} if created_at else {}
-        self._client.update_item(
-            TableName=self._table,
-            Key=to_item(instance_key(instance_id)),
-            UpdateExpression=_SET_INSTANCE
-            + (", created_at = if_not_exists(created_at, :created_at)" if created else "")
-            + " REMOVE deleted_at, expires_at",
-            ExpressionAttributeNames={"#domain": "domain"},
-            ExpressionAttributeValues=to_item(values | created),
-        )
+        expression = _SET_INSTANCE + (", created_at = if_not_exists(created_at, :created_at)" if created else "")
+        self._set_instance(instance_id, expression + " REMOVE deleted_at, expires_at", values | created)
 
     def retire_instance(self, instance_id: str, *, domain: str, organization: str, now: datetime) -> None:
         """Remove the instance's webhooks. Its own item stays as long as its counters, for events still in flight."""
         values = _instance(domain, organization, notifications=False)
-        self._client.update_item(
-            TableName=self._table,
-            Key=to_item(instance_key(instance_id)),
-            UpdateExpression=_SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at REMOVE created_at",
-            ExpressionAttributeNames={"#domain": "domain"},
-            ExpressionAttributeValues=to_item(
-                values | {":now": now.isoformat(), ":expires_at": int((now + COUNTERS_KEPT).timestamp())}
-            ),
-        )
+        values |= {":now": now.isoformat(), ":expires_at": int((now + COUNTERS_KEPT).timestamp())}
+        expression = _SET_INSTANCE + ", deleted_at = :now, expires_at = :expires_at REMOVE created_at"
+        self._set_instance(instance_id, expression, values)
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="instance_id = :instance AND begins_with(#item, :webhook)",
@@ -77,6 +67,27 @@ class WebhookItems:
             for key in page["Items"]:
                 self._client.delete_item(TableName=self._table, Key=key)
 
+    def _set_instance(self, instance_id: str, expression: str, values: dict[str, object]) -> None:
+        with self._refusing_newer(instance_key(instance_id)):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(instance_key(instance_id)),
+                UpdateExpression=expression,
+                ConditionExpression=_NOT_NEWER,
+                ExpressionAttributeNames={"#domain": "domain", **_SCHEMA_NAME},
+                ExpressionAttributeValues={**to_item({**values, ":schema": schema.WRITES}), **_READS},
+            )
+
+    @contextmanager
+    def _refusing_newer(self, key: dict[str, str]) -> Iterator[None]:
+        """Ignore a failed condition, unless a later release wrote the item: raises NewerSchema then."""
+        try:
+            yield
+        except ClientError as error:
+            if code(error) != _CONDITION:
+                raise
+            self._read(key)
+
     def get(self, instance_id: str, webhook_id: str) -> StoredWebhook | None:
         """The webhook; None if it does not exist."""
         item = self._item(instance_id, webhook_id)
@@ -88,7 +99,14 @@ class WebhookItems:
         """
         key = webhook_key(instance_id, WebhookId(webhook_id))
         item = {**key, **_fields(settings), "bindings": [binding_id], "senders": [binding_id], "version": 1}
-        self._client.put_item(TableName=self._table, Item=to_item(item))
+        with self._refusing_newer(key):
+            self._client.put_item(
+                TableName=self._table,
+                Item=new_item(item),
+                ConditionExpression=_NOT_NEWER,
+                ExpressionAttributeNames=_SCHEMA_NAME,
+                ExpressionAttributeValues=_READS,
+            )
         self._next_generation(instance_id)
 
     def join(self, instance_id: str, webhook_id: str, binding_id: str) -> bool:
@@ -103,8 +121,11 @@ class WebhookItems:
                 TableName=self._table,
                 Key=self._key(instance_id, webhook_id),
                 UpdateExpression="SET bindings = list_append(bindings, :one), senders = list_append(senders, :one)",
-                ConditionExpression="attribute_exists(instance_id) AND NOT contains(bindings, :binding)",
-                ExpressionAttributeValues=to_item({":one": [binding_id], ":binding": binding_id}),
+                ConditionExpression=(
+                    f"attribute_exists(instance_id) AND NOT contains(bindings, :binding) AND {_NOT_NEWER}"
+                ),
+                ExpressionAttributeNames=_SCHEMA_NAME,
+                ExpressionAttributeValues={**to_item({":one": [binding_id], ":binding": binding_id}), **_READS},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION:
@@ -196,9 +217,9 @@ class WebhookItems:
                 UpdateExpression="SET "
                 + ", ".join(f"#{name} = :{name}" for name in fields)
                 + " REMOVE test_result ADD #version :one",
-                ConditionExpression="ciphertext = :before",
-                ExpressionAttributeNames={**names, "#version": "version"},
-                ExpressionAttributeValues=to_item(values),
+                ConditionExpression=f"ciphertext = :before AND {_NOT_NEWER}",
+                ExpressionAttributeNames={**names, "#version": "version", **_SCHEMA_NAME},
+                ExpressionAttributeValues={**to_item(values), **_READS},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             if self._item(instance_id, webhook_id) is not None:
@@ -220,14 +241,19 @@ class WebhookItems:
         return to_item(webhook_key(instance_id, WebhookId(webhook_id)))
 
     def _item(self, instance_id: str, webhook_id: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(
-            TableName=self._table, Key=self._key(instance_id, webhook_id), ConsistentRead=True
-        )
+        return self._read(webhook_key(instance_id, WebhookId(webhook_id)))
+
+    def _read(self, key: dict[str, str]) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
 
+_READS = to_item({":reads": schema.READS})
+_SCHEMA_NAME = {"#schema": schema.ATTRIBUTE}
+_NOT_NEWER = "(attribute_not_exists(#schema) OR #schema <= :reads)"
 _SET_INSTANCE = (
-    "SET notifications = :notifications, generation = :generation, #domain = :domain, organization = :organization"
+    "SET notifications = :notifications, generation = :generation, #domain = :domain, organization = :organization, "
+    "#schema = :schema"
 )
 
 

@@ -26,6 +26,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.dynamodb.attribute_values import from_item
+from lambdas.domain import schema
 from lambdas.domain.webhooks.audience import Audience
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope, Webhook, WebhookId
 
@@ -36,9 +37,16 @@ INSTANCE_ITEM = "instance"
 WEBHOOK_PREFIX = "webhook#"
 _READ = (  # not the encrypted secrets
     "#item, instance_id, notifications, baseline, #domain, organization, created_at, deleted_at, events, #format, "
-    "#scope, senders, #batch, batch_seconds"
+    "#scope, senders, #batch, batch_seconds, #schema"
 )
-_READ_NAMES = {"#item": "item", "#format": "format", "#scope": "scope", "#domain": "domain", "#batch": "batch"}
+_READ_NAMES = {
+    "#item": "item",
+    "#format": "format",
+    "#scope": "scope",
+    "#domain": "domain",
+    "#batch": "batch",
+    "#schema": schema.ATTRIBUTE,
+}
 
 
 class WebhookTable:
