@@ -10,12 +10,14 @@ from ops.command_line.completion import COMPLETE_VARIABLE, PROGRAM, completion
 from ops.command_line.console import examples
 from ops.command_line.version import version
 from ops.deployment import broker
+from ops.deployment.destroy_check import destroy_check
 from ops.deployment.limits import limits
 from ops.deployment.rights import rights
 from ops.doctor.command import doctor
 from ops.reputation import addresses
 from ops.reputation import command as reputation
 from ops.reputation.drill import drill
+from ops.restore.command import restore
 from ops.tenants import domain, instances
 from ops.tenants.cost import cost
 from ops.tenants.operations import operations
@@ -81,6 +83,10 @@ app.command(epilog=examples("portal my-mail", "portal my-mail --hours 1 --read-o
 app.command(epilog=examples("limits", "limits --json"))(limits)
 app.command(epilog=examples("cost", "cost --csv"))(cost)
 app.command(epilog=examples("accept", "accept --domain mail.agency.gov --json"))(accept)
+app.command(epilog=examples("destroy-check", "destroy-check --json"))(destroy_check)
+app.command(epilog=examples("restore broker --to 2h", "restore webhooks --to 2026-11-21T04:00Z --remove --yes --json"))(
+    restore
+)
 app.command(epilog=examples("drill", "drill --from postmaster@agency.gov"))(drill)
 app.command(epilog=examples("rights trace webhooks", "rights 'webhooks list' --policy > support.json"))(rights)
 app.command(epilog=examples("completion bash"))(completion)

@@ -12,14 +12,9 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-<<<<<<< HEAD:ops/command_line/console.py
+from lambdas.domain.schema import NewerSchema
 from ops.command_line.tables import Row, Shown, facts, table, when
 from ops.deployment.stack import DEFAULT_NAME, NO_REGION, StackMissing
-=======
-from lambdas.domain.schema import NewerSchema
-from ops.stack import DEFAULT_NAME, NO_REGION, StackMissing
-from ops.tables import Row, Shown, facts, table, when
->>>>>>> 57fe7f7 (Give items and messages a schema version; keep the previous release's sources and test that it reads what this one writes):ops/console.py
 
 __all__ = [
     "STACK",

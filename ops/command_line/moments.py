@@ -10,18 +10,26 @@ _AGO = re.compile(r"([1-9][0-9]{0,6})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def moment(text: str, *, now: datetime, longest: timedelta = KEPT_FOR, kept: str = "deliveries are kept") -> datetime:
+def moment(
+    text: str,
+    *,
+    now: datetime,
+    longest: timedelta = KEPT_FOR,
+    kept: str = "deliveries are kept",
+    option: str = "--since",
+) -> datetime:
     """The moment that *text* names, at most *longest* before *now*; ends the command if it names none.
 
-    ISO 8601 without a zone is UTC. *kept* begins the sentence that says how far back there is something to find.
+    ISO 8601 without a zone is UTC. *kept* begins the sentence that says how far back there is something to find,
+    *option* is where the moment was typed.
     """
     found = _read(text, now)
     if found is None:
-        fail(f"--since {text!r} is not a time; write 2026-11-21T04:00:00Z, 90m, 12h or 3d")
+        fail(f"{option} {text!r} is not a time; write 2026-11-21T04:00:00Z, 90m, 12h or 3d")
     if found > now:
-        fail(f"--since {text!r} lies in the future")
+        fail(f"{option} {text!r} lies in the future")
     if now - found > longest:
-        fail(f"--since {text!r} is too long ago: {kept} for {longest.days} days")
+        fail(f"{option} {text!r} is too long ago: {kept} for {longest.days} days")
     return found
 
 

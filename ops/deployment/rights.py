@@ -19,6 +19,7 @@ FILE = Path(__file__).with_name("rights.json")
 ADMINISTRATORS = {
     "accept": "it deploys a receiver with a role of its own",
     "drill": "it makes and removes instances, queues and subscriptions",
+    "restore": "it makes a table, which DynamoDB fills with the caller's rights, and removes it",
 }  # commands that are run as an administrator, and why
 _ANYWHERE = ["*"]
 
@@ -75,7 +76,7 @@ def resources(action: str, stack: Stack) -> list[str]:
             return [stack.outputs["BrokerCredentialsSecretArn"]]
         case "lambda", "InvokeFunction" | "GetFunctionConfiguration":
             return sorted(f"arn:{partition}:lambda:{here}:function:{name}" for name in stack.functions.values())
-        case "cloudformation", "DescribeStacks" | "DescribeStackResources" | "GetTemplate":
+        case "cloudformation", "DescribeStacks" | "DescribeStackResources" | "GetTemplate" | "ListStackResources":
             return [f"arn:{partition}:cloudformation:{here}:stack/{stack.name}/*"]
         case "sns", "Publish" | "Subscribe" | "ListSubscriptionsByTopic" | "GetTopicAttributes":
             tenants = [f"arn:{partition}:sns:{here}:ses-feedback-*-{kind}" for kind in ("alerts", "notifications")]

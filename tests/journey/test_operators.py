@@ -13,6 +13,7 @@ from termios import TIOCSWINSZ
 
 import pytest
 
+from lambdas.domain.tenants.aws_names import alert_topic, configuration_set, iam_user
 from local.tenant.receiver import Receiver
 from ops.deployment.osb import instance_name
 from tests.iam.operators import recording
@@ -214,3 +215,19 @@ def test_a_domain_that_was_never_verified_is_released(stack: Stack, ops: Ops, ne
     for binding in bindings:
         stack.broker.unbind(new_id, binding)
     stack.broker.deprovision(new_id)
+
+
+def test_what_a_destroy_would_leave_behind_is_named_by_destroy_check(
+    stack: Stack, ops: Ops, receiver: Receiver
+) -> None:
+    """Everything that the broker made for a tenant, and the boundary that its IAM user keeps from being deleted."""
+    tenant = stack.tenant(receiver.url())
+    rows = {row["what"]: row for row in ops("destroy-check", status=1)}
+    assert tenant.instance_id in rows["service instances"]["names"]
+    assert iam_user(tenant.binding_id) in rows["IAM users"]["names"]
+    assert configuration_set(tenant.instance_id) in rows["configuration sets"]["names"]
+    assert alert_topic(tenant.instance_id) in rows["SNS topics"]["names"]
+    domain = tenant.credentials["domain"]
+    assert domain in rows["SES identities"]["names"]
+    assert any(domain in record for record in rows["DNS records"]["names"])
+    assert rows["permissions boundary in use"]["effect"] == "blocks"

@@ -146,8 +146,8 @@ def stack_in_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ops]:
             name: sqs.create_queue(QueueName=name)["QueueUrl"]
             for name in {*HOME, "events", "deliveries", "operations", "replays"}
         }
-        for module in ("tools", "limits"):
-            monkeypatch.setattr(f"ops.deployment.{module}.find", lambda name: stack_of(name, queues))
+        for module in ("deployment.tools", "deployment.limits", "deployment.destroy_check", "restore.command"):
+            monkeypatch.setattr(f"ops.{module}.find", lambda name: stack_of(name, queues))
         stack = Ops(dynamodb, sqs, queues)
         stack.put_instance("i1", name="my-mail", domain="mail.agency.gov")
         stack.put_webhook()

@@ -15,7 +15,7 @@ from lambdas.domain import schema
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.schema import NewerSchema
 from lambdas.domain.webhooks.webhook import WebhookId
-from ops.contents import contents
+from ops.troubleshooting.contents import contents
 from tests.upgrade.reading import DECODERS, TABLES, loaded
 from tests.upgrade.test_previous_release import INSTANCE, NOW, WEBHOOK, written
 
@@ -74,7 +74,9 @@ ACCESSES: dict[str, Callable[["DynamoDBClient"], object]] = {
         "i1", domain="agency.gov", organization="org-1", now=NOW
     ),
     "a webhook is written": lambda client: WebhookItems(client, "webhooks").put("i1", "b1", WEBHOOK, binding_id="b2"),
-    "a webhook is changed": lambda client: WebhookItems(client, "webhooks").change("i1", "b1", WEBHOOK),
+    "a webhook is changed": lambda client: WebhookItems(client, "webhooks").change(
+        "i1", "b1", WEBHOOK, before=b"secret"
+    ),
     "a binding joins a webhook": lambda client: WebhookItems(client, "webhooks").join("i1", "b1", "b2"),
     "a binding leaves a webhook": lambda client: WebhookItems(client, "webhooks").leave("i1", "b1", "b1"),
 }
@@ -96,7 +98,7 @@ def test_an_item_of_this_version_is_written_over(dynamodb: "DynamoDBClient") -> 
     webhooks = WebhookItems(dynamodb, "webhooks")
     webhooks.put("i2", "b3", WEBHOOK, binding_id="b3")
     webhooks.put("i2", "b3", WEBHOOK, binding_id="b4")
-    webhooks.change("i2", "b3", WEBHOOK)
+    webhooks.change("i2", "b3", WEBHOOK, before=b"secret")
     assert webhooks.join("i2", "b3", "b5")
     kept = webhooks.get("i2", "b3")
     assert kept is not None

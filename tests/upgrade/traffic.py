@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.tenant.receiver import Received
 from tests.events import bounce, complaint, delivery, text
 
-PERIOD = 0.1  # s between events
+PERIOD = 0.25  # s between events
 KINDS = ("bounces", "complaints", "deliveries")
 
 
