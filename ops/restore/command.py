@@ -15,6 +15,7 @@ from ops.deployment.stack import find
 from ops.restore.comparison import Comparison, Unread, compare
 from ops.restore.table import NotRestorable, Plan, begin, how_to_remove, how_to_switch, plan, wait
 
+LATEST = "latest"  # some minutes ago
 MOST_DOLLARS = 5.0
 RECOVERY = timedelta(days=35)  # that DynamoDB can go back
 STREAMS = ("reputation",)  # tables whose stream a function reads
@@ -22,7 +23,7 @@ STREAMS = ("reputation",)  # tables whose stream a function reads
 
 def restore(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="webhooks, reputation, backlog, broker, ...")],
-    to: Annotated[str, typer.Option("--to", help="The moment: 2026-11-21T04:00Z, or 2h for two hours ago.")],
+    to: Annotated[str, typer.Option("--to", help="The moment: 2026-11-21T04:00Z, 2h for two hours ago, or latest.")],
     sample: Annotated[int, typer.Option(min=1, max=10_000, help="Items that are compared one by one.")] = 500,
     most: Annotated[float, typer.Option("--most", help="Stop if the estimate is above so many dollars.")] = (
         MOST_DOLLARS
@@ -54,9 +55,11 @@ def _plan(table: str, to: str, stack: str) -> Plan:
     if table not in tables:
         fail(f"{table} is no table of the stack; there are {', '.join(sorted(tables))}")
     now = datetime.now(UTC)
-    to_moment = moment(to, now=now, longest=RECOVERY, kept="tables can be restored", option="--to")
+    chosen = None
+    if to != LATEST:
+        chosen = moment(to, now=now, longest=RECOVERY, kept="tables can be restored", option="--to")
     try:
-        return plan(client("dynamodb"), tables[table], to=to_moment, now=now)
+        return plan(client("dynamodb"), tables[table], to=chosen, now=now)
     except NotRestorable as error:
         fail(str(error))
 

@@ -30,13 +30,14 @@ class Plan:
     dollars: float
 
 
-def plan(client: Any, source: str, *, to: datetime, now: datetime) -> Plan:
-    """Check that *source* can be restored to *to*. Raises NotRestorable."""
+def plan(client: Any, source: str, *, to: datetime | None, now: datetime) -> Plan:
+    """Check that *source* can be restored to *to* (None: the latest moment possible). Raises NotRestorable."""
     described = client.describe_continuous_backups(TableName=source)["ContinuousBackupsDescription"]
     recovery = described.get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         raise NotRestorable(f"point-in-time recovery of {source} is off; a deployment switches it on")
     earliest, latest = recovery.get("EarliestRestorableDateTime"), recovery.get("LatestRestorableDateTime")
+    to = to or latest or now
     if (earliest and to < earliest) or (latest and to > latest):
         raise NotRestorable(f"{source} can be restored to a moment from {earliest:%FT%TZ} to {latest:%FT%TZ}")
     table = client.describe_table(TableName=source)["Table"]

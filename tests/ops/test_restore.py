@@ -58,6 +58,13 @@ def test_a_rehearsal_leaves_nothing(recoverable: Ops) -> None:
     assert restored(recoverable) == []
 
 
+def test_the_latest_moment_is_some_minutes_ago_and_needs_no_clock(recoverable: Ops) -> None:
+    """As DynamoDB says it; for a rehearsal."""
+    said = recoverable.run("restore", "broker", "--to", "latest", "--yes", "--remove")
+    assert said["items"]["same"] == said["items"]["sampled"] > 0
+    assert restored(recoverable) == []
+
+
 def test_nothing_is_restored_without_a_yes(recoverable: Ops) -> None:
     """The estimate is shown first."""
     assert "confirm by --yes" in recoverable.run("restore", "webhooks", "--to", "1m", ok=False)

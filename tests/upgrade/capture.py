@@ -1,10 +1,12 @@
 """`python -m tests.upgrade.capture`: keep what this checkout deploys and stores, once for a release.
 
 Deploys the stack to an embedded AWS, takes tenants through their lives, and writes to tests/upgrade/<version>: the
-template, every kind of item, queue messages, and what this code reads from them. Later releases must read the same.
+sources of the commit, the template, every kind of item, queue messages, and what this code reads from them. Later releases must read the same.
 """
 
 import json
+import lzma
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,20 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from lambdas.aws.sqs import delivery_queue
+from local.process import ROOT
 from local.stack import LocalStack
 from local.tenant.receiver import Receiver
 from tests.infra.synthesis import synthesise
 from tests.journey.conftest import Stack
 from tests.journey.looking import publish_history
+from tests.upgrade.previous import SOURCE
 from tests.upgrade.reading import FOLDER, TABLES, loaded, plain, read_all
 
 PATIENCE = 60.0  # s
 MOST = 3  # items of one kind that are kept
+DEPLOYED = ("app.py", "cdk.json", "infra", "lambdas")  # what a deployment needs of the repository
 
 
 def main() -> None:
     """Write the folder."""
     FOLDER.mkdir(exist_ok=True)
+    SOURCE.write_bytes(lzma.compress(_sources(), preset=9 | lzma.PRESET_EXTREME))
     template = synthesise("us-east-1", portal="links").template
     _write("template.json", template)
     with tempfile.TemporaryDirectory() as folder:
@@ -36,6 +42,12 @@ def main() -> None:
             _capture(stack)
         finally:
             local.down()
+
+
+def _sources() -> bytes:
+    """A tar archive of what the commit deploys."""
+    command = ["git", "archive", "--format=tar", "HEAD", *DEPLOYED]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
 
 
 def _capture(stack: Stack) -> None:

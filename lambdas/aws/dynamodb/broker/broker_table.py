@@ -290,7 +290,7 @@ class BrokerTable:
         until = instance.operation.touched_at + REMEMBERED_FOR
         key = _former_key(domain, instance.organization_guid)
         item = {**key, "claimed_at": claim["claimed_at"], "expires_at": int(until.timestamp())}
-        yield {"Put": {"TableName": self._table, "Item": to_item(item)}}
+        yield {"Put": {"TableName": self._table, "Item": new_item(item)}}
 
     def _release(self, instance_id: str, domain: str) -> "TransactWriteItemTypeDef":
         return {
