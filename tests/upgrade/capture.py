@@ -1,7 +1,8 @@
 """`python -m tests.upgrade.capture`: keep what this checkout deploys and stores, once for a release.
 
 Deploys the stack to an embedded AWS, takes tenants through their lives, and writes to tests/upgrade/<version>: the
-sources of the commit, the template, every kind of item, queue messages, and what this code reads from them. Later releases must read the same.
+sources of the commit, the template, every kind of item, queue messages, and what this code reads from them. Later
+releases must read the same.
 """
 
 import json
