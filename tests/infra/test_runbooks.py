@@ -32,6 +32,17 @@ def test_every_alarm_names_a_runbook_that_exists() -> None:
         assert (ROOT / path).exists(), alarm["AlarmDescription"]
 
 
+def test_the_operators_guide_and_the_runbooks_name_alarms_that_exist() -> None:
+    """By their ids in the stack; an ellipsis stands for what comes before."""
+    alarms = [name[:-8] for name in synthesise("us-east-1").resources("AWS::CloudWatch::Alarm")]  # less CDK's hash
+    table = (ROOT / "docs" / "operators.md").read_text().partition("| alarm | meaning |")[2].partition("\n\n")[0]
+    first = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    index = (RUNBOOKS / "index.md").read_text()
+    named = re.findall(r"`(?:\.\.\.)?([A-Z]\w+)`", "\n".join([*first, *re.findall(r"the alarms? .*", index)]))
+    assert len(named) > 10
+    assert [name for name in named if not any(alarm.endswith(name) for alarm in alarms)] == []
+
+
 def test_with_a_runbook_url_alarms_link_to_the_site() -> None:
     """As the site is built: one HTML file a page."""
     stack = synthesise("us-east-1", runbook_url="https://docs.agency.gov/ses/runbooks/")
