@@ -38,7 +38,7 @@ class RecordingFailed:
 RecordingOutcome = Recorded | InstanceGone | RecordingFailed
 
 
-class Observer(Protocol):
+class BatchObserver(Protocol):
     """Logs and counts what happened to a batch."""
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
@@ -52,7 +52,7 @@ class Observer(Protocol):
 
 
 def process(
-    messages: Sequence[QueueMessage], recorder: Recorder, observer: Observer, *, now: datetime, run: Runner = map
+    messages: Sequence[QueueMessage], recorder: Recorder, observer: BatchObserver, *, now: datetime, run: Runner = map
 ) -> list[str]:
     """Process *messages*; returns the ids that SQS must redeliver. *run* maps over instances, in order."""
     senders: dict[str, list[str]] = {}
@@ -146,7 +146,7 @@ def _sent_alone(outcome: Recorded, recorder: Recorder) -> RecordingOutcome:
     return outcome
 
 
-def _events(message: QueueMessage, observer: Observer) -> Iterable[FeedbackEvent]:
+def _events(message: QueueMessage, observer: BatchObserver) -> Iterable[FeedbackEvent]:
     for reading in parse_message(message.body):
         if isinstance(reading, NotAnEvent):
             observer.not_an_event(message.id, reading)

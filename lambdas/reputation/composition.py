@@ -21,7 +21,7 @@ from lambdas.reputation.capping import DailyCap
 from lambdas.reputation.enforce import Enforcer
 from lambdas.reputation.evaluate import Evaluator
 from lambdas.reputation.organizations import Organizations
-from lambdas.reputation.reconcile import Observer, Reconciler
+from lambdas.reputation.reconcile import Reconciler, ReconciliationObserver
 from lambdas.reputation.settings import ReputationSettings
 
 
@@ -43,7 +43,7 @@ class Composition:
     notifier: Notifier
     operator_topic_arn: str
 
-    def reconciler(self, observer: Observer, time_left: Callable[[], float]) -> Reconciler:
+    def reconciler(self, observer: ReconciliationObserver, time_left: Callable[[], float]) -> Reconciler:
         """A reconciler that waits for the rate limiter while *time_left* returns more than 0 seconds."""
         return Reconciler(
             evaluator=self.evaluator,

@@ -31,7 +31,7 @@ _ACTIVE = timedelta(days=1)  # instances that sent nothing for longer are left a
 CLAIMER = "sweep"
 
 
-class Observer(Protocol):
+class ReconciliationObserver(Protocol):
     """Logs, counts and notifies the operator."""
 
     def evaluated(self, evaluation: Evaluation) -> None:
@@ -75,7 +75,7 @@ class Reconciler:
     sending: SendingOptions
     rates: SesRateMetrics
     instances: InstanceList
-    observer: Observer
+    observer: ReconciliationObserver
     may_call_ses: Callable[[], bool]
 
     def reconcile(self, *, now: datetime) -> Reconciled:

@@ -45,7 +45,7 @@ def test_a_ciphertext_copied_to_another_webhook_is_not_read(kms: "KMSClient", ke
         decrypt(kms, WebhookId("w2"), ciphertext)
 
 
-def test_a_plaintext_of_another_form_is_a_broken_seal(kms: "KMSClient", key_id: str) -> None:
+def test_a_plaintext_of_another_form_cannot_be_decrypted(kms: "KMSClient", key_id: str) -> None:
     """Not a crash that would block its neighbours, and the plaintext is not told."""
     ciphertext = kms.encrypt(KeyId=key_id, Plaintext=b"hello", EncryptionContext=encryption_context(WEBHOOK))
 

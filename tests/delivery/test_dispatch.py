@@ -46,7 +46,7 @@ def test_what_is_delivered_is_acknowledged_kept_for_replay_and_writes_no_health(
     assert (world.writes, world.later, world.parked) == (0, [], {})
 
 
-def test_a_failure_goes_back_alone_as_the_next_attempt_after_the_ladders_wait() -> None:
+def test_a_failure_goes_back_alone_as_the_next_attempt_after_the_schedules_wait() -> None:
     """The others of its message are done."""
     world = World()
     world.webhook()
