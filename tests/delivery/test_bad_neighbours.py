@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import trustme
 
@@ -20,7 +20,7 @@ from tests.delivery.receivers import LOCAL, OK, Behaviour, ca_file, receiver, se
 from tests.delivery.test_webhook_client import break_off, drip, flood
 from tests.delivery.world import World, batch
 
-DEADLINE = 60.0  # s: nothing here waits for it
+DEADLINE = 600.0  # s: nothing here waits for it
 BODY_DEADLINE = 0.5  # s
 EACH = 8  # deliveries of each webhook
 GOOD = [f"good-{number}" for number in range(5)]
@@ -79,8 +79,7 @@ class CountingClient(WebhookClient):
 
 async def deliver() -> World:
     """Deliver one batch to all of them; the world after it."""
-    world = World()
-    world.clock = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    world = World()  # its clock stands still: no attempt comes too late to begin, however slow the machine is
     rules = AddressRules.parse("127.0.0.1/32", allow_http=False)
     resolver = NameResolver(rules, names)
     client = CountingClient(rules, resolver, ca_file(), connections=200, body_deadline=BODY_DEADLINE)

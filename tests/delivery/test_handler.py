@@ -302,6 +302,21 @@ def test_what_is_parked_for_a_failing_webhook_comes_back_as_a_probe_and_drains_w
     assert stack.waiting() == 0
 
 
+def test_a_failed_probe_costs_two_writes_of_the_health_record(stack: Stack) -> None:
+    """Its claim and its result: the result is written on top of the claim, not refused and written again."""
+    stack.statuses = [503]
+    first = (datetime.now(UTC) - timedelta(seconds=10)).isoformat()
+    stack.set_webhook(health={"failures": 3, "first_failure": first, "record": 3, "webhook_version": 1})
+    writes: list[object] = []
+    client = clients.CLIENTS.client("dynamodb")
+    client.meta.events.register("before-call.dynamodb.UpdateItem", lambda **_: writes.append(1))
+
+    assert stack.run(message(one(1), one(2)), queue="slow-deliveries") == []
+
+    assert (len(stack.received), len(writes)) == (1, 2)
+    assert stack.webhook()["health"]["record"] == 5
+
+
 def test_a_410_disables_the_webhook_and_what_comes_later_is_parked(stack: Stack) -> None:
     """The receiver wants no more; nothing is lost."""
     stack.statuses = [410]
