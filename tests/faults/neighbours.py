@@ -4,13 +4,15 @@ Twenty tenants with a good webhook each get events beside 1, 21 or 41 others tha
 their receivers hang, answer after 9.9 s, break TLS, answer no HTTP, or refuse connections; then they are good again.
 The twenty's 95th percentile, from event to webhook, must stay within twice that of the good load before and after.
 
-The stack has production's concurrency and periods, but a webhook counts as failing after FAILING_SECONDS, so that a
-short run sees others healthy, in doubt and failing. The embedded AWS and all functions share one machine, and a busy
-processor delays everyone: the pace of events is chosen so that the good load keeps it at most half busy.
+The stack has production's concurrency, periods and batching windows (`pollers`), but a webhook counts as failing after
+FAILING_SECONDS, so that a short run sees others healthy, in doubt and failing. The embedded AWS and all functions share
+one machine, and a busy processor delays everyone: the pace of events is chosen so that the good load keeps it at most
+half busy. `--no-windows` lets the embedded AWS run the functions, for almost every message by itself.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +24,12 @@ from rich.console import Console
 from benchmarks.report import Table, number, show
 from infra.context import Context
 from infra.rules import written
+from local.clients import Clients
 from local.deploy import PERIODS
 from local.stack import LocalStack
 from tests.faults.bad_receivers import BAD, Receivers, Scenario
 from tests.faults.neighbour_stage import NEIGHBOURS, Load, Outcome, Stage
+from tests.faults.pollers import polling
 
 OTHERS = (1, 21, 41)
 SECONDS = 20  # of a run
@@ -44,26 +48,34 @@ def main(
     scenario: Annotated[list[Scenario] | None, typer.Option(help="Only this one; may be given several times.")] = None,
     seconds: Annotated[int, typer.Option(help="Length of each run.")] = SECONDS,
     interval: Annotated[float, typer.Option(help="s between a tenant's events; 0: chosen by the machine.")] = 0,
+    windows: Annotated[bool, typer.Option(help="Wait for batching windows, as Lambda does.")] = True,
 ) -> None:
     """Compare each scenario with the same load of good webhooks; status 1 if neighbours waited long or lost events."""
     scenarios = [one for one in scenario or BAD if one is not Scenario.GOOD]
     context = {**PRODUCTION, "failing_seconds": str(FAILING_SECONDS)}
-    tables, kept = [], True
     with TemporaryDirectory(prefix="ses-feedback-neighbours-") as folder, Receivers() as receivers:
         stack = LocalStack(Path(folder))
         try:
-            stage = Stage(stack.up(lambda *_: None, context=context, environment={}), receivers, Path(folder))
-            pace = _warm_up(stage, interval)
-            for count in bad or OTHERS:
-                load = Load(others=count, scenario=Scenario.GOOD, rounds=max(1, round(seconds / pace)), interval=pace)
-                outcomes = dict(_compare(stage, load, scenarios))
-                tables.append(_table(load, outcomes))
-                kept &= all(_kept(outcome, outcomes[Scenario.GOOD]) for outcome in outcomes.values())
+            facts = stack.up(lambda *_: None, context=context, environment={})
+            stage = Stage(facts, receivers, Path(folder))
+            with polling(Clients(facts["aws_endpoint_url"], facts["region"])) if windows else nullcontext():
+                found = list(_measure(stage, bad or OTHERS, scenarios, seconds, interval))
         finally:
             stack.down()
-    show(tables, console)
+    show([_table(load, outcomes) for load, outcomes in found], console)
+    kept = all(_kept(one, outcomes[Scenario.GOOD]) for _, outcomes in found for one in outcomes.values())
     console.print("[green]Kept.[/green]" if kept else "[red]NOT kept.[/red]")
     sys.exit(0 if kept else 1)
+
+
+def _measure(
+    stage: Stage, others: Sequence[int], scenarios: Sequence[Scenario], seconds: int, interval: float
+) -> Iterator[tuple[Load, dict[Scenario, Outcome]]]:
+    """The good load beside each number of *others*, with the outcomes of it and of *scenarios*."""
+    pace = _warm_up(stage, interval)
+    for count in others:
+        load = Load(others=count, scenario=Scenario.GOOD, rounds=max(1, round(seconds / pace)), interval=pace)
+        yield load, dict(_compare(stage, load, scenarios))
 
 
 def _warm_up(stage: Stage, interval: float) -> float:
