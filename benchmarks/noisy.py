@@ -2,8 +2,9 @@
 
 The embedded AWS has no fair queues, so the queue is modelled by AWS's rules: a message group is noisy while more than
 30 of its messages and more than a tenth of all are in flight, and then the others' messages are received first. The
-rest is delivery as it is deployed: its environments, its batches and their 6 MB, its width, its limit on a run's
-length, and the CPU of a delivery as measured here.
+rest is delivery as it is deployed: its environments, its batches and their 6 MB, the concurrency of a webhook, the 3 s
+in which a prompt invocation begins attempts, and the CPU of a delivery as measured here. What an invocation does not
+begin goes to the slow queue, whose environments are others.
 """
 
 import heapq
@@ -12,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import quantiles
 
+from benchmarks.growth_model import FEEDBACK_SHARE
 from benchmarks.pipeline import DEPLOYED, unit_costs
 from benchmarks.report import Report, Table, higher, lower, number
 from lambdas.delivery.concurrency import MOST
-from lambdas.delivery.dispatch import SLOW_BEGINNING
+from lambdas.delivery.dispatch import PROMPT
 
 FLOODS = (50_000, 100_000)  # events
 FLOOD_AT = 20.0  # s
-FEEDBACK_PER_S = 8_000.0  # flood events a second that feedback turns into messages, 10 environments at work
 PACKED = 50  # deliveries in a message of the flood
 MESSAGE_BYTES = PACKED * 1_500
 PAYLOAD = 6_000_000  # bytes that Lambda hands to one run
@@ -73,12 +74,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How delivery runs: environments, messages in a batch, s that a batch is waited for, CPU of a delivery, s."""
+    """How delivery runs: environments, messages in a batch, s that a batch is waited for, CPU of a delivery, s.
+
+    *intake* is the number of events of one tenant that feedback turns into deliveries in a second.
+    """
 
     environments: int
     batch: int
     window: float
     cpu: float
+    intake: float = 8_000.0
 
 
 def batch_of(queue: Queue, rules: Rules) -> list[Message]:
@@ -91,20 +96,19 @@ def batch_of(queue: Queue, rules: Rules) -> list[Message]:
     return batch
 
 
-def run_length(batch: list[Message], rules: Rules) -> tuple[float, int]:
-    """How long a run takes, s, and how many deliveries of the flood it does not get to begin."""
+def run_length(batch: list[Message], rules: Rules) -> float:
+    """How long a prompt invocation takes, s."""
     flooded = sum(message.deliveries for message in batch if message.flood)
     paced = max(SLOW / MOST, rules.cpu)  # s a delivery: the receiver's answers, or our CPU
-    begun = min(flooded, int(SLOW_BEGINNING.total_seconds() / paced))
-    return max(QUICK, SLOW if flooded else 0.0, begun * paced), flooded - begun
+    return max(QUICK, SLOW if flooded else 0.0, min(flooded * paced, PROMPT.beginning.total_seconds() + SLOW))
 
 
 def simulate(rules: Rules, *, groups: bool, flood: int) -> list[float]:
     """The quiet tenant's latencies from event to webhook, s."""
     queue = Queue(groups=groups)
-    arrivals = deque(sorted(_arrivals(flood)))
+    arrivals = deque(sorted(_arrivals(flood, rules.intake)))
     free = [0.0] * rules.environments  # when each environment is free
-    ends: list[tuple[float, int, list[Message], int]] = []
+    ends: list[tuple[float, int, list[Message]]] = []
     latencies: list[float] = []
     heapq.heapify(free)
     serial = 0
@@ -113,11 +117,11 @@ def simulate(rules: Rules, *, groups: bool, flood: int) -> list[float]:
         now = max(now, heapq.heappop(free))
         now = _advance(now, queue, arrivals, ends)
         if batch := batch_of(queue, rules):
-            length, left = run_length(batch, rules)
+            length = run_length(batch, rules)
             begun = now + (0.0 if sum(message.flood for message in batch) > NOISY_MESSAGES else rules.window)
             latencies += [begun + QUICK - message.at for message in batch if not message.flood]
             serial += 1
-            heapq.heappush(ends, (begun + length, serial, batch, left))
+            heapq.heappush(ends, (begun + length, serial, batch))
             heapq.heappush(free, begun + length)
         elif arrivals or ends:
             heapq.heappush(free, min(_next(arrivals, ends), now + rules.window) + 1e-3)
@@ -125,33 +129,30 @@ def simulate(rules: Rules, *, groups: bool, flood: int) -> list[float]:
 
 
 def _advance(
-    now: float, queue: Queue, arrivals: deque[tuple[float, Message]], ends: list[tuple[float, int, list[Message], int]]
+    now: float, queue: Queue, arrivals: deque[tuple[float, Message]], ends: list[tuple[float, int, list[Message]]]
 ) -> float:
-    """Let happen what happens until *now*: runs end, what they did not begin and what is new comes into the queue."""
+    """Let happen what happens until *now*: invocations end, and what is new comes into the queue."""
     while ends and ends[0][0] <= now:
-        ended, _, batch, left = heapq.heappop(ends)
+        _, _, batch = heapq.heappop(ends)
         for message in batch:
             queue.done(message)
-        while left > 0:
-            queue.put(Message(ended, True, min(PACKED, left)))
-            left -= PACKED
     while arrivals and arrivals[0][0] <= now:
         queue.put(arrivals.popleft()[1])
     return now
 
 
-def _next(arrivals: deque[tuple[float, Message]], ends: list[tuple[float, int, list[Message], int]]) -> float:
+def _next(arrivals: deque[tuple[float, Message]], ends: list[tuple[float, int, list[Message]]]) -> float:
     times = [arrivals[0][0]] if arrivals else []
     return min([*times, *([ends[0][0]] if ends else [])])
 
 
-def _arrivals(flood: int) -> Iterator[tuple[float, Message]]:
+def _arrivals(flood: int, intake: float) -> Iterator[tuple[float, Message]]:
     """When each message comes into the deliveries queue: feedback takes events in order, so a flood delays it too."""
     for message in range(flood // PACKED):
-        yield FLOOD_AT + (message + 1) * PACKED / FEEDBACK_PER_S, Message(FLOOD_AT, True, PACKED)
+        yield FLOOD_AT + (message + 1) * PACKED / intake, Message(FLOOD_AT, True, PACKED)
     for second in range(SECONDS):
         at = float(second) + 0.5
-        behind = max(0.0, FLOOD_AT + flood / FEEDBACK_PER_S - at) if at >= FLOOD_AT else 0.0
+        behind = max(0.0, FLOOD_AT + flood / intake - at) if at >= FLOOD_AT else 0.0
         window = DEPLOYED.feedback_batch_window_seconds
         yield at + max(behind, float(window)), Message(at, False, 1)
 
@@ -163,6 +164,7 @@ def measure() -> Report:
         batch=DEPLOYED.delivery_batch_size,
         window=DEPLOYED.delivery_batch_window_seconds,
         cpu=unit_costs().delivery_cpu_s,
+        intake=DEPLOYED.feedback_concurrency * FEEDBACK_SHARE / unit_costs().feedback_event_cpu_s,
     )
     alone = simulate(rules, groups=True, flood=0)
     flooded = {
@@ -199,8 +201,8 @@ def _table(alone: list[float], flooded: dict[int, tuple[list[float], ...]]) -> T
         ),
         note=(
             f"Simulated over {SECONDS} s. The flooded receiver takes {1000 * SLOW:.0f} ms, the quiet one "
-            f"{1000 * QUICK:.0f}; two seconds are the windows in which batches gather. What is left with groups is the "
-            "wait behind the flood in the events queue, for SES sets no groups."
+            f"{1000 * QUICK:.0f}; two seconds are the windows in which batches gather. What is left is the wait behind "
+            "the flood in the events queue, because SES sets no groups, and the 3 s of a prompt invocation."
         ),
     )
 

@@ -1,6 +1,7 @@
 """What the reports are reckoned with: prices, the fair queue, growth, the journal."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -39,8 +40,9 @@ def test_a_million_events_cost_what_their_parts_cost() -> None:
 
 
 def test_message_groups_spare_the_quiet_tenant_a_flood() -> None:
-    """With more in flight than the environments hold, a fair queue hands out the quiet tenant's message first."""
-    unfair, fair = (noisy.simulate(RULES, groups=groups, flood=100_000) for groups in (False, True))
+    """When the environments do not keep up, a fair queue hands out the quiet tenant's message first."""
+    few = replace(RULES, environments=2)
+    unfair, fair = (noisy.simulate(few, groups=groups, flood=100_000) for groups in (False, True))
 
     assert max(fair) < max(unfair) / 2
     assert len(fair) == len(unfair) == noisy.SECONDS
