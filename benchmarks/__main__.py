@@ -23,6 +23,7 @@ MEASUREMENTS = (
     "noisy",
     "growth",
     "batches",
+    "latency",
     "throughput",
 )  # the longest last
 
