@@ -38,11 +38,11 @@ class DeliveryLog:
     def attempted(self, one: WebhookDeliveries) -> None:
         """Log a webhook's attempts with the ids that `ops trace` follows: the mail's, the delivery's, the instance's.
 
-        A failed attempt and a batch have a line each. The others that succeeded share one, because a line each would
-        cost more than the tables (docs/cost.md).
+        A failed attempt and a batch have a line each. A line for each of the others would cost more than the tables
+        (docs/cost.md), so several that succeeded share one, as lists of ATTEMPT_FACTS.
         """
         delivered = failed = 0
-        together: list[list[object]] = []
+        succeeded: list[dict[str, object]] = []
         for pending, attempt in one.attempts.made if one.attempts else ():
             facts = _facts(pending, attempt)
             if not isinstance(attempt.outcome, Delivered):
@@ -53,13 +53,20 @@ class DeliveryLog:
             if pending.batch:
                 self.logger.info("attempt succeeded", extra={**one.ids, **facts})
             else:
-                together.append([facts[name] for name in ATTEMPT_FACTS])
-        for start in range(0, len(together), MAX_ATTEMPTS):
-            rows = together[start : start + MAX_ATTEMPTS]
-            self.logger.info("attempts succeeded", extra={**one.ids, "attempts": rows})
+                succeeded.append(facts)
+        self._succeeded(one, succeeded)
         for name, number in (("DeliveriesMade", delivered), ("DeliveriesFailed", failed)):
             if number:
                 self.count(name, number)
+
+    def _succeeded(self, one: WebhookDeliveries, attempts: Sequence[dict[str, object]]) -> None:
+        for start in range(0, len(attempts), MAX_ATTEMPTS):
+            match attempts[start : start + MAX_ATTEMPTS]:
+                case [facts]:
+                    self.logger.info("attempt succeeded", extra={**one.ids, **facts})
+                case several:
+                    rows = [[facts[name] for name in ATTEMPT_FACTS] for facts in several]
+                    self.logger.info("attempts succeeded", extra={**one.ids, "attempts": rows})
 
     def service_level(self, webhooks: Iterable[WebhookDeliveries]) -> None:
         """Count the first attempts of an invocation and those that were late; record a sample of their seconds."""

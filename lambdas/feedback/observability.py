@@ -12,6 +12,7 @@ from lambdas.feedback.batch import InstanceGone, RecordingFailed, RecordingOutco
 from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
 from lambdas.feedback.record import Recorded
 
+EVENT_FACTS = ("message_id", "type", "delivery_ids")  # in the lists of `events`, in order
 MAX_EVENTS = 100  # in one line: with a webhook for each of three kinds it stays far below CloudWatch's 256 KB
 _METRICS = {
     NotAnEventKind.CONTROL: "ControlMessages",
@@ -65,15 +66,20 @@ class Observability:
     def _recorded(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Recorded) -> None:
         """The line that links SES's message ids to the deliveries made of the events.
 
-        One line for many events: a line each would cost more than the tables (docs/cost.md). `events` are lists of
-        SES's message id, the type and the deliveries' ids.
+        A line for each event would cost more than the tables (docs/cost.md), so several share one, as lists of
+        EVENT_FACTS.
         """
-        for start in range(0, len(events), MAX_EVENTS):
-            rows = [
-                [(event.mail.message_id or "")[:MAX_MESSAGE_ID], event.type.value, outcome.fan_out.delivery_ids(event)]
-                for event in events[start : start + MAX_EVENTS]
-            ]
-            self._logger.info("events recorded", extra={"instance_id": instance_id, "events": rows})
+        rows = [
+            ((event.mail.message_id or "")[:MAX_MESSAGE_ID], event.type.value, outcome.fan_out.delivery_ids(event))
+            for event in events
+        ]
+        for start in range(0, len(rows), MAX_EVENTS):
+            match rows[start : start + MAX_EVENTS]:
+                case [row]:
+                    facts = dict(zip(EVENT_FACTS, row, strict=True))
+                    self._logger.info("event recorded", extra={"instance_id": instance_id, **facts})
+                case several:
+                    self._logger.info("events recorded", extra={"instance_id": instance_id, "events": several})
 
     def _recorded_events(self, facts: dict[str, object], recorded_events: Recorded) -> None:
         for entry in recorded_events.entries:

@@ -595,6 +595,16 @@ def test_a_webhook_id_that_belongs_to_another_instance_is_no_webhook() -> None:
     assert world.posted == []
 
 
+def test_an_attempt_alone_has_a_line_with_fields_that_can_be_queried(caplog: pytest.LogCaptureFixture) -> None:
+    """As on a quiet platform, where people read logs."""
+    world = World()
+    world.webhook()
+    with caplog.at_level("INFO"):
+        world.deliver(replace(batch("w1", "a"), deliveries=(replace(delivery("a"), message_id="mail-a"),)))
+    (line,) = (vars(line) for line in caplog.records if line.getMessage() == "attempt succeeded")
+    assert (line["message_id"], line["delivery_id"], line["attempt"]) == ("mail-a", "a", 1)
+
+
 def test_attempts_are_logged_with_the_ids_that_a_trace_follows(caplog: pytest.LogCaptureFixture) -> None:
     """SES's message id, the webhook-id and the instance's. What failed has a line each, what succeeded one for all."""
     world = World()

@@ -11,10 +11,11 @@ from lambdas.aws import clients
 from lambdas.aws.dynamodb.backlog.archive import Archive
 from lambdas.aws.dynamodb.backlog.backlog import Backlog
 from lambdas.aws.dynamodb.reputation.ledger import Ledger
-from lambdas.delivery import observability
+from lambdas.delivery import observability as delivery
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 from lambdas.domain.webhooks.delivery import DeliveryBatch
-from ops.troubleshooting.trail import ATTEMPT_FACTS, is_about, kind_of, sent_at, window
+from lambdas.feedback import observability as feedback
+from ops.troubleshooting.trail import ATTEMPT_FACTS, EVENT_FACTS, is_about, kind_of, sent_at, window
 from ops.troubleshooting.trail import Kind as Asked
 from tests.ops.world import NOW, Ops, batch, stack_of
 
@@ -236,6 +237,6 @@ def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(tr
     assert (steps[0]["webhook_id"], steps[0]["webhook"], steps[0]["instance"]) == ("msg_2", "w1", "i1")
 
 
-def test_the_trail_reads_what_delivery_writes() -> None:
+def test_the_trail_reads_what_the_functions_write() -> None:
     """The lists have no names of their own."""
-    assert observability.ATTEMPT_FACTS == ATTEMPT_FACTS
+    assert (feedback.EVENT_FACTS, delivery.ATTEMPT_FACTS) == (EVENT_FACTS, ATTEMPT_FACTS)
