@@ -82,11 +82,11 @@ def _allow_secrets(function: Function, shared: SharedResources, purpose: str) ->
 def allow_unbinding(function: Function) -> None:
     """Delete a binding's resources: its user with keys and policy, and its notification topic."""
     function.allow(
-        *("iam:ListAccessKeys", "iam:DeleteAccessKey", "iam:DeleteUserPolicy", "iam:DeleteUser"),
+        *("iam:GetUser", "iam:ListAccessKeys", "iam:DeleteAccessKey", "iam:DeleteUserPolicy", "iam:DeleteUser"),
         on=_USERS,
         wide=_OF_A_BINDING,
     )
-    function.allow("sns:DeleteTopic", on=[_NOTIFICATIONS], wide=_OF_A_BINDING)
+    function.allow("sns:ListTagsForResource", "sns:DeleteTopic", on=[_NOTIFICATIONS], wide=_OF_A_BINDING)
 
 
 def _allow_alerts(function: Function) -> None:
@@ -98,7 +98,7 @@ def _allow_alerts(function: Function) -> None:
 
 def _allow_topics(function: Function, topics: Sequence[str]) -> None:
     function.allow(
-        *("sns:CreateTopic", "sns:TagResource", "sns:GetTopicAttributes"),
+        *("sns:CreateTopic", "sns:TagResource", "sns:ListTagsForResource"),
         *("sns:Subscribe", "sns:ListSubscriptionsByTopic"),
         on=topics,
         wide="A topic's name is our prefix, the instance's or binding's id, and what it is for.",
@@ -120,7 +120,8 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
     function.use_table(storage.reputation, "GetItem", "Query", "PutItem", "UpdateItem")
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.allow(
-        *("ses:CreateConfigurationSet", "ses:DeleteConfigurationSet", "ses:CreateConfigurationSetEventDestination"),
+        *("ses:CreateConfigurationSet", "ses:GetConfigurationSet", "ses:DeleteConfigurationSet"),
+        "ses:CreateConfigurationSetEventDestination",
         on=[_arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
         wide=_OF_AN_INSTANCE,
     )

@@ -145,7 +145,12 @@ class Function(Construct):
         )
 
     def run_every(self, minutes: int) -> None:
-        """Run on a schedule. A run that fails is not repeated: the next one does its work."""
+        """Run on a schedule. A run that fails or is throttled is not repeated: the next one does its work.
+
+        EventBridge hands a run to Lambda's queue of asynchronous events, and Lambda by itself repeats failed ones twice
+        and throttled ones for six hours: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        """
+        self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(minutes))
         self._run("Schedule", events.Schedule.rate(Duration.minutes(minutes)))
 
     def run_at_midnight(self) -> None:

@@ -37,6 +37,9 @@ class FakeSesV2:
         self.sets[ConfigurationSetName] = {**request, "destinations": {}}
         return {}
 
+    def _get_configuration_set(self, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803
+        return self._set(ConfigurationSetName)
+
     def _create_configuration_set_event_destination(
         self,
         ConfigurationSetName: str,  # noqa: N803

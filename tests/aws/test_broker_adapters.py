@@ -19,7 +19,8 @@ from lambdas.aws.route53.hosted_zone import HostedZone
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR, MAX_EXTRA_READS, Credentials
 from lambdas.aws.sns.topics import Topics
 from lambdas.aws.sqs.operations_queue import OperationsQueue, decode
-from lambdas.domain.errors import AccountFull
+from lambdas.domain.errors import AccountFull, NotOurs
+from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from lambdas.domain.tenants.dns_records import Dkim, Dmarc, required_records
 from lambdas.domain.tenants.iam_user import sending_policy
 from lambdas.domain.tenants.instance import BindingSecret
@@ -29,6 +30,7 @@ NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 IDENTITY = "arn:aws:ses:us-east-1:123456789012:identity/agency.gov"
 SET = "arn:aws:ses:us-east-1:123456789012:configuration-set/s"
+OURS = {INSTANCE_TAG: "i1"}
 SENDING = sending_policy([IDENTITY, SET], [], domain="agency.gov")
 
 
@@ -62,11 +64,11 @@ def test_a_user_has_its_path_boundary_policy_and_tags(iam: Any) -> None:
     users = IamUsers(spy, boundary_arn=BOUNDARY)
     policy = sending_policy([IDENTITY, SET], ["198.51.100.0/24"], domain="agency.gov")
     for _ in range(2):
-        users.ensure_user("u", policy, {"k": "v"})
+        users.ensure_user("u", policy, {**OURS, "k": "v"})
     user = iam.get_user(UserName="u")["User"]
     assert user["Path"] == "/cf/"
     assert spy.create_user.call_args.kwargs["PermissionsBoundary"] == BOUNDARY  # which moto takes and does not show
-    assert user["Tags"] == [{"Key": "k", "Value": "v"}]
+    assert {tag["Key"]: tag["Value"] for tag in user["Tags"]} == {**OURS, "k": "v"}
     assert iam.get_user_policy(UserName="u", PolicyName="send")["PolicyDocument"] == policy
 
 
@@ -95,7 +97,7 @@ def test_a_user_beyond_the_account_s_quota_is_told_from_other_errors(iam: Any) -
 def test_a_user_has_one_key(iam: Any) -> None:
     """Earlier ones go: nobody has their secret."""
     users = IamUsers(iam, boundary_arn=BOUNDARY)
-    users.ensure_user("u", SENDING, {})
+    users.ensure_user("u", SENDING, OURS)
     keys = [users.replace_key("u") for _ in range(3)]
     listed = iam.list_access_keys(UserName="u")["AccessKeyMetadata"]
     assert [key["AccessKeyId"] for key in listed] == [keys[-1].id]
@@ -115,12 +117,38 @@ def test_a_user_that_iam_does_not_know_everywhere_yet_is_waited_for(code: str) -
     iam.list_access_keys.return_value = {"AccessKeyMetadata": []}
     iam.create_access_key.side_effect = [unknown, {"AccessKey": {"AccessKeyId": "k", "SecretAccessKey": "s"}}]
     users = IamUsers(iam, boundary_arn=BOUNDARY, sleep=slept.append)
-    users.ensure_user("u", SENDING, {})
+    users.ensure_user("u", SENDING, OURS)
     assert users.replace_key("u").id == "k"
     assert len(slept) == 3
     iam.put_user_policy.side_effect = unknown
     with pytest.raises(ClientError):
-        users.ensure_user("u", SENDING, {})
+        users.ensure_user("u", SENDING, OURS)
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": INSTANCE_TAG, "Value": "i2"}]])
+def test_anothers_user_is_neither_taken_nor_removed(iam: Any, tags: list[dict[str, str]]) -> None:
+    """A policy of ours would give its application another tenant's domain; an unbind would delete it."""
+    iam.create_user(UserName="u", Path="/cf/", Tags=tags)
+    key = iam.create_access_key(UserName="u")["AccessKey"]["AccessKeyId"]
+    users = IamUsers(iam, boundary_arn=BOUNDARY)
+    with pytest.raises(NotOurs, match=r"^an IAM user named u exists"):
+        users.ensure_user("u", SENDING, OURS)
+    assert iam.list_user_policies(UserName="u")["PolicyNames"] == []
+    users.remove_user("u", "i1")
+    assert [kept["AccessKeyId"] for kept in iam.list_access_keys(UserName="u")["AccessKeyMetadata"]] == [key]
+
+
+def test_a_repeated_bind_waits_until_iam_shows_whose_the_user_is() -> None:
+    """A replica may not know the user that another says exists."""
+    exists, unknown = (
+        ClientError({"Error": {"Code": code, "Message": "u"}}, "any")
+        for code in ("EntityAlreadyExists", "NoSuchEntity")
+    )
+    iam = Mock()
+    iam.create_user.side_effect = exists
+    iam.get_user.side_effect = [unknown, {"User": {"Tags": [{"Key": INSTANCE_TAG, "Value": "i1"}]}}]
+    IamUsers(iam, boundary_arn=BOUNDARY, sleep=lambda _: None).ensure_user("u", SENDING, OURS)
+    assert iam.put_user_policy.call_count == 1
 
 
 @pytest.mark.parametrize("half", ["all", "no key", "no policy", "nothing"])
@@ -128,13 +156,13 @@ def test_a_user_goes_however_much_of_it_is_there(iam: Any, half: str) -> None:
     """Twice is once."""
     users = IamUsers(iam, boundary_arn=BOUNDARY)
     if half != "nothing":
-        users.ensure_user("u", SENDING, {})
+        users.ensure_user("u", SENDING, OURS)
         if half != "no key":
             users.replace_key("u")
         if half == "no policy":
             iam.delete_user_policy(UserName="u", PolicyName="send")
     for _ in range(2):
-        users.remove_user("u")
+        users.remove_user("u", "i1")
     assert iam.list_users()["Users"] == []
 
 
@@ -157,7 +185,7 @@ def test_a_topic_tells_one_address_at_a_time() -> None:
         sns, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", arn_prefix=prefix, may_mail=lambda *_: True
     )
     for name in ("old name", "new name"):
-        arn = topics.ensure("t", {"organization": name})
+        arn = topics.ensure("t", {**OURS, "organization": name})
         topics.subscribe(arn, "a@b.cc", organization="o1")
     assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["KmsMasterKeyId"].endswith("key/k")
     topics.subscribe(arn, "c@d.ee", organization="o1")
@@ -166,8 +194,21 @@ def test_a_topic_tells_one_address_at_a_time() -> None:
     assert topics.confirmed(arn, "c@d.ee")  # moto confirms at once
     assert not topics.confirmed(arn, "a@b.cc")
     for _ in range(2):
-        topics.remove(arn)
+        topics.remove(arn, "i1")
     assert sns.list_topics()["Topics"] == []
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": INSTANCE_TAG, "Value": "i2"}]])
+def test_anothers_topic_is_neither_taken_nor_removed(tags: list[dict[str, str]]) -> None:
+    """Whoever owns it would read the instance's notifications, and lose the topic with the instance."""
+    sns = client("sns")
+    prefix = "arn:aws:sns:us-east-1:123456789012:"
+    sns.create_topic(Name="t", Tags=tags)
+    topics = Topics(sns, key_arn="k", arn_prefix=prefix)
+    with pytest.raises(NotOurs, match=r"^an SNS topic named t exists"):
+        topics.ensure("t", OURS)
+    topics.remove(prefix + "t", "i1")
+    assert [topic["TopicArn"] for topic in sns.list_topics()["Topics"]] == [prefix + "t"]
 
 
 def test_an_address_that_has_not_confirmed_cannot_be_taken_off() -> None:
@@ -213,7 +254,7 @@ def test_an_address_that_may_get_no_more_mail_is_not_subscribed() -> None:
         return len(asked) == 1
 
     topics = Topics(sns, key_arn="k", arn_prefix="arn:aws:sns:us-east-1:123456789012:", may_mail=may_mail)
-    arn = topics.ensure("t", {})
+    arn = topics.ensure("t", OURS)
     assert [topics.subscribe(arn, email, organization="o1") for email in ("a@b.cc", "a@b.cc", "c@d.ee")] == [
         True,
         True,

@@ -46,8 +46,20 @@ def test_a_configuration_set_requires_tls_and_suppresses(client: FakeSesV2) -> N
     assert destination["MatchingEventTypes"] == list(EVENTS)
     assert destination["SnsDestination"] == {"TopicArn": TOPIC}
     for _ in range(2):
-        ses(client).remove_configuration_set("s")
+        ses(client).remove_configuration_set("s", "i1")
     assert client.sets == {}
+
+
+@pytest.mark.parametrize("tags", [None, [], [{"Key": INSTANCE_TAG, "Value": "i2"}]])
+def test_anothers_configuration_set_is_neither_taken_nor_removed(
+    client: FakeSesV2, tags: list[dict[str, str]] | None
+) -> None:
+    """Its mail would be counted as the instance's, and deprovisioning would delete it."""
+    client.sets["s"] = {"destinations": {}} if tags is None else {"Tags": tags, "destinations": {}}
+    with pytest.raises(NotOurs, match=r"^a configuration set named s exists"):
+        ses(client).ensure_configuration_set("s", TAGS)
+    ses(client).remove_configuration_set("s", "i1")
+    assert "s" in client.sets
 
 
 def test_an_operator_can_leave_the_shared_suppression_list_aside(client: FakeSesV2) -> None:
@@ -131,6 +143,10 @@ def test_every_call_asks_for_its_turn(client: FakeSesV2) -> None:
     adapter.set_mail_from("agency.gov", "")
     adapter.remove_identity("agency.gov", "i1")
     assert rate_limit.turns == 8
+    adapter.ensure_configuration_set("s", TAGS)
+    assert rate_limit.turns == 10
+    adapter.remove_configuration_set("s", "i1")
+    assert rate_limit.turns == 12
 
 
 @pytest.mark.parametrize("default", [None, "another"])

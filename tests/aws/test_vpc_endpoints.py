@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.aws.ec2.vpc_endpoints import PORTS, Endpoints
-from lambdas.domain.errors import Declined
+from lambdas.domain.errors import Declined, NotOurs
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 
 SERVICE = "com.amazonaws.us-east-1.email-smtp"
@@ -148,3 +148,25 @@ def test_a_group_still_in_use_stays_for_the_next_try() -> None:
     """The endpoint's interfaces take a while to go."""
     assert refusing("delete_security_group", "DependencyViolation").remove_group("i1") is False
     assert refusing("delete_security_group", "InvalidGroup.NotFound").remove_group("i1") is True
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": INSTANCE_TAG, "Value": "i2"}]])
+def test_anothers_security_group_is_not_taken(
+    ec2: Any, vpc: str, endpoints: Endpoints, tags: list[dict[str, str]]
+) -> None:
+    """Opening it to the VPC's networks would open whatever else it protects."""
+    group = ec2.create_security_group(GroupName="ses-feedback-i1", Description="d", VpcId=vpc)["GroupId"]
+    if tags:
+        ec2.create_tags(Resources=[group], Tags=tags)
+    with pytest.raises(NotOurs, match=r"^a security group named ses-feedback-i1 exists"):
+        endpoints.ensure_group("ses-feedback-i1", ["10.0.0.0/8"], TAGS)
+    assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"] == []
+
+
+def test_our_security_group_is_taken_although_the_search_by_tag_does_not_show_it_yet(
+    ec2: Any, vpc: str, endpoints: Endpoints
+) -> None:
+    """EC2 is eventually consistent, also between its own filters."""
+    group = endpoints.ensure_group("ses-feedback-i1", ["10.0.0.0/8"], TAGS)
+    ec2.get_paginator = Mock(return_value=Mock(paginate=lambda **_: [{"SecurityGroups": []}]))
+    assert endpoints.ensure_group("ses-feedback-i1", ["10.0.0.0/8"], TAGS) == group

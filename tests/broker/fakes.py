@@ -228,7 +228,8 @@ class FakeSes:
 
     def ensure_configuration_set(self, name: str, tags: Mapping[str, str], *, sending: bool = True) -> None:
         self._rate_limit()
-        self.sets.setdefault(name, dict(tags))
+        if _owner(self.sets.setdefault(name, dict(tags))) != _owner(tags):
+            raise NotOurs(f"a configuration set named {name} exists")
         self.sends.setdefault(name, sending)
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
@@ -236,9 +237,11 @@ class FakeSes:
         assert name in self.sets
         self.destinations[name] = topic_arn
 
-    def remove_configuration_set(self, name: str) -> None:
+    def remove_configuration_set(self, name: str, owner: str) -> None:
         self._rate_limit()
-        self.sets.pop(name, None)
+        if _owner(self.sets.get(name, {})) != owner:
+            return
+        del self.sets[name]
         self.sends.pop(name, None)
         self.destinations.pop(name, None)
 
@@ -274,6 +277,10 @@ class FakeSes:
             del self.identities[domain]
 
 
+def _owner(tags: Mapping[str, str]) -> str | None:
+    return id_in_tag(tags[INSTANCE_TAG]) if INSTANCE_TAG in tags else None
+
+
 @dataclass
 class FakeUsers:
     """lambdas.aws.iam.users."""
@@ -287,6 +294,8 @@ class FakeUsers:
 
     def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
         user = self.users.setdefault(name, {"keys": {}, "tags": dict(tags)})
+        if _owner(user["tags"]) != _owner(tags):
+            raise NotOurs(f"an IAM user named {name} exists")
         user["policy"] = policy
 
     def replace_key(self, name: str) -> AccessKey:
@@ -299,8 +308,9 @@ class FakeUsers:
         if name in self.users:
             self.users[name].pop("policy", None)
 
-    def remove_user(self, name: str) -> None:
-        self.users.pop(name, None)
+    def remove_user(self, name: str, owner: str) -> None:
+        if name in self.users and _owner(self.users[name]["tags"]) == owner:
+            del self.users[name]
 
 
 @dataclass
@@ -309,10 +319,13 @@ class FakeTopics:
 
     topics: dict[str, set[str]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)  # addresses, with the organization that named them
+    owners: dict[str, str | None] = field(default_factory=dict)
     may_mail: bool = True
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
         arn = f"arn:aws:sns:us-east-1:123456789012:{name}"
+        if self.owners.setdefault(arn, _owner(tags)) != _owner(tags):
+            raise NotOurs(f"an SNS topic named {name} exists")
         self.topics.setdefault(arn, set())
         return arn
 
@@ -324,8 +337,9 @@ class FakeTopics:
     def confirmed(self, topic_arn: str, email: str) -> bool:
         return False
 
-    def remove(self, topic_arn: str) -> None:
-        self.topics.pop(topic_arn, None)
+    def remove(self, topic_arn: str, owner: str) -> None:
+        if self.owners.get(topic_arn) == owner:
+            del self.topics[topic_arn], self.owners[topic_arn]
 
 
 @dataclass

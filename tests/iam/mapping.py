@@ -19,6 +19,7 @@ Asked = tuple[str, str, dict[str, str]]  # action, resource as in requests.txt, 
 LEADING_KEYS = "dynamodb:LeadingKeys"  # the partition keys that a request names: every request has them
 _PREFIXES = {"sesv2": "ses"}
 _TAGGED = {f"aws:ResourceTag/{INSTANCE_TAG}": "{id}"}
+_TOPIC_IN = {"CreateTopic": "Name", "ListTagsForResource": "ResourceArn"}
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 
 
@@ -81,7 +82,7 @@ class CallMapping:
         if operation == "Unsubscribe":
             yield "sns:Unsubscribe", "*", {}
             return
-        topic = self._topic(parameters["Name"] if operation == "CreateTopic" else parameters["TopicArn"])
+        topic = self._topic(parameters[_TOPIC_IN.get(operation, "TopicArn")])
         yield f"sns:{operation}", topic, {}
         if parameters.get("Tags"):
             yield "sns:TagResource", topic, {}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring, throttling
-from lambdas.domain.errors import Declined
+from lambdas.aws.tags import owner_in, owner_of
+from lambdas.domain.errors import Declined, NotOurs
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG, tag_value
 from lambdas.domain.tenants.vpc_endpoint import Endpoint
 
@@ -75,7 +76,7 @@ class Endpoints:
         return tuple(dict.fromkeys([vpc["CidrBlock"], *blocks]))
 
     def ensure_group(self, name: str, cidrs: Sequence[str], tags: Mapping[str, str]) -> str:
-        """The id of the security group that admits only SMTP from *cidrs*."""
+        """The id of the security group that admits only SMTP from *cidrs*. Raises NotOurs."""
         with declining(), throttling():
             found = self._groups(tags[INSTANCE_TAG])
             group_id = found[0]["GroupId"] if found else self._make_group(name, tags)
@@ -98,7 +99,13 @@ class Endpoints:
             {"Name": "group-name", "Values": [name]},
             {"Name": "vpc-id", "Values": [self._vpc_id]},
         ]
-        return self._client.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
+        [found] = self._client.describe_security_groups(Filters=filters)["SecurityGroups"]
+        if owner_in(found.get("Tags", [])) != owner_of(tags):
+            raise NotOurs(
+                f"a security group named {name} exists in {self._vpc_id} and does not belong to this service "
+                "instance; ask the operator to delete it"
+            )
+        return found["GroupId"]
 
     def _admit(self, group_id: str, cidr: str) -> None:
         for port in PORTS:

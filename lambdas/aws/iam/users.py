@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring
-from lambdas.domain.errors import AccountFull
+from lambdas.aws.tags import owner_in, owner_of
+from lambdas.domain.errors import AccountFull, NotOurs
 from lambdas.domain.tenants.aws_names import IAM_PATH
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
 POLICY = "send"
+FOREIGN_USER = (
+    "an IAM user named {name} exists in this account and does not belong to this service instance; bind with another "
+    "id, or ask the operator to delete it"
+)
 _GONE = "NoSuchEntity"
 # IAM is eventually consistent: a replica that does not know a new user yet answers the first, or the second where the
 # permission requires the user's boundary
@@ -38,7 +43,10 @@ class IamUsers:
         return Quota(users=summary["Users"], limit=summary["UsersQuota"])
 
     def ensure_user(self, name: str, policy: Mapping[str, object], tags: Mapping[str, str]) -> None:
-        """Create the user, or reuse one that an interrupted bind left, and give it *policy*. Raises AccountFull."""
+        """Create the user, or reuse one that an interrupted bind left, and give it *policy*.
+
+        Raises AccountFull, and NotOurs. IAM itself refuses access to a user outside IAM_PATH.
+        """
         self._create(name, tags)
         document = json.dumps(policy)
         self._settled(lambda: self._client.put_user_policy(UserName=name, PolicyName=POLICY, PolicyDocument=document))
@@ -56,6 +64,8 @@ class IamUsers:
                 raise AccountFull from error
             if code(error) != "EntityAlreadyExists":
                 raise
+            if self._settled(lambda: self._owner(name)) != owner_of(tags):
+                raise NotOurs(FOREIGN_USER.format(name=name)) from None
 
     def replace_key(self, name: str) -> AccessKey:
         """Replace the user's key. Keys of an interrupted bind are deleted first: their secret was never returned."""
@@ -69,8 +79,11 @@ class IamUsers:
         with ignoring(_GONE):
             self._client.delete_user_policy(UserName=name, PolicyName=POLICY)
 
-    def remove_user(self, name: str) -> None:
-        """Delete the user and everything attached to it. Idempotent."""
+    def remove_user(self, name: str, owner: str) -> None:
+        """Delete the user, if it is instance *owner*'s, and everything attached to it. Idempotent."""
+        with ignoring(_GONE):
+            if self._owner(name) != owner:
+                return
         with ignoring(_GONE):
             self._remove_keys(name)
         with ignoring(_GONE):
@@ -88,6 +101,9 @@ class IamUsers:
                     raise
             self._sleep(_SETTLING)
         return call()
+
+    def _owner(self, name: str) -> str | None:
+        return owner_in(self._client.get_user(UserName=name)["User"].get("Tags", []))
 
     def _remove_keys(self, name: str) -> None:
         for key in self._client.list_access_keys(UserName=name)["AccessKeyMetadata"]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring, throttling
+from lambdas.aws.tags import owner_in, owner_of
 from lambdas.domain.errors import NotOurs
-from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, INSTANCE_TAG, id_in_tag
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION
 from lambdas.domain.tenants.dns_records import Dkim
 from lambdas.domain.tenants.identity import Identity
 
@@ -29,6 +30,10 @@ EVENTS: "tuple[EventTypeType, ...]" = (
     "RENDERING_FAILURE",
 )
 SUPPRESSED: "tuple[SuppressionListReasonType, ...]" = ("BOUNCE", "COMPLAINT")
+FOREIGN_SET = (
+    "a configuration set named {name} exists in this account's SES and does not belong to this service instance; "
+    "ask the operator to rename or delete it"
+)
 DEFAULT_DKIM_ZONE = "dkim.amazonses.com"  # only for an endpoint that names none: SES itself always does
 
 
@@ -47,18 +52,24 @@ class Ses:
         """Create the set: TLS required, reputation metrics, suppression as the operator chose; paused without
         *sending*.
 
-        An existing set is not changed.
+        An existing set is not changed. Raises NotOurs.
         """
         self._rate_limit()
-        with throttling(), ignoring("AlreadyExistsException"):
-            self._client.create_configuration_set(
-                ConfigurationSetName=name,
-                DeliveryOptions={"TlsPolicy": "REQUIRE"},
-                ReputationOptions={"ReputationMetricsEnabled": True},
-                SendingOptions={"SendingEnabled": sending},
-                SuppressionOptions={"SuppressedReasons": list(self._suppressed)},
-                Tags=_tags(tags),
-            )
+        try:
+            with throttling():
+                self._client.create_configuration_set(
+                    ConfigurationSetName=name,
+                    DeliveryOptions={"TlsPolicy": "REQUIRE"},
+                    ReputationOptions={"ReputationMetricsEnabled": True},
+                    SendingOptions={"SendingEnabled": sending},
+                    SuppressionOptions={"SuppressedReasons": list(self._suppressed)},
+                    Tags=_tags(tags),
+                )
+        except ClientError as error:
+            if code(error) != "AlreadyExistsException":
+                raise
+            if self._owner_of_set(name) != owner_of(tags):
+                raise NotOurs(FOREIGN_SET.format(name=name)) from None
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
         """Publish the set's events to *topic_arn*."""
@@ -74,11 +85,19 @@ class Ses:
                 },
             )
 
-    def remove_configuration_set(self, name: str) -> None:
-        """Delete the set and with it its event destination. Idempotent."""
+    def remove_configuration_set(self, name: str, owner: str) -> None:
+        """Delete the set, if it is instance *owner*'s, and with it its event destination. Idempotent."""
+        with ignoring("NotFoundException"):
+            if self._owner_of_set(name) != owner:
+                return
+            self._rate_limit()
+            with throttling():
+                self._client.delete_configuration_set(ConfigurationSetName=name)
+
+    def _owner_of_set(self, name: str) -> str | None:
         self._rate_limit()
-        with throttling(), ignoring("NotFoundException"):
-            self._client.delete_configuration_set(ConfigurationSetName=name)
+        with throttling():
+            return owner_in(self._client.get_configuration_set(ConfigurationSetName=name).get("Tags", []))
 
     def ensure_identity(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
         """Create the domain's identity with Easy DKIM and *configuration_set* as its default. Raises NotOurs."""
@@ -96,7 +115,7 @@ class Ses:
 
     def _adopt(self, domain: str, configuration_set: str, tags: Mapping[str, str]) -> Dkim:
         found = self.identity(domain)
-        if found is None or found.owner != id_in_tag(tags[INSTANCE_TAG]):
+        if found is None or found.owner != owner_of(tags):
             raise NotOurs(f"{domain} is already set up in this account's SES, and not by this service instance")
         if found.configuration_set != configuration_set:  # without one its mail would cause no events
             self._rate_limit()
@@ -117,9 +136,8 @@ class Ses:
                 raise
             return None
         dkim = answer.get("DkimAttributes", {})
-        tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
         return Identity(
-            owner=id_in_tag(tags[INSTANCE_TAG]) if INSTANCE_TAG in tags else None,
+            owner=owner_in(answer.get("Tags", [])),
             dkim=_dkim(dkim),
             verified=dkim.get("Status") == "SUCCESS",
             failed=dkim.get("Status") == "FAILED",

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.aws.errors import code, ignoring
+from lambdas.aws.tags import owner_in, owner_of
+from lambdas.domain.errors import NotOurs
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
+    from types_boto3_sns.type_defs import TagTypeDef
 
+FOREIGN_TOPIC = (
+    "an SNS topic named {name} exists in this account and does not belong to this service instance; ask the operator "
+    "to delete it"
+)
 PENDING = "PendingConfirmation"
 DELETED = "Deleted"  # SNS lists a subscription so for three days after it was removed
-_GONE = ("NotFound", "NotFoundException")
+_GONE = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 
 
 class Topics:
@@ -30,13 +37,15 @@ class Topics:
         self._arn_prefix = arn_prefix
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> str:
-        """The ARN of topic *name*, created if it does not exist.
+        """The ARN of topic *name*, created if it does not exist. Raises NotOurs.
 
         An existing topic is looked up first: SNS refuses to create a topic that exists with other tags, and a
         platform renames organizations.
         """
         arn = self._arn_prefix + name
-        if self._exists(arn):
+        if (found := self._tags(arn)) is not None:
+            if owner_in(found) != owner_of(tags):
+                raise NotOurs(FOREIGN_TOPIC.format(name=name))
             return arn
         answer = self._client.create_topic(
             Name=name,
@@ -79,19 +88,20 @@ class Topics:
         """Whether *email* has confirmed its subscription."""
         return any(endpoint == email and arn.startswith("arn:") for endpoint, arn in self._subscriptions(topic_arn))
 
-    def remove(self, topic_arn: str) -> None:
-        """Delete the topic and its subscriptions; gone is fine."""
-        with ignoring(*_GONE):
-            self._client.delete_topic(TopicArn=topic_arn)
+    def remove(self, topic_arn: str, owner: str) -> None:
+        """Delete the topic, if it is instance *owner*'s, and its subscriptions. Idempotent."""
+        if owner_in(self._tags(topic_arn) or []) == owner:
+            with ignoring(*_GONE):
+                self._client.delete_topic(TopicArn=topic_arn)
 
-    def _exists(self, arn: str) -> bool:
+    def _tags(self, arn: str) -> "list[TagTypeDef] | None":
+        """The topic's tags; None if it does not exist."""
         try:
-            self._client.get_topic_attributes(TopicArn=arn)
+            return self._client.list_tags_for_resource(ResourceArn=arn)["Tags"]
         except ClientError as error:
             if code(error) not in _GONE:
                 raise
-            return False
-        return True
+            return None
 
     def _subscriptions(self, topic_arn: str) -> list[tuple[str, str]]:
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)

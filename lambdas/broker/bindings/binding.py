@@ -19,7 +19,7 @@ from lambdas.broker.osb.parameters import BindParameters, WebhookRules, bind_ses
 from lambdas.broker.osb.requests import Body, Offer, Response, check_nested, checked_id, flag
 from lambdas.broker.ports import BindingStore, DecryptWebhookSecret, SecretEncryption, WebhookReader
 from lambdas.broker.settings import BrokerSettings
-from lambdas.domain.errors import VersionConflict
+from lambdas.domain.errors import NotOurs, VersionConflict
 from lambdas.domain.tenants.aws_names import is_id
 from lambdas.domain.tenants.instance import Binding, BindingSecret, BindingState, BindRequest, Instance, InstanceState
 
@@ -190,8 +190,10 @@ class Binder:
             ready = self.store.save_binding(replace(made, state=BindingState.READY, busy_until=None))
         except VersionConflict:
             raise ConcurrencyError("another request for this binding took over") from None
-        except Exception:
+        except Exception as error:
             self.unbinding.leave(intent, now=now)
+            if isinstance(error, NotOurs):
+                raise Conflict(str(error)) from None
             raise
         return Response(status=201, body=self._shown(ready, instance))
 

@@ -138,12 +138,13 @@ class SesBindings:
 
     def remove(self, binding: Binding, *, now: datetime) -> None:  # noqa: ARG002  # the port's
         """Remove all resources; missing ones are ignored. A shared webhook is removed with its last binding."""
-        self.users.remove_user(aws_names.iam_user(binding.id))
+        self.users.remove_user(aws_names.iam_user(binding.id), binding.instance_id)
         if binding.webhook_id:
             self.webhooks.leave(binding.instance_id, binding.webhook_id, binding.id)
         email = binding.email_webhook_id
         if email and self.webhooks.leave(binding.instance_id, email, binding.id):
-            self.topics.remove(self.topic_arn_prefix + aws_names.notification_topic(email.removeprefix("email-")))
+            topic = aws_names.notification_topic(email.removeprefix("email-"))
+            self.topics.remove(self.topic_arn_prefix + topic, binding.instance_id)
 
     def show(self, binding: Binding, instance: Instance, link: Instance | None, *, current: bool) -> dict[str, Any]:
         """The binding's credentials and parameters. With *current*, the instructions show the present state."""

@@ -100,7 +100,7 @@ class SesSteps:
         return StepDone()
 
     def _remove_set(self, instance: Instance) -> StepOutcome:
-        self.ses.remove_configuration_set(aws_names.configuration_set(instance.id))
+        self.ses.remove_configuration_set(aws_names.configuration_set(instance.id), instance.id)
         return StepDone()
 
     def _ensure_destination(self, instance: Instance) -> StepOutcome:
@@ -132,7 +132,7 @@ class SesSteps:
         return StepDone({"alert_topic_arn": arn, "alert_email": email, "confirmation_withheld": not asked})
 
     def _remove_alerts(self, instance: Instance) -> StepOutcome:
-        self.topics.remove(self.topic_arn_prefix + aws_names.alert_topic(instance.id))
+        self.topics.remove(self.topic_arn_prefix + aws_names.alert_topic(instance.id), instance.id)
         return StepDone()
 
     def _ensure_records(self, instance: Instance) -> StepOutcome:
