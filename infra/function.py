@@ -150,6 +150,11 @@ class Function(Construct):
         EventBridge hands a run to Lambda's queue of asynchronous events, and Lambda by itself repeats failed ones twice
         and throttled ones for six hours: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
         """
+        accept(
+            self,
+            "Serverless-LambdaAsyncFailureDestination",
+            because="A run carries nothing: what it leaves undone the next one does. Failed runs alarm.",
+        )
         self.function.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(minutes))
         self._run("Schedule", events.Schedule.rate(Duration.minutes(minutes)))
 

@@ -153,7 +153,7 @@ def _allow_pages(function: Function, storage: Storage, deliveries: sqs.IQueue, s
     """Read what the pages show; write the portal's table, and in other tables what the actions need."""
     assert storage.portal is not None  # noqa: S101
     topics = f"arn:{Aws.PARTITION}:sns:{Aws.REGION}:{Aws.ACCOUNT_ID}:{aws_names.ALERT_TOPICS}"
-    function.use_table(storage.portal, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+    function.use_table(storage.portal, "GetItem", "PutItem", "UpdateItem", "DeleteItem")
     function.use_table(storage.broker, "GetItem", "Scan")
     function.allow("dynamodb:UpdateItem", on=[storage.broker.table_arn], when=_COUNTERS_OF_CONFIRMATIONS)
     function.use_table(storage.webhooks, "Query", "Scan", "UpdateItem")
@@ -162,14 +162,13 @@ def _allow_pages(function: Function, storage: Storage, deliveries: sqs.IQueue, s
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.send_to(deliveries)
     function.allow("secretsmanager:GetSecretValue", on=[secret.secret_arn])
-    function.use_key_through("secretsmanager")
+    function.use_key_through("secretsmanager", writing=False)
     function.allow(
         "sns:Subscribe",
         "sns:ListSubscriptionsByTopic",
         on=[topics],
         wide="An instance's alert topic carries our prefix and the instance's id.",
     )
-    function.allow("sns:Unsubscribe", on=["*"], wide="SNS knows no resource type for it.")
     function.allow(
         "ses:GetEmailIdentity",
         on=[f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:identity/*"],

@@ -16,8 +16,15 @@ _ALL = (
     "reputation",
     "reputation-sweep",
     "reputation-cap",
+    "portal",
+    "replay",
 )
-_CONSUMERS = {"feedback": ("events",), "delivery": ("deliveries", "slow_deliveries"), "worker": ("operations",)}
+_CONSUMERS = {
+    "feedback": ("events",),
+    "delivery": ("deliveries", "slow_deliveries"),
+    "worker": ("operations",),
+    "replay": ("replays",),
+}
 _BY_POLLERS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
 _OF_STREAMS = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 _OF_INTERFACES = (

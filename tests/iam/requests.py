@@ -42,8 +42,13 @@ def recorded(calls: Path, facts: Mapping[str, Any], stack_resources: Iterable[Ma
 
     Functions of other stacks, such as the acceptance journey's receiver, are left out.
     """
-    mapping = CallMapping(short_names(facts, stack_resources))
     functions = {name: short for short, name in facts["functions"].items()}
+    return asked_in(calls, short_names(facts, stack_resources), functions)
+
+
+def asked_in(calls: Path, names: Mapping[str, str], functions: Mapping[str, str]) -> set[Asked]:
+    """What a recording comes to. *names* as `short_names` gives them, *functions* by their names in AWS."""
+    mapping = CallMapping(names)
     ours = [call for call in map(json.loads, calls.read_text().splitlines()) if call["function"] in functions]
     return {asked for call in ours for asked in _asked(call, mapping, functions)}
 

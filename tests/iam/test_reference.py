@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("infra")
 SES = "arn:aws:ses:us-east-1:111122223333"
 
 
-@pytest.mark.parametrize("variant", [*VARIANTS, "portal"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_every_statement_of_every_role_is_as_aws_knows_it(variant: str) -> None:
     """The action exists, takes each of its resources, and knows each of its condition keys."""
     found = [f"{name}: {finding}" for name, policy in world(variant).policies.items() for finding in findings(policy)]

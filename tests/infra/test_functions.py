@@ -1,5 +1,6 @@
 """How each function runs: its code, what wakes it, and how often what failed is tried again."""
 
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_a_scheduled_run_that_could_not_be_started_is_not_started_later(stack: S
     targets = [target for rule in rules for target in rule["Targets"]]
     assert targets
     assert {target["RetryPolicy"]["MaximumRetryAttempts"] for target in targets} == {0}
+
+
+def test_a_scheduled_run_that_fails_or_is_throttled_is_not_repeated_by_lambda(stack: Synthesis) -> None:
+    """Lambda would repeat a failed run twice and a throttled one for six hours: beside the runs that come anyway."""
+    scheduled = {
+        target["Arn"]["Fn::GetAtt"][0]: rule["ScheduleExpression"]
+        for rule in stack.properties("AWS::Events::Rule")
+        if rule.get("ScheduleExpression", "").startswith("rate")
+        for target in rule["Targets"]
+    }
+    configured = {one["FunctionName"]["Ref"]: one for one in stack.properties("AWS::Lambda::EventInvokeConfig")}
+    assert len(configured) == len(scheduled) == 3
+    for function, rate in scheduled.items():
+        [minutes] = re.findall(r"\d+", rate)
+        assert configured[function]["MaximumRetryAttempts"] == 0
+        assert configured[function]["MaximumEventAgeInSeconds"] == 60 * int(minutes)
 
 
 def test_logs_are_encrypted_and_end(stack: Synthesis) -> None:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +61,7 @@ def preload(modules: Iterable[str]) -> None:
 
 def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant, Fate], None]) -> None:
     """Run every mutant's tests, *jobs* at a time; *report* hears of each as it ends. Raises ControlFailed."""
+    _check_ids(root, work)
     waiting = [*(one for one in reversed(work) if one.tests), *_control(work)]
     for untested in (one.mutant for one in work if one.mutant and not one.tests):
         report(untested, Fate.UNTESTED)
@@ -67,7 +69,7 @@ def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant
     while waiting or running:
         while waiting and len(running) < jobs:
             one = waiting.pop()
-            running[_fork(root, one)] = (one, time.monotonic())
+            running[_fork(partial(_tested, root, one))] = (one, time.monotonic())
         for pid, fate in _ended(running):
             one, _ = running.pop(pid)
             if one.mutant:
@@ -77,12 +79,21 @@ def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant
         time.sleep(0.02)
 
 
+def _check_ids(root: Path, work: Sequence[Work]) -> None:
+    """Pytest's error about a test that does not exist would look like a test that noticed."""
+    tests = sorted({test for one in work for test in one.tests})
+    pid = _fork(lambda: pytest.main([*_ARGUMENTS, f"--rootdir={root}", "--collect-only", *tests]))
+    if tests and os.waitpid(pid, 0)[1] != 0:
+        raise ControlFailed("the tests that were recorded cannot be collected")
+
+
 def _control(work: Sequence[Work]) -> list[Work]:
     """A few of the tests without a mutant: they have to pass."""
     return [Work(None, one.tests) for one in work[:: max(1, len(work) // 4)] if one.tests]
 
 
-def _fork(root: Path, work: Work) -> int:
+def _fork(job: Callable[[], int]) -> int:
+    """Run *job* in a process of its own, silently; the process's id. It exits with what *job* returns."""
     if pid := os.fork():
         return pid
     status = 1
@@ -91,7 +102,7 @@ def _fork(root: Path, work: Work) -> int:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        status = _tested(root, work)
+        status = job()
     finally:
         os._exit(status)
 

@@ -19,6 +19,7 @@ SLOW = (
     "tests/mutants",
     "tests/fuzz",
     "tests/faults",
+    "tests/portal/test_browser.py",
 )  # or not about these files
 BUNDLES = "tests/infra/test_bundle.py"  # installs wheels
 TEMPLATE = "infra/"  # a template is synthesised once and read by many tests: the lines belong to all of them
