@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lambdas.domain.tenants.aws_names import configuration_set
 from local.tenant.receiver import Receiver
 from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 from tests.journey.conftest import Stack
@@ -139,6 +140,11 @@ def test_a_wrong_service_name_and_a_foreign_domain_make_nothing(stack: Stack) ->
         with pytest.raises((BrokerRefused, OperationFailed)):
             stack.broker.provision(new(), parameters, service=service)
     stack.client("sesv2").delete_email_identity(EmailIdentity=domain)
+    taken = {"ConfigurationSetName": configuration_set(instance := new())}
+    stack.client("sesv2").create_configuration_set(**taken)
+    with pytest.raises(OperationFailed, match="does not belong to this service instance"):
+        stack.broker.provision(instance, {**ADMIN, "domain": domain})
+    stack.client("sesv2").delete_configuration_set(**taken)  # it is still there
     assert inventory(stack) == before
 
 
