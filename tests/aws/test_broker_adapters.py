@@ -89,9 +89,9 @@ def test_a_user_beyond_the_account_s_quota_is_told_from_other_errors(iam: Any) -
             stub.add_client_error("create_user", error)
         users = IamUsers(iam, boundary_arn=BOUNDARY)
         with pytest.raises(AccountFull):
-            users.ensure_user("u", {}, {})
+            users.ensure_user("u", {}, OURS)
         with pytest.raises(ClientError, match="ServiceFailure"):
-            users.ensure_user("u", {}, {})
+            users.ensure_user("u", {}, OURS)
 
 
 def test_a_user_has_one_key(iam: Any) -> None:
