@@ -48,6 +48,7 @@ class Deployer:
     portal_url: str = ""
     strict: bool = False
     context: Mapping[str, str] | None = None
+    region: str = REGION
 
     def deploy(self, watch: Watch) -> dict[str, Any]:
         """Bootstrap, synthesise and deploy. Returns the stack's outputs. Raises NotDeployed."""
@@ -79,14 +80,14 @@ class Deployer:
             hint="The embedded AWS refused the stack.",
         )
         written: dict[str, dict[str, Any]] = json.loads(outputs.read_text())
-        return written[STACK]
+        return written[(self.context or {}).get("stack_name", STACK)]
 
     @property
     def _assembly(self) -> Path:
         return self.folder / "cdk.out"
 
     def _context(self) -> list[str]:
-        clients = Clients(self.url)
+        clients = Clients(self.url, self.region)
         settings = {
             "production": "false",
             "bundle_platform": "host",
@@ -102,7 +103,7 @@ class Deployer:
 
     def _bootstrap(self) -> None:
         """Runs in the folder, which has no cdk.json; otherwise the CDK would synthesise the app first."""
-        arguments = ["bootstrap", f"aws://{ACCOUNT}/{REGION}"]
+        arguments = ["bootstrap", f"aws://{ACCOUNT}/{self.region}"]
         self._run("bootstrap", arguments, on_line=lambda _: None, hint="The CDK cannot prepare it.", cwd=self.folder)
 
     def _run(
@@ -140,10 +141,10 @@ class Deployer:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
+            "AWS_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "CDK_DEFAULT_ACCOUNT": ACCOUNT,
-            "CDK_DEFAULT_REGION": REGION,
+            "CDK_DEFAULT_REGION": self.region,
             "CDK_HOME": str(self.folder / "cdk"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",

@@ -109,16 +109,17 @@ class LocalStack:
         return self.folder / "server.json"
 
 
-def facts_of(server: Server, outputs: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
+def facts_of(
+    server: Server, outputs: Mapping[str, Any], *, strict: bool, stack_name: str = STACK, region: str = REGION
+) -> dict[str, Any]:
     """The content of `stack.json` for a deployed stack."""
-    secret = (
-        Clients(server.url).client("secretsmanager").get_secret_value(SecretId=outputs["BrokerCredentialsSecretArn"])
-    )
+    secrets = Clients(server.url, region).client("secretsmanager")
+    secret = secrets.get_secret_value(SecretId=outputs["BrokerCredentialsSecretArn"])
     credentials = json.loads(secret["SecretString"])
     return {
-        "stack_name": STACK,
+        "stack_name": stack_name,
         "aws_endpoint_url": server.url,
-        "region": REGION,
+        "region": region,
         "smtp_host": HOST,
         "smtp_port": server.smtp_port,
         "smtp_authority": str(server.log.parent / "smtp.pem"),

@@ -22,6 +22,7 @@ from ops.tenants import domain, instances
 from ops.tenants.cost import cost
 from ops.tenants.operations import operations
 from ops.tenants.portal import portal
+from ops.tenants.repair import repair
 from ops.troubleshooting import dead_letters
 from ops.troubleshooting.errors import errors
 from ops.troubleshooting.trace import trace
@@ -55,6 +56,7 @@ def _root(
     """Operate a ses-feedback stack. Credentials, region and endpoint are those of any AWS tool."""
 
 
+instances.app.command("repair", epilog=examples("instances repair my-mail"))(repair)
 app.add_typer(instances.app, name="instances")
 app.command(epilog=examples("operations", "operations --json"))(operations)
 app.add_typer(broker.app, name="broker")

@@ -65,6 +65,36 @@ def test_the_index_lists_every_runbook() -> None:
     assert sorted(linked) == [page.name for page in PAGES]
 
 
+INCIDENTS = {  # what happens to an operator without an alarm of ours, or behind several
+    "account-paused",
+    "bad-deployment",
+    "broker-credentials-leaked",
+    "configuration-set-deleted",
+    "dynamodb-throttled",
+    "iam-users-full",
+    "key-disabled",
+    "paused-wrongly",
+    "region-down",
+    "webhook-down",
+    "webhook-secret-leaked",
+    "zone-lost",
+}
+
+
+def test_every_incident_has_a_page_and_a_test_that_rehearses_it() -> None:
+    """Marked with the page's name; a page that is no alarm's is an incident's."""
+    marked = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r'^@pytest\.mark\.incident\("([a-z-]+)"\)$', path.read_text(), flags=re.MULTILINE)
+    }
+    assert marked == INCIDENTS
+    alarms = synthesise("us-east-1").properties("AWS::CloudWatch::Alarm")
+    of_alarms = {name for one in alarms for name in re.findall(r"runbooks/([a-z-]+)\.md", one["AlarmDescription"])}
+    assert {page.stem for page in PAGES} == INCIDENTS | of_alarms
+    assert not INCIDENTS & of_alarms
+
+
 def constants() -> set[str]:
     """Every string constant in the functions' code."""
     trees = [ast.parse(path.read_text()) for path in (ROOT / "lambdas").rglob("*.py")]

@@ -22,6 +22,7 @@ def of_type(receiver: Receiver, kind: str) -> list[Received]:
     return [item for item in receiver.received() if item.type == kind]
 
 
+@pytest.mark.incident("webhook-down")
 def test_a_dead_receivers_events_are_parked_and_all_arrive_when_it_is_back(
     stack: Stack, ops: Ops, receiver: Receiver
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_dead_receivers_events_are_parked_and_all_arrive_when_it_is_back(
     stack.eventually(lambda: health(ops, tenant), lambda row: (row["health"], row["waiting"]) == ("healthy", 0))
 
 
+@pytest.mark.incident("webhook-down")
 def test_a_disabled_webhook_keeps_its_events_until_it_is_enabled(stack: Stack, ops: Ops, receiver: Receiver) -> None:
     """410 disables; nothing is sent any more, and nothing lost."""
     tenant = stack.tenant(receiver.url())

@@ -11,11 +11,12 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 
+import httpx
 import pytest
 
 from lambdas.domain.tenants.aws_names import alert_topic, configuration_set, iam_user
 from local.tenant.receiver import Receiver
-from ops.deployment.osb import instance_name
+from ops.deployment.osb import Broker, BrokerRefused, instance_name
 from tests.iam.operators import recording
 from tests.infra.test_alarm_advice import advice
 from tests.journey.conftest import Ops, Stack
@@ -110,11 +111,16 @@ def test_lost_changes_of_counters_have_the_deployed_function_evaluate_again(
     assert ops("dlq", "redrive", "reputation_dlq")["moved"] == 1
 
 
-def test_the_brokers_password_rotates_as_the_broker_itself_confirms(stack: Stack, ops: Ops) -> None:
-    """Refused twice in a row, ended by retire, replaced at once by --now; the stack's own password is put back."""
+@pytest.mark.incident("broker-credentials-leaked")
+def test_the_brokers_password_rotates_as_the_broker_itself_confirms(stack: Stack, ops: Ops, new_id: str) -> None:
+    """Refused twice in a row, ended by retire, replaced at once by --now, after which a thief gets 401.
+
+    What the thief made is in the list of instances and removed. The stack's own password is put back.
+    """
     secrets, stack_json = stack.client("secretsmanager"), stack.facts
     arn = ops_secret(stack)
     before = secrets.get_secret_value(SecretId=arn)["SecretString"]
+    stack.broker.provision(new_id, {"admin_email": "thief@shop.example"})
     try:
         assert ops("broker", "rotate") == {"rotating": True, "checked": True}
         ops("broker", "rotate", status=1)
@@ -123,6 +129,13 @@ def test_the_brokers_password_rotates_as_the_broker_itself_confirms(stack: Stack
         shown = ops("broker", "show", "--password")
         assert shown["url"] == stack_json["broker_url"]
         assert shown["password"] != stack_json["broker_password"]
+        with pytest.raises(BrokerRefused) as refused:
+            stack.broker.deprovision(new_id)
+        assert refused.value.status == httpx.codes.UNAUTHORIZED
+        assert new_id in {row["instance"] for row in ops("instances", "list")}
+        with Broker(shown["url"], shown["username"], shown["password"]) as platform:
+            platform.deprovision(new_id)
+        assert new_id not in {row["instance"] for row in ops("instances", "list")}
     finally:
         secrets.put_secret_value(SecretId=arn, SecretString=before)
 

@@ -18,6 +18,7 @@ from tests.journey.looking import observer_of, publish_history
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
 
 
+@pytest.mark.incident("paused-wrongly")
 def test_a_tenant_that_bounces_is_paused_told_and_resumed(stack: Stack, ops: Ops, receiver: Receiver) -> None:
     """The switch in SES, the webhook, the refused mail, the evidence; then a resume that holds."""
     tenant = stack.tenant(receiver.url())
