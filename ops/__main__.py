@@ -56,8 +56,8 @@ def _root(
     """Operate a ses-feedback stack. Credentials, region and endpoint are those of any AWS tool."""
 
 
-instances.app.command("repair", epilog=examples("instances repair my-mail"))(repair)
 app.add_typer(instances.app, name="instances")
+app.command(epilog=examples("repair my-mail", "repair mail.agency.gov --json"))(repair)
 app.command(epilog=examples("operations", "operations --json"))(operations)
 app.add_typer(broker.app, name="broker")
 app.add_typer(domain.app, name="domain")

@@ -4,7 +4,7 @@ same class.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Self, get_type_hints
 
 _READERS: dict[type, Callable[[str], object]] = {str: str, int: int, float: float, bool: lambda text: text == "true"}
@@ -20,11 +20,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; KeyError names the variable that is missing."""
+        """Read the settings; KeyError names the variable that is missing.
+
+        A setting with a default may be missing: a function is updated before its environment, and operators' commands
+        read the environment of an older deployment.
+        """
         types = get_type_hints(cls)
-        return cls(
-            **{field.name: _READERS[types[field.name]](environment[field.name.upper()]) for field in fields(cls)}
-        )
+        given = [field for field in fields(cls) if field.name.upper() in environment or field.default is MISSING]
+        return cls(**{field.name: _READERS[types[field.name]](environment[field.name.upper()]) for field in given})
 
 
 def _written(value: str | int | float | bool) -> str:

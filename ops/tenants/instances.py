@@ -9,7 +9,7 @@ from ops.command_line.console import STACK, Json, StackName, examples, show, sho
 from ops.deployment.tools import Tools, tools
 from ops.tenants.directory import Named
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Service instances: list, show, repair.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Service instances: list, show.")
 
 
 @app.command("list", epilog=examples("instances list", "instances list --json"))

@@ -1,4 +1,4 @@
-"""`ops instances repair`: create again in SES what somebody deleted of an instance by hand."""
+"""`ops repair`: create again in SES what somebody deleted of an instance by hand."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -163,10 +163,10 @@ def test_a_configuration_set_is_deleted_by_hand(stack: Stack, ops: Ops, account:
     with pytest.raises(ClientError, match="does not exist"):
         tenant.mailbox.send("bounce@shop.example")
 
-    assert len(ops("instances", "repair", tenant.instance_id)["repaired"]) == 1
+    assert len(ops("repair", tenant.instance_id)["repaired"]) == 1
 
     assert levels(instances.instances, account, "instances") == {Level.OK}
-    assert ops("instances", "repair", tenant.instance_id)["repaired"] == []
+    assert ops("repair", tenant.instance_id)["repaired"] == []
     with pytest.raises(ClientError, match="paused for configuration set"):
         tenant.mailbox.send("bounce@shop.example")
     ops("resume", tenant.instance_id, "--reason", "the account was cleaned")
