@@ -99,7 +99,7 @@ def test_a_bad_deployment_fills_a_dead_letter_queue(stack: Stack, ops: Ops, rece
         stack.eventually(lambda: stack.waiting("events_dlq"), lambda waiting: waiting == 1)
     (row,) = ops("dlq", "list", "events_dlq")
     assert row["messages"] == 1
-    assert "ResourceNotFoundException" in logged(ops, "feedback")
+    stack.eventually(lambda: logged(ops, "feedback"), lambda found: "ResourceNotFoundException" in found)
     assert stack.counters(tenant.instance_id)["bounces"] == 0
 
     assert ops("dlq", "redrive", "events_dlq")["moved"] == 1
@@ -127,7 +127,7 @@ def test_dynamodb_throttles(stack: Stack, ops: Ops, receiver: Receiver) -> None:
 
 
 @pytest.mark.incident("key-disabled")
-def test_the_kms_key_is_disabled(stack: Stack, ops: Ops, account: Account, receiver: Receiver, new_id: str) -> None:
+def test_the_kms_key_is_disabled(stack: Stack, account: Account, receiver: Receiver, new_id: str) -> None:
     """Binds fail, deliveries wait; with the key enabled again the event arrives and binds work."""
     tenant = stack.tenant(receiver.url())
     assert receiver.wait_for(kind="webhook.test")
@@ -147,7 +147,7 @@ def test_the_kms_key_is_disabled(stack: Stack, ops: Ops, account: Account, recei
             kms.enable_key(KeyId=key)
         assert levels(deployment.key, account, "key") == {Level.OK}
         bounced_once(stack, tenant, receiver)
-    assert {row["messages"] for row in ops("dlq", "list")} == {0}
+    assert stack.waiting("deliveries_dlq") == 0
     assert stack.broker.bind(tenant.instance_id, new_id, {"notification_webhook": receiver.url()})
     stack.broker.unbind(tenant.instance_id, new_id)
 
