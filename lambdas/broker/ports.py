@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.domain.ports import SendingStatusReader
-from lambdas.domain.reputation.sending_status import Mark, SendingStatus, Transition
+from lambdas.domain.ports import SendingStatusClaims
+from lambdas.domain.reputation.sending_status import Mark, Transition
 from lambdas.domain.tenants.dns_records import Dkim, DnsRecord
 from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.iam_user import AccessKey, Quota
@@ -195,13 +195,10 @@ class PauseMarks(Protocol):
     def keep(self, mark: Mark) -> None: ...
 
 
-class SendingStatuses(SendingStatusReader, Protocol):
+class SendingStatuses(SendingStatusClaims, Protocol):
     """Sending statuses: lambdas.aws.dynamodb.reputation.sending_status_table."""
 
     def history(self, instance_id: str) -> Sequence[Transition]: ...
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool: ...
 
 
 class Credentials(Protocol):

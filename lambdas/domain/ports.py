@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:  # no function pays at its start for what only others need
     from lambdas.domain.reputation.evaluation import HourCounts
-    from lambdas.domain.reputation.sending_status import SendingStatus
+    from lambdas.domain.reputation.sending_status import SendingStatus, Transition
     from lambdas.domain.webhooks.delivery import DeliveryBatch
 
 _Given = TypeVar("_Given")
@@ -61,3 +61,12 @@ class Runner(Protocol):
 
     def __call__(self, function: Callable[[_Given], _Got], values: Iterable[_Given], /) -> Iterable[_Got]:
         """The function's results."""
+
+
+class SendingStatusClaims(SendingStatusReader, Protocol):
+    """Sending statuses and their transitions."""
+
+    def claim(
+        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
+    ) -> bool:
+        """Claim *transition* for *claimer* to enforce. Returns False if the status was changed since it was read."""

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from lambdas.domain.portal import Action, Link, Replay, Session
-from lambdas.domain.ports import HourlyCounters, SendingStatusReader
+from lambdas.domain.ports import HourlyCounters, SendingStatusClaims
 from lambdas.domain.reputation.ledger import LedgerEntry
-from lambdas.domain.reputation.sending_status import SendingStatus, Transition
+from lambdas.domain.reputation.sending_status import Transition
 from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.backlog import Parked, Partition
 from lambdas.domain.webhooks.delivery import DeliveryBatch
@@ -102,16 +102,11 @@ class Ledger(HourlyCounters, Protocol):
         """Entries older than key *after* (empty: all), newest first."""
 
 
-class SendingStatuses(SendingStatusReader, Protocol):
+class SendingStatuses(SendingStatusClaims, Protocol):
     """Sending statuses and their transitions."""
 
     def history(self, instance_id: str) -> list[Transition]:
         """Newest first."""
-
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """Returns False if the status was changed since it was read."""
 
     def watched(self) -> Sequence[str]:
         """The instances that are not healthy, undecided, or have something pending."""

@@ -4,19 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from lambdas.domain.ports import SendingStatusReader
+from lambdas.domain.ports import SendingStatusClaims
 from lambdas.domain.reputation.ledger import LedgerEntry
-from lambdas.domain.reputation.sending_status import Mark, Pending, SendingStatus, Transition, TransitionStep
+from lambdas.domain.reputation.sending_status import Mark, Pending, TransitionStep
 from lambdas.domain.reputation.ses_rates import SesRates
 
 
-class SendingStatuses(SendingStatusReader, Protocol):
+class SendingStatuses(SendingStatusClaims, Protocol):
     """Sending statuses, their transitions, and which instances reconciliation looks at."""
-
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """Returns False if another invocation changed the status first."""
 
     def take_over(self, pending: Pending, *, claimer: str, now: datetime) -> bool:
         """Returns False if another invocation took it over first."""
