@@ -56,17 +56,23 @@ class SendingStatusReader(Protocol):
         """Defaults to healthy if no status was ever recorded."""
 
 
+class SendingStatusClaims(SendingStatusReader, Protocol):
+    """Sending statuses and their transitions."""
+
+    def claim(
+        self,
+        status: "SendingStatus",
+        transition: "Transition",
+        *,
+        claimer: str,
+        baseline: datetime | None,
+        now: datetime,
+    ) -> bool:
+        """Claim *transition* for *claimer* to enforce. Returns False if the status was changed since it was read."""
+
+
 class Runner(Protocol):
     """`map`, or what has its signature: results come in the order of the values."""
 
     def __call__(self, function: Callable[[_Given], _Got], values: Iterable[_Given], /) -> Iterable[_Got]:
         """The function's results."""
-
-
-class SendingStatusClaims(SendingStatusReader, Protocol):
-    """Sending statuses and their transitions."""
-
-    def claim(
-        self, status: SendingStatus, transition: Transition, *, claimer: str, baseline: datetime | None, now: datetime
-    ) -> bool:
-        """Claim *transition* for *claimer* to enforce. Returns False if the status was changed since it was read."""
