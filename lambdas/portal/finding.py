@@ -1,28 +1,33 @@
 """Find a mail: everything that is kept of one recipient or message id, newest first, in slices of time.
 
 The ledger is kept for 30 days, delivered and waiting deliveries for 14. Nothing is indexed by address, so slices are
-read through: from now back, each four times as long as the last while that is quick. A request ends after BUDGET and
-says how far back it came; the next one goes on from there.
+read through: from now back, each four times as long as the last while that is quick. A slice that takes longer than
+PATIENCE is given up and read again as shorter ones: after a quiet night comes a busy day. A request ends after BUDGET
+and says how far back it came; the next one goes on from there.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from lambdas.domain.reputation.ledger import LedgerEntry
+from lambdas.domain.webhooks.backlog import Parked
 from lambdas.domain.webhooks.batch import batch_id
 from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery
 from lambdas.domain.webhooks.target import Target
 from lambdas.portal.ports import Archive, Backlog, Ledger
 
 BUDGET = 8.0  # s of a request, after which no further slice is begun
-FIRST_SLICE = timedelta(hours=1)
+FIRST_SLICE = timedelta(minutes=5)
+SHORTEST_SLICE = timedelta(seconds=1)
 GROWTH = 4
-QUICK = 1.0  # s: a slice read in less than that is followed by a longer one
+SHRINKING = 16
+QUICK = 0.5  # s: a slice read in less than that is followed by a longer one
+PATIENCE = 2.5  # s: a slice that takes longer is given up; with BUDGET well below the 29 s that a request may take
 MAX_FOUND = 200  # in one answer
 MAX_WAITING = 200  # parked items a partition that are looked at, of up to 50 deliveries each
 SIDE_BY_SIDE = 8  # partitions read at a time
@@ -46,10 +51,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a search goes on: deliveries made before `until`, ledger entries behind key `after` (empty: all)."""
+    """Where a search goes on: deliveries made before `until`, ledger entries behind key `after` (empty: all).
+
+    `width` is the length of the next slice: what was too slow once is not tried again by the next request.
+    """
 
     until: datetime
     after: str = ""
+    width: timedelta = FIRST_SLICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,7 @@ class Search:
     place: Place
     done: bool
     waiting_cut: bool = False
+    cut: bool = False  # more matched than are shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +92,29 @@ class Finder:
         now: datetime,
     ) -> Search:
         """What is known of *needle* from *place* back; *targets* are the instance's webhooks with their hosts."""
-        wanted = needle.lower()
-        began = self.clock()
-        found, cut = self._waiting(wanted, targets) if place.until >= now else ([], False)
+        wanted, spent = needle.lower(), _Stopwatch(self.clock)
+        found, waiting_cut = self._waiting(wanted, targets) if place.until >= now else ([], False)
         ledger = _Reader(self.ledger.older(instance_id, after=place.after), place.after)
-        end, width, oldest = place.until, FIRST_SLICE, now - KEPT_FOR
-        while end > oldest and self.clock() - began < BUDGET and len(found) < MAX_FOUND:
-            since, started = max(oldest, end - width), self.clock()
-            found += self._archived(instance_id, wanted, targets, since=since, until=end)
-            found += ledger.back_to(since, wanted)
-            end, width = since, width * (GROWTH if self.clock() - started < QUICK else 1)
-        while end <= oldest and not ledger.ended and self.clock() - began < BUDGET and len(found) < MAX_FOUND:
+        end, width, oldest = place.until, place.width, now - KEPT_FOR
+        while end > oldest and spent() < BUDGET and len(found) < MAX_FOUND:
+            since, slice_spent = max(oldest, end - width), _Stopwatch(self.clock)
+            try:
+                found += self._archived(instance_id, wanted, targets, since=since, until=end, spent=slice_spent)
+            except _TooSlow:
+                width = max(SHORTEST_SLICE, width / SHRINKING)
+                continue
+            found += ledger.back_to(since, wanted, spent=slice_spent)
+            end, width = since, width * (GROWTH if slice_spent() < QUICK else 1)
+        while end <= oldest and not ledger.ended and spent() < BUDGET and len(found) < MAX_FOUND:
             found += ledger.some(wanted)
         found.sort(key=lambda one: one.at, reverse=True)
-        done = end <= oldest and ledger.ended
-        return Search(found=tuple(found), place=Place(until=end, after=ledger.after), done=done, waiting_cut=cut)
+        return Search(
+            found=tuple(found[:MAX_FOUND]),
+            place=Place(until=end, after=ledger.after, width=min(width, FIRST_SLICE)),
+            done=end <= oldest and ledger.ended,
+            waiting_cut=waiting_cut,
+            cut=len(found) > MAX_FOUND,
+        )
 
     def _archived(
         self,
@@ -106,39 +124,54 @@ class Finder:
         *,
         since: datetime,
         until: datetime,
+        spent: Callable[[], float],
     ) -> list[Found]:
+        """What was delivered in that time. Raises _TooSlow."""
+
         def read(part: tuple[Target, str, int]) -> list[Found]:
             target, host, shard = part
-            batches = self.archive.between(instance_id, target.webhook_id, shard, since=since, until=until)
-            return [
-                one
-                for at, batch in batches
-                for delivery in batch.deliveries
-                if (one := matching(delivery, wanted, outcome=_delivered(at, batch.attempt), host=host))
-            ]
+            found: list[Found] = []
+            for at, batch in self.archive.between(instance_id, target.webhook_id, shard, since=since, until=until):
+                if spent() > PATIENCE:
+                    raise _TooSlow
+                outcome = _delivered(at, batch.attempt)
+                found += filter(None, (matching(one, wanted, outcome=outcome, host=host) for one in batch.deliveries))
+            return found
 
         parts = [(target, host, shard) for target, host in targets for shard in range(self.shards)]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             return [one for some in pool.map(read, parts) for one in some]
 
     def _waiting(self, wanted: str, targets: Sequence[tuple[Target, str]]) -> tuple[list[Found], bool]:
+        """What waits, and whether only a part of it was read: the soonest due of each partition, for PATIENCE."""
         found: list[Found] = []
-        cut = False
+        cut, spent = False, _Stopwatch(self.clock)
         for target, host in targets:
-            failed = {attempt.delivery: attempt for attempt in target.health.attempts}
             for partition in self.backlog.partitions(target.instance_id, target.webhook_id):
+                if spent() > PATIENCE:
+                    return found, True
                 parked = self.backlog.read(partition, limit=MAX_WAITING)
                 cut = cut or len(parked) == MAX_WAITING
-                for one in parked:
-                    if one.batch is None:
-                        continue
-                    together = failed.get(batch_id(one.batch.deliveries)) if one.batch.fixed else None
-                    for delivery in one.batch.deliveries:
-                        last = failed.get(delivery.id) or together
-                        outcome = _waits(one.due, one.batch.attempt, last.reason if last else "")
-                        if match := matching(delivery, wanted, outcome=outcome, host=host):
-                            found.append(match)
+                found += (match for one in parked for match in _waiting_in(one, wanted, target, host))
         return found, cut
+
+
+class _TooSlow(Exception):
+    """A slice took longer than PATIENCE."""
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    """How long ago it was made, s."""
+
+    clock: Callable[[], float]
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def __call__(self) -> float:
+        return self.clock() - self.began
 
 
 @dataclass(slots=True)
@@ -149,13 +182,13 @@ class _Reader:
     after: str
     ended: bool = False
 
-    def back_to(self, since: datetime, wanted: str) -> Iterator[Found]:
-        """Those up to the first one that is older than *since*."""
+    def back_to(self, since: datetime, wanted: str, *, spent: Callable[[], float]) -> Iterator[Found]:
+        """Those up to the first one that is older than *since*; after PATIENCE the next slice goes on from there."""
         for entry in self.entries:
             self.after = entry.key
             if _is_of(entry, wanted):
                 yield _of_ledger(entry)
-            if entry.timestamp < since:
+            if entry.timestamp < since or spent() > PATIENCE:
                 return
         self.ended = True
 
@@ -165,6 +198,19 @@ class _Reader:
         self.ended = not entries
         self.after = entries[-1].key if entries else self.after
         return [_of_ledger(entry) for entry in entries if _is_of(entry, wanted)]
+
+
+def _waiting_in(parked: Parked, wanted: str, target: Target, host: str) -> Iterator[Found]:
+    """What a parked item says of the mail, with the last attempt's result if the webhook's health still has it."""
+    if parked.batch is None:
+        return
+    failed = {attempt.delivery: attempt for attempt in target.health.attempts}
+    together = failed.get(batch_id(parked.batch.deliveries)) if parked.batch.fixed else None
+    for delivery in parked.batch.deliveries:
+        last = failed.get(delivery.id) or together
+        outcome = _waits(parked.due, parked.batch.attempt, last.reason if last else "")
+        if match := matching(delivery, wanted, outcome=outcome, host=host):
+            yield match
 
 
 def matching(delivery: Delivery, wanted: str, *, outcome: str, host: str) -> Found | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from lambdas.domain.tenants.instance import Instance
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat
 from lambdas.portal.errors import Refusal
-from lambdas.portal.finding import SHORTEST, Finder, Place
+from lambdas.portal.finding import FIRST_SLICE, SHORTEST, SHORTEST_SLICE, Finder, Place
 from lambdas.portal.http import Response
 from lambdas.portal.pages.webhooks import EMAIL_HOST
 from lambdas.portal.ports import Webhooks
@@ -41,10 +41,19 @@ class MailPages:
             raise Refusal(f"The field needle must be an address or a message id, {SHORTEST} to {_LONGEST} characters.")
         targets = [(target, host_of(target)) for target, _ in self.webhooks.every(call.instance)]
         place = Place(
-            until=_until(call.form.get("until", ""), call.now), after=call.form.get("after", "")[:_LONGEST_KEY]
+            until=_until(call.form.get("until", ""), call.now),
+            after=call.form.get("after", "")[:_LONGEST_KEY],
+            width=_width(call.form.get("width", "")),
         )
         search = self.finder.search(call.instance, needle, targets, place=place, now=call.now)
         return self.renderer.page(call, "mail.html", instance=instance, needle=needle, search=search)
+
+
+def _width(text: str) -> timedelta:
+    """How much time the last request could read at once, s; a form of ours holds nothing else."""
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        return FIRST_SLICE
+    return min(FIRST_SLICE, max(SHORTEST_SLICE, timedelta(seconds=int(text))))
 
 
 def host_of(target: Target) -> str:
