@@ -24,6 +24,7 @@ MEASUREMENTS = (
     "growth",
     "batches",
     "latency",
+    "portal",
     "throughput",
 )  # the longest last
 

@@ -112,11 +112,11 @@ class Tables:
         return self._tables[table][partition].get(sort, {})
 
     def _bill_write(self, call: Item, item: Item, factor: int) -> None:
-        self._counts[f"dynamodb.write_units.{call['TableName']}"] += factor * blocks(_size(item), WRITE_UNIT)
+        self._counts[f"dynamodb.write_units.{call['TableName']}"] += factor * blocks(size_of(item), WRITE_UNIT)
 
     def _bill_read(self, call: Item, items: Iterable[Item]) -> None:
         halves = 2 if call.get("ConsistentRead") else 1
-        self._counts["dynamodb.half_read_units"] += halves * blocks(sum(map(_size, items)), READ_UNIT)
+        self._counts["dynamodb.half_read_units"] += halves * blocks(sum(map(size_of, items)), READ_UNIT)
 
 
 def blocks(size: int, block: int) -> int:
@@ -133,7 +133,7 @@ def _text(attribute: Item) -> str:
     return str(next(iter(attribute.values())))
 
 
-def _size(item: Item) -> int:
+def size_of(item: Item) -> int:
     """An item's bytes as DynamoDB counts them, nearly: names and values, without the types."""
     return sum(len(name) + _value_size(value) for name, value in item.items())
 
@@ -148,7 +148,7 @@ def _value_size(attribute: Item) -> int:
         case "N":
             return len(value) // 2 + 1
         case "M":
-            return 3 + _size(value)
+            return 3 + size_of(value)
         case "L":
             return 3 + sum(1 + _value_size(entry) for entry in value)
         case "SS" | "NS" | "BS":

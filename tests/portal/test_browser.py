@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambdas.aws.dynamodb.webhooks.webhook_states import WebhookStates
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.sending_status import Cause
 from lambdas.portal import handler
 from tests.portal.browser import chromium, needs_chromium, violations
 from tests.portal.scenes import HEALTHY, PAUSED, dns, tenants
@@ -207,3 +209,65 @@ def test_everybody_can_use_every_page(browser: "Browser", site: tuple[World, str
     found["link"] = violations(page)
     context.close()
     assert {name: some for name, some in found.items() if some} == {}
+
+
+STATEMENT = "We removed the list that we imported on Monday and confirmed all others."
+
+
+def test_a_tenant_resumes_itself_once_and_is_on_probation(page: "Page", site: tuple[World, str]) -> None:
+    """It looks at the evidence, says what it changed, and sees what follows. The last test: it adds tenants."""
+    world, _ = site
+    _paused(world, "resumable", domain="bulk.agency.gov")
+    sign_in(page, site, "resumable")
+    page.get_by_role("link", name="What to do now").click()
+    assert "example.net: 60" in page.inner_text("main")
+    page.get_by_role("button", name="Resume on probation").click()
+    assert page.url.endswith("/sending"), "the browser asks for what is missing"
+    page.get_by_label("What did you change?").fill(STATEMENT)
+    page.get_by_label("I have looked at the evidence above").check()
+    page.get_by_role("button", name="Resume on probation").click()
+    status = page.get_by_role("region", name="Healthy").inner_text()
+    assert "On probation until" in status
+    assert STATEMENT in page.get_by_role("region", name="History").inner_text()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "paused", "words"),
+    [
+        ("too-early", {"hours": 23}, "You can resume 24 hours after the pause"),
+        ("by-operator", {"cause": Cause.OPERATOR}, "only an operator can resume it"),
+    ],
+)
+def test_a_pause_that_is_not_the_tenant_s_to_lift_has_no_form(
+    page: "Page", site: tuple[World, str], name: str, paused: Any, words: str
+) -> None:
+    """The page says why, and when or by whom it can be lifted."""
+    _paused(site[0], name, **paused)
+    sign_in(page, site, name)
+    page.get_by_role("link", name="What to do now").click()
+    assert words in page.get_by_role("region", name="Resume").inner_text()
+    assert page.get_by_role("button", name="Resume on probation").count() == 0
+
+
+def test_a_second_resume_within_ninety_days_is_refused(page: "Page", site: tuple[World, str]) -> None:
+    """Also of another instance of the same domain; the page names the day."""
+    world, _ = site
+    for name in ("first-of-two", "second-of-two"):
+        _paused(world, name, domain="twice.agency.gov")
+        page.context.clear_cookies()
+        sign_in(page, site, name)
+        page.get_by_role("link", name="What to do now").click()
+        page.get_by_label("What did you change?").fill(STATEMENT)
+        page.get_by_label("I have looked at the evidence above").check()
+        page.get_by_role("button", name="Resume on probation").click()
+    assert "twice.agency.gov was resumed by its tenant already" in page.inner_text("main")
+    assert "ask the operator" in page.inner_text("main")
+
+
+def _paused(world: World, name: str, *, domain: str = "", hours: float = 48, cause: Cause = Cause.RATES) -> None:
+    """A tenant of the organization `bulk` that was paused so many hours ago."""
+    at = world.now - timedelta(hours=hours)
+    world.tenant(name, domain=domain or f"{name}.agency.gov", organization="bulk")
+    world.bounced(name, 60, at=at, to="user@example.net")
+    world.moved(name, SendingState.PAUSED, cause=cause, at=at)

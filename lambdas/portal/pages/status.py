@@ -37,6 +37,10 @@ CAUSES = {
     Cause.SES_RATES: "rates that Amazon SES reports",
     Cause.OUTSIDE: "sending was disabled in Amazon SES by somebody else",
     Cause.OPERATOR: "the operator",
+    Cause.TENANT: "the tenant",
+    Cause.ORGANIZATION: "the rates of the whole organization",
+    Cause.EARLIER_PAUSE: "the pause of an earlier service instance of this domain",
+    Cause.DAILY_CAP: "the operator's cap on a day's mail",
 }
 
 
@@ -59,6 +63,7 @@ class StatusView:
     state: SendingState
     since: datetime | None
     why: str
+    probation_until: datetime | None
     counts: Reputation
     window_since: datetime | None
     enough: bool
@@ -125,6 +130,8 @@ def status_view(
     """What the page says of *status*; *hours* are the counters of 30 days, newest first."""
     begin = window_begin(rules, baseline=status.baseline, now=now)
     counts = measure((hour for hour in hours if hour.bucket >= begin), rules)
+    probation = status.is_on_probation(now=now)
+    floors = rules.with_low_floors() if probation else rules
     points = tuple(_by_hour(hours, now) if by == "hour" else by_day(hours, now))
     return StatusView(
         state=status.state,
@@ -132,7 +139,8 @@ def status_view(
         why=reason_of(history[0]) if history and status.state is not SendingState.HEALTHY else "",
         counts=counts,
         window_since=hour_of(counts.since) if counts.since else None,
-        enough=counts.outcomes >= rules.minimum_outcomes,
+        probation_until=status.probation_until if probation else None,
+        enough=counts.outcomes >= floors.minimum_outcomes,
         gauges=tuple(_gauges(counts, rules)),
         chart=charts.bars(
             points,
