@@ -65,6 +65,7 @@ def accept(
 @contextmanager
 def _journey(account: Account, stack: Stack, smtp: SmtpServer | None, domain: str) -> Iterator[Journey]:
     secret = account.secret(stack.outputs["BrokerCredentialsSecretArn"])
+    typer.echo("deploying the receiver, a minute or two on AWS ...", err=True)
     receiver = receivers.deploy(account)
     try:
         with Broker(stack.broker_url, secret["username"], secret["password"], timeout=OPERATION_TIMEOUT) as broker:
@@ -85,6 +86,7 @@ def _journey(account: Account, stack: Stack, smtp: SmtpServer | None, domain: st
                 if left := journey.clean_up():
                     typer.echo(f"not removed: {', '.join(left)}; the next run tries again", err=True)
     finally:
+        typer.echo("removing the receiver ...", err=True)
         receivers.remove(account)
 
 

@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, NoReturn, TextIO, TypeVar
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
@@ -32,6 +33,7 @@ __all__ = [
     "when",
 ]
 
+T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 StackName = Annotated[
     str, typer.Option("--stack", envvar="SES_FEEDBACK_STACK_NAME", help="CloudFormation stack.", show_default=True)
@@ -86,6 +88,23 @@ def fail(text: str) -> NoReturn:
 def has_colour(stream: TextIO | None = None) -> bool:
     """Whether *stream* (standard output) is a terminal whose user wants colours (https://no-color.org)."""
     return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
+
+
+def progress(things: Iterable[T], what: str) -> Iterator[T]:
+    """*things*, counted on standard error where that is a terminal: `12 instances`, rewritten at most once a second.
+
+    Nothing is written for work that is done within a second, and nothing into a pipe or a file.
+    """
+    shown, wide = time.monotonic(), 0
+    for number, thing in enumerate(things, start=1):
+        yield thing
+        if sys.stderr.isatty() and time.monotonic() - shown >= 1:
+            shown, text = time.monotonic(), f"{number} {what}"
+            wide = max(wide, len(text))
+            sys.stderr.write(f"\r{text:<{wide}}")
+            sys.stderr.flush()
+    if wide:
+        sys.stderr.write("\r" + " " * wide + "\r")
 
 
 @contextmanager

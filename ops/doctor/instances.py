@@ -13,6 +13,7 @@ from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants.aws_names import configuration_set
 from lambdas.domain.tenants.instance import Instance, InstanceState
+from ops.command_line.console import progress
 from ops.doctor.account import Account, code_of
 from ops.doctor.findings import Finding, ok, problem, warning
 
@@ -23,7 +24,7 @@ def instances(account: Account) -> Iterable[Finding]:
     """A random sample of the instances."""
     found = _sampled(account)
     bad = 0
-    for number, instance in enumerate(found):
+    for number, instance in enumerate(progress(found, "instances compared")):
         if number:
             time.sleep(PAUSE)
         for finding in compared(account, instance):

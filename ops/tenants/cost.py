@@ -17,7 +17,7 @@ from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.webhooks.webhook import EventKind
-from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.command_line.console import STACK, Json, StackName, fail, progress, show, told
 from ops.deployment.tools import Tools, tools
 
 INTAKE = 0.90  # $ per million events: SNS's publish, the events queue, feedback's time, counters, logs
@@ -78,7 +78,7 @@ def _rows(found: Tools, now: datetime) -> Iterator[dict[str, Any]]:
     since = max(now.replace(day=1, hour=0, minute=0), now - KEPT).strftime("%Y-%m-%dT%H")
     table = ReputationTable(client("dynamodb"), found.stack.tables["reputation"])
     wanted = _webhooks(found)
-    for one in found.directory.every():
+    for one in progress(found.directory.every(), "instances"):
         month = month_of(table.hours(one.id, since=since), wanted.get(one.id, ()))
         yield {
             **one.columns(),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.aws.clients import client
-from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, say, show, told
+from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, progress, say, show, told
 from ops.deployment.tools import Tools, tools
 from ops.reputation.reevaluation import reevaluate
 from ops.troubleshooting.contents import contents
@@ -133,7 +133,7 @@ class Redrive:
         """Move up to *limit* messages; how many were."""
         notifications = DeadLetters(self.source)
         moved = 0
-        for message in notifications.take(limit, hidden=_VISIBILITY):
+        for message in progress(notifications.take(limit, hidden=_VISIBILITY), "messages"):
             group = message.get("Attributes", {}).get("MessageGroupId")
             client("sqs").send_message(
                 QueueUrl=self.home, MessageBody=message["Body"], **({"MessageGroupId": group} if group else {})

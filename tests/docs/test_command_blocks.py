@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from local.cli import app as local_app
 from tests.docs.blocks import REAL_ACCOUNT, ROOT, RUN_BY, Block, blocks
-from tests.ops.typing_in import parsed
+from tests.ops.typing_in import commands, parsed
 
 BLOCKS = list(blocks())
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -54,3 +54,9 @@ def test_every_command_of_ours_exists_with_its_options(block: Block) -> None:
                 assert name in get_command(local_app).commands  # type: ignore[attr-defined]
             case ["make", target, *_]:
                 assert target in TARGETS
+
+
+@pytest.mark.parametrize("command", [" ".join(words) for words in commands()])
+def test_the_operators_guide_names_every_command(command: str) -> None:
+    """By the task that it is for."""
+    assert f"python -m ops {command}" in (ROOT / "docs" / "operators.md").read_text()

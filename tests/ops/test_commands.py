@@ -1,5 +1,7 @@
 """Every command: its help, its example, its JSON, its exit status."""
 
+import io
+import itertools
 import json
 import re
 import shlex
@@ -16,6 +18,7 @@ from lambdas.aws import clients
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.domain.tenants.instance import Operation, OperationKind
 from ops.__main__ import app
+from ops.command_line.console import progress
 from ops.command_line.version import version
 from tests.ops.typing_in import commands, parsed
 from tests.ops.world import Ops
@@ -163,3 +166,26 @@ def subprocess_like(text: str) -> list[str]:
 
 def _root() -> str:
     return str(Path(__file__).resolve().parents[2])
+
+
+class Terminal(io.StringIO):
+    """Standard error as a person has it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_work_is_counted_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a second; the line is wiped at the end. Short work shows nothing."""
+    seconds = itertools.count()
+    monkeypatch.setattr("ops.command_line.console.time.monotonic", lambda: next(seconds))
+    for stream, shown in ((Terminal(), "\r1 mails\r2 mails"), (io.StringIO(), "")):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert list(progress("ab", "mails")) == ["a", "b"]
+        assert stream.getvalue().startswith(shown)
+        assert "\n" not in stream.getvalue()
+        assert bool(stream.getvalue()) is bool(shown)
+    monkeypatch.setattr("ops.command_line.console.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("sys.stderr", stream := Terminal())
+    assert list(progress("ab", "mails")) == ["a", "b"]
+    assert stream.getvalue() == ""
