@@ -23,7 +23,7 @@ from moto import mock_aws
 from moto.sqs.models import sqs_backends
 
 from lambdas.aws import clients
-from lambdas.aws.dynamodb.broker.broker_table import ORGANIZATIONS
+from lambdas.aws.dynamodb.broker.actions import ORGANIZATIONS
 from lambdas.broker import handler
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from tests.aws.sesv2 import FakeSesV2
