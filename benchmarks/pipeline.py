@@ -224,7 +224,7 @@ def unit_costs() -> UnitCosts:
     with World(tenants) as world:
         seed(world, tenants)
         fed = feed(world, list(workload.events(count, tenants=tenants, skewed=True)))
-        posted = deliver(world, fed.messages, latency=0.0)
+        posted = deliver(world, fed.messages, latency=0.0, whole=True)
         alone = (
             feed(world, list(workload.events(count, tenants=1)), warming=list(workload.events_in_turn(1))).stage.cpu_s
             / count

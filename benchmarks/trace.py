@@ -83,14 +83,27 @@ def search(size: int) -> tuple[float, float, float]:
     return units, seconds, units / MILLION * PRICES["dynamodb_read_unit_per_million"]
 
 
+def shared(message: str, name: str, row: list[object], events: int, **facts: object) -> float:
+    """The bytes of an event's share in a line about so many."""
+    return line(message, **facts, **{name: [row] * events}) / events
+
+
 def main() -> None:
     """Print both tables."""
+    facts = {"instance_id": INSTANCE, "webhook_id": INSTANCE}
+    ids = {"message_id": MAIL, "delivery_id": ID}
     event = line("event recorded", instance_id=INSTANCE, type="delivery", message_id=MAIL, delivery_ids=[ID])
-    facts = {"instance_id": INSTANCE, "webhook_id": INSTANCE, "message_id": MAIL, "delivery_id": ID}
-    attempt = line("attempt succeeded", **facts, type="email.delivered", attempt=1, status="200", ms=57)
-    print("log line            bytes   $ per million")
-    for name, size in (("event recorded", event), ("attempt succeeded", attempt)):
-        print(f"{name:<18} {size:>6}   {size * MILLION / 1e9 * PRICES['logs_per_gb']:.2f}")
+    attempt = line("attempt succeeded", **facts, **ids, type="email.delivered", attempt=1, status="200", ms=57)
+    sizes: list[tuple[str, float]] = [("event recorded", event), ("attempt succeeded", attempt)]
+    recorded: list[object] = [MAIL, "delivery", [ID]]
+    succeeded: list[object] = [MAIL, ID, "email.delivered", 1, "200", 57]
+    for events in (2, 100):
+        of = f", {events} a line"
+        sizes += [("events recorded" + of, shared("events recorded", "events", recorded, events, instance_id=INSTANCE))]
+        sizes += [("attempts succeeded" + of, shared("attempts succeeded", "attempts", succeeded, events, **facts))]
+    print("log line                         bytes an event   $ per million")
+    for name, size in sizes:
+        print(f"{name:<32} {size:>14,.0f}   {size * MILLION / 1e9 * PRICES['logs_per_gb']:.2f}")
     print("\nsearch of a million deliveries   read units   CPU s       $")
     for size in (50, 10, 1):
         units, seconds, dollars = search(size)
