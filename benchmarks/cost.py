@@ -16,6 +16,7 @@ RECEIVER_LATENCY = 0.1  # s
 RECEIVERS = 100
 WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 MEMORY = {"feedback": 512, "delivery": 1769, "reputation": 512}  # MB, as infra deploys them
+LONGEST = 300  # s until all must be delivered
 POLLED = 10  # messages that Lambda receives, and deletes, in one request
 POLLERS = 5  # environments of delivery that Lambda keeps busy at least
 ENVIRONMENT_LIFE = 7_200  # s before Lambda replaces an environment: each asks KMS for every webhook's secret once
@@ -166,7 +167,7 @@ def _run(world: World, scenario: Scenario) -> Usage:
     events = list(workload.events(scenario.events, tenants=scenario.tenants, skewed=True))
     warming = list(workload.events_in_turn(scenario.tenants))
     fed = feed(world, events, batch=scenario.batch, warming=warming)
-    posted = deliver(world, fed.messages, latency=RECEIVER_LATENCY, batch=scenario.batch, whole=True)
+    posted = deliver(world, fed.messages, latency=RECEIVER_LATENCY, batch=scenario.batch, seconds=LONGEST, whole=True)
     if scenario.together == 1 and posted.delivered < scenario.events:
         raise RuntimeError(f"{posted.delivered:,} of {scenario.events:,} events were delivered")
     return usage_of(fed, posted, scenario.events)

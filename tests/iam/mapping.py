@@ -21,6 +21,7 @@ _PREFIXES = {"sesv2": "ses"}
 _TAGGED = {f"aws:ResourceTag/{INSTANCE_TAG}": "{id}"}
 _TOPIC_IN = {"CreateTopic": "Name", "ListTagsForResource": "ResourceArn"}
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_STATEMENT = re.compile(r'(UPDATE) "([^"]+)"')  # of PartiQL: the verb and the table
 
 
 class Unmapped(Exception):
@@ -63,6 +64,9 @@ class CallMapping:
                 context = {LEADING_KEYS: f"{KEY_PREFIX}{{id}}"}
             case "BatchGetItem" | "BatchWriteItem":
                 wanted = [(operation, name, "") for name in parameters["RequestItems"]]
+            case "BatchExecuteStatement":
+                statements = [_STATEMENT.match(one["Statement"]) for one in parameters["Statements"]]
+                wanted = [(f"PartiQL{one[1].title()}", one[2], "") for one in statements if one]
             case "TransactWriteItems":
                 items = [entry for item in parameters["TransactItems"] for entry in item.items()]
                 wanted = [(WRITES[kind], item["TableName"], "") for kind, item in items]

@@ -26,6 +26,7 @@ ENTRIES = {
 }
 _ACTIONS = {  # where IAM's action is not service:Operation
     ("dynamodb", "TransactWriteItems"): (),  # IAM asks for the items' own writes
+    ("dynamodb", "BatchExecuteStatement"): ("dynamodb:PartiQLUpdate",),  # the one statement that is made
     ("sqs", "SendMessageBatch"): ("sqs:SendMessage",),
     ("sns", "PublishBatch"): ("sns:Publish",),
 }

@@ -1,12 +1,15 @@
 """From a tenant's mail to its webhook, through the deployed stack."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from lambdas.domain.tenants.aws_names import configuration_set
+from local.emulator.publishing import told_of
 from local.tenant.receiver import Receiver
+from tests.events import delivery
 from tests.journey.conftest import Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
@@ -172,3 +175,18 @@ def a_bounce(number: str) -> str:
             },
         }
     )
+
+
+def test_deliveries_of_several_counters_are_added_in_one_call(stack: Stack, receiver: Receiver) -> None:
+    """A function that knows the counters of a batch adds to all of them together; SQS decides what is a batch."""
+    tenant = stack.tenant(receiver.url())
+    now = datetime.now(UTC)
+    hours = [delivery(timestamp=(now - timedelta(hours=late)).isoformat(), message_id=f"m-{late}") for late in range(3)]
+    records = [
+        {"messageId": str(n), "body": told_of(json.dumps(hour), tenant.instance_id)} for n, hour in enumerate(hours)
+    ]
+    payload = json.dumps({"Records": records})
+    for _ in range(4):
+        answer = stack.client("lambda").invoke(FunctionName=stack.facts["functions"]["feedback"], Payload=payload)
+        assert json.load(answer["Payload"]) == {"batchItemFailures": []}
+    assert stack.counters(tenant.instance_id)["deliveries"] == 12
