@@ -1,10 +1,12 @@
 """Rounds of release: what is due goes back to the queue, as its webhook's health allows."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from lambdas.domain.webhooks.backlog import Partition
 from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthState
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
@@ -164,6 +166,63 @@ def test_a_gone_webhooks_partitions_are_forgotten() -> None:
     world.release()
 
     assert (sent(world), world.resting) == ([], {})
+    assert world.counted["DeliveriesWebhookDeleted"] == 1
+
+
+def parking_meanwhile(world: World, *ids: str, due: timedelta = MINUTE) -> None:
+    """Park in the same partition once release has listed it."""
+    listed = world.due
+
+    def due_and_then_park(*, now: datetime) -> Iterator[Partition]:
+        found = list(listed(now=now))
+        park(world, *ids, due=due)
+        return iter(found)
+
+    world.due = due_and_then_park  # type: ignore[method-assign]
+
+
+def test_what_is_parked_while_its_partition_is_released_is_not_put_to_rest() -> None:
+    """The mark that release read is not the latest any more: the next round looks again."""
+    world = World()
+    world.webhook()
+    park(world, "a")
+    parking_meanwhile(world, "late")
+
+    world.release()
+
+    assert sent(world) == ["a"]
+    assert list(world.resting.values()) == [START - MINUTE]
+    assert [one.due for one in world.parked.values()] == [START + MINUTE]
+
+
+def test_what_is_parked_for_a_webhook_while_it_is_deleted_is_forgotten_and_counted_by_the_next_round() -> None:
+    """Once, with all that waits by then."""
+    world = World()
+    park(world, "a")
+    parking_meanwhile(world, "late")
+
+    world.release()
+    assert "DeliveriesWebhookDeleted" not in world.counted
+    del world.due
+    world.release()
+    assert (world.counted["DeliveriesWebhookDeleted"], world.resting) == (2, {})
+
+
+def test_release_sees_a_webhook_as_it_is_and_not_as_it_was_seconds_ago() -> None:
+    """One that recovered a moment ago is drained; one that was disabled gets nothing."""
+    world = World()
+    world.cached["i1", WebhookId("w1")] = world.webhook(health=FAILING)
+    world.webhook()
+    park(world, "a")
+    world.release()
+    assert sent(world) == ["a"]
+
+    world = World()
+    world.cached["i1", WebhookId("w1")] = world.webhook()
+    world.webhook(health=Health(state=HealthState.DISABLED, since=START))
+    park(world, "a")
+    world.release()
+    assert sent(world) == []
 
 
 def test_a_webhook_that_cannot_be_released_holds_up_no_other() -> None:

@@ -91,6 +91,8 @@ class World:
     slow: list[tuple[DeliveryBatch, float]] = field(default_factory=list)
     parked: dict[tuple[str, str], Parked] = field(default_factory=dict)
     resting: dict[str, datetime] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)  # a partition's `seq`, new with each item that is parked
+    cached: dict[Key, Target] = field(default_factory=dict)  # webhooks as they are known where they need not be fresh
     aside: list[Parked] = field(default_factory=list)
     kept: list[DeliveryBatch] = field(default_factory=list)
     notified: list[tuple[str, str, str]] = field(default_factory=list)
@@ -226,7 +228,8 @@ class World:
 
     def load(self, keys: Iterable[Key], *, now: datetime, fresh: bool = False) -> dict[Key, Target]:
         self._strike("states")
-        return {key: self.targets[key] for key in keys if key in self.targets}
+        known = self.targets if fresh else self.targets | self.cached
+        return {key: known[key] for key in keys if key in known}
 
     def change(self, target: Target, change: Callable[[Health], Health]) -> tuple[Health, Health] | None:
         self._strike("health")
@@ -259,6 +262,7 @@ class World:
                 batch=one,
             )
             self.resting[partition.pk] = min(due, self.resting.get(partition.pk, due))
+            self.marks[partition.pk] = str(next(self.tokens))
 
     def waiting(self, instance_id: str, webhook_id: WebhookId) -> int:
         return sum(one.count for one in self.parked.values() if one.partition.webhook_id == webhook_id)
@@ -267,19 +271,21 @@ class World:
         for shard in range(self.shards):
             pk = self._lane(webhook_id, shard).pk
             if pk in self.resting:
-                self.resting[pk] = now
+                self.resting[pk], self.marks[pk] = now, str(next(self.tokens))
 
     def marked(self) -> Iterator[tuple[Partition, datetime]]:
         for pk, due in self.resting.items():
-            _, webhook_id, shard = pk.split("#")
-            counts = (one.count for (key, _), one in self.parked.items() if key == pk)
-            yield replace(self._lane(WebhookId(webhook_id), int(shard)), waiting=sum(counts)), due
+            yield self._marked(pk), due
 
     def due(self, *, now: datetime) -> Iterator[Partition]:
         for pk, due in list(self.resting.items()):
             if due <= now:
-                _, webhook_id, shard = pk.split("#")
-                yield self._lane(WebhookId(webhook_id), int(shard))
+                yield self._marked(pk)
+
+    def _marked(self, pk: str) -> Partition:
+        _, webhook_id, shard = pk.split("#")
+        waiting = sum(one.count for (key, _), one in self.parked.items() if key == pk)
+        return replace(self._lane(WebhookId(webhook_id), int(shard)), seq=self.marks.get(pk, ""), waiting=waiting)
 
     def read(
         self, partition: Partition, *, until: datetime | None = None, after: str = "", limit: int = 1000
@@ -296,6 +302,8 @@ class World:
         self.aside.append(self.parked.pop((parked.partition.pk, parked.sk)))
 
     def rest(self, partition: Partition, *, until: datetime | None) -> bool:
+        if self.marks.get(partition.pk, "") != partition.seq:
+            return False
         if until is None:
             self.resting.pop(partition.pk, None)
         else:

@@ -3,8 +3,11 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 from tests.mutants.__main__ import EQUIVALENT, ROOT, files
 from tests.mutants.mutations import REMOVE, mutants, mutated
+from tests.mutants.recording import without_group
 
 SOURCE = '''
 """A docstring stays."""
@@ -77,6 +80,15 @@ def test_a_mutant_keeps_its_key_when_it_moves(tmp_path: Path) -> None:
     assert {one.key for one in mutants(tmp_path, "a.py")} == before
 
 
+def test_a_test_that_xdist_keeps_in_a_group_is_found_again_by_its_id(request: pytest.FixtureRequest) -> None:
+    """Under a name with the group's, pytest finds no test, and its error looks like a test that noticed."""
+    plain = request.node.nodeid
+    request.node.add_marker(pytest.mark.xdist_group("somewhere"))
+    request.node._nodeid = f"{plain}@somewhere"
+    assert without_group(request.node) == plain
+    request.node._nodeid = plain
+
+
 def test_what_is_called_equivalent_is_there_and_has_a_reason() -> None:
     """An entry whose code is gone is removed with it."""
     for entry in EQUIVALENT:
@@ -93,5 +105,6 @@ def test_what_runs_in_lambda_and_what_makes_the_template_is_tried() -> None:
     assert {path.split("/")[0] for path in found} == {"lambdas", "infra"}
     assert any("aws" in path for path in found)
     assert any("roles" in path for path in found)
+    assert any("portal" in path for path in found)
     assert "infra/bundle.py" not in found
     assert len(found) > 100

@@ -193,7 +193,7 @@ class Binder:
         except Exception as error:
             self.unbinding.leave(intent, now=now)
             if isinstance(error, NotOurs):
-                raise Conflict(str(error)) from None
+                raise Conflict(f"a name of this binding is taken in AWS: {error}") from None
             raise
         return Response(status=201, body=self._shown(ready, instance))
 
