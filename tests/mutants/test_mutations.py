@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -80,13 +81,12 @@ def test_a_mutant_keeps_its_key_when_it_moves(tmp_path: Path) -> None:
     assert {one.key for one in mutants(tmp_path, "a.py")} == before
 
 
-def test_a_test_that_xdist_keeps_in_a_group_is_found_again_by_its_id(request: pytest.FixtureRequest) -> None:
+def test_a_test_that_xdist_keeps_in_a_group_is_found_again_by_its_id() -> None:
     """Under a name with the group's, pytest finds no test, and its error looks like a test that noticed."""
-    plain = request.node.nodeid
-    request.node.add_marker(pytest.mark.xdist_group("somewhere"))
-    request.node._nodeid = f"{plain}@somewhere"
-    assert without_group(request.node) == plain
-    request.node._nodeid = plain
+    grouped = Mock(nodeid="test_a.py::test_b[x]@infra", iter_markers=lambda _: [pytest.mark.xdist_group("infra").mark])
+    alone = Mock(nodeid="test_a.py::test_b[x@y]", iter_markers=lambda _: [])
+    assert without_group(grouped) == "test_a.py::test_b[x]"
+    assert without_group(alone) == "test_a.py::test_b[x@y]"
 
 
 def test_what_is_called_equivalent_is_there_and_has_a_reason() -> None:
