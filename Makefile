@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/.ready node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test examples docs check up down status bench faults fuzz mutants lock format clean
+.PHONY: help setup demo test examples upgrade docs check up down status bench faults fuzz mutants lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -21,6 +21,9 @@ test: $(READY) ## all tests: unit, adapters, infrastructure, and the journey on 
 
 examples: $(READY) ## build and run docs/examples, each with its own runtime (skips those this machine lacks)
 	$(BIN)/python -m pytest -m examples tests/docs -rs $(ARGS)
+
+upgrade: $(READY) ## deploy 1.0.0, this release, 1.0.0 and this release again, under traffic, on an embedded AWS
+	$(BIN)/python -m pytest -n 0 -m upgrade tests/journey/test_upgrade.py $(ARGS)
 
 docs: $(READY) ## build the documentation's site in .build/site (ARGS=--serve shows it on 127.0.0.1:8000)
 	$(BIN)/python -m docs.site $(ARGS)
