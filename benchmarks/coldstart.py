@@ -155,13 +155,13 @@ def _catalog_request() -> dict[str, Any]:
 
 
 def _portal_page() -> dict[str, Any]:
-    """Somebody without a session: the page that says how to sign in."""
+    """A page from a template, for somebody without a session."""
     return {
         "version": "2.0",
-        "rawPath": "/instances/i1",
+        "rawPath": "/signed-out",
         "headers": {},
         "requestContext": {
-            "http": {"method": "GET", "path": "/instances/i1", "sourceIp": "192.0.2.1"},
+            "http": {"method": "GET", "path": "/signed-out", "sourceIp": "192.0.2.1"},
             "stage": "$default",
             "domainName": "portal.example",
         },

@@ -1,7 +1,8 @@
 """DynamoDB for the AWS stub: items are kept and read back, conditions taken as met, and units counted as AWS bills.
 
-Of an update, plain assignments (`SET health = :health`) are carried out: a webhook's health can be learned. The
-rest is billed only; who needs the truth measures on the embedded AWS.
+Of an update, plain assignments (`SET health = :health`) are carried out: a webhook's health can be learned. An
+addition is answered as the first of its counter. The rest is billed only; who needs the truth measures on the embedded
+AWS.
 """
 
 import re
@@ -14,6 +15,7 @@ READ_UNIT = 4096  # bytes; half a unit where the read may be stale
 _KEYS = ("instance_id", "item", "pk", "sk", "bucket")  # every attribute that is part of some table's key
 
 _NAMED = re.compile(r'UPDATE "([^"]+)"')
+_ADDED = re.compile(r"ADD (#?\w+) (:\w+)")
 _ASSIGNED = re.compile(r"(\w+) = (:\w+)(?=,|$| )")
 
 Item = dict[str, Any]
@@ -75,7 +77,10 @@ class Tables:
         item = self._read(call["TableName"], call["Key"])
         if item:
             item.update({name: values[value] for name, value in _ASSIGNED.findall(call.get("UpdateExpression", ""))})
-        return {"Attributes": item} if "ReturnValues" in call else {}
+        names = call.get("ExpressionAttributeNames", {})
+        added = _ADDED.findall(call.get("UpdateExpression", ""))
+        sums = {names.get(name, name): values[value] for name, value in added}
+        return {"Attributes": {**sums, **item}} if "ReturnValues" in call else {}
 
     def _delete(self, call: Item, factor: int = 1) -> Item:
         partition, sort = _place(call["Key"])
