@@ -22,6 +22,7 @@ RECENT = 10  # failed attempts that are kept for the tenant and the operator to 
 EXCERPT_OF_OLDER = 120  # characters: only the latest failed attempt keeps its whole excerpt
 PROBE_LEASE = timedelta(seconds=30)  # a probe ends within 15 s; one without a result after twice that is lost
 SLOW_FOR = timedelta(minutes=10)  # after the last slow answer: a receiver that is only sometimes slow changes seldom
+LONGEST_WAITING = 15.0  # s: by how much later than a restart's end its events may arrive
 MAX_DRAIN = 200  # messages of up to 50 deliveries that one release run sends to one webhook
 
 
@@ -113,7 +114,7 @@ class HealthRules:
         They wait once or twice until the webhook has recovered or is failing. If they came back for each probe, every
         event would cost several queue messages.
         """
-        return max(self.probes[0], self.failing_after.total_seconds() / 2)
+        return max(self.probes[0], min(LONGEST_WAITING, self.failing_after.total_seconds() / 2))
 
 
 def current(health: Health, webhook_version: int, *, now: datetime) -> Health:

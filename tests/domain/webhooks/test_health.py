@@ -157,6 +157,25 @@ def test_three_failures_in_a_row_leave_one_probe_every_five_seconds_until_the_fi
     assert not health_after(at(1, NO), at(2, NO)).is_probed
 
 
+def test_webhooks_that_failed_together_are_not_probed_together() -> None:
+    """A router in front of all of them was down."""
+    failures = [at(1, NO), at(2, NO), at(3, NO)]
+    waits = [after(Health(), failures, RULES, jitter=jitter).until_probe(now=NOW) for jitter in (-1, 0, 1)]
+    assert waits == [7, 8, 9]
+
+    probed = [after(claim_probe(FAILING, now=NOW), [at(1, NO)], RULES, jitter=jitter) for jitter in (-1, 1)]
+    assert [health.until_probe(now=NOW) for health in probed] == [25, 37]
+
+
+@pytest.mark.parametrize(("failing", "probe", "seconds"), [(30, 5, 15), (3600, 5, 15), (8, 5, 5), (2, 1, 1), (0, 1, 1)])
+def test_deliveries_wait_for_half_of_the_time_until_a_webhook_is_failing(
+    failing: int, probe: float, seconds: float
+) -> None:
+    """Whatever the operator chose: never less than until the next probe, nor so long that a restart is felt."""
+    rules = HealthRules(failing_after=timedelta(seconds=failing), probes=(probe, 30))
+    assert rules.waiting == seconds
+
+
 def test_a_record_of_repeated_failures_from_before_probes_has_one_due() -> None:
     """Version 1.0.0 wrote no probe for a webhook that was not failing yet."""
     assert Health(failures=3, first_failure=NOW, last_failure=NOW).may_probe(now=NOW)
