@@ -47,11 +47,9 @@ status: $(READY) ## what `make up` keeps running
 bench: $(READY) ## side-by-side measurements, as tables of ratios
 	$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(READY) ## the pipeline under injected faults, on the embedded AWS
-	$(BIN)/python -m tests.faults.pipeline $(ARGS)
-	$(BIN)/python -m tests.faults.reputation
-	$(BIN)/python -m tests.faults.operations
-	$(BIN)/python -m tests.faults.neighbours
+PARTS ?= pipeline reputation operations neighbours
+faults: $(READY) ## the pipeline under injected faults, on the embedded AWS (PARTS=neighbours ARGS="--bad 41 --scenario refused")
+	@failed=0; for part in $(PARTS); do $(BIN)/python -m tests.faults.$$part $(ARGS) || failed=1; done; exit $$failed
 
 fuzz: $(READY) ## a million made-up inputs for whatever reads foreign input (SECONDS=600 bounds it)
 	$(BIN)/python -m tests.fuzz.fuzz $(ARGS)
