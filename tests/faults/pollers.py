@@ -8,9 +8,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.clients import Clients
 
@@ -41,11 +43,12 @@ class Pollers:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def poll(self, source: Source) -> None:
-        """Gather batches and have them processed until stopped."""
+        """Gather batches and have them processed until stopped. What fails comes back when its visibility ends."""
         while not self.stopped.is_set():
-            if messages := self._gather(source):
-                source.slots.acquire()
-                threading.Thread(target=self._process, args=(source, messages), daemon=True).start()
+            with suppress(ClientError, BotoCoreError):
+                if messages := self._gather(source):
+                    source.slots.acquire()
+                    threading.Thread(target=self._process, args=(source, messages), daemon=True).start()
 
     def _gather(self, source: Source) -> list[dict[str, Any]]:
         """The messages of a window, which begins with the first."""
@@ -68,16 +71,20 @@ class Pollers:
     def _process(self, source: Source, messages: Sequence[Mapping[str, Any]]) -> None:
         """Invoke the function, and delete what it did not report as failed."""
         try:
-            records = [_record(source, message) for message in messages]
-            answer = self.clients.client("lambda").invoke(
-                FunctionName=source.function, Payload=json.dumps({"Records": records})
-            )
-            if "FunctionError" not in answer:
-                failures = (json.load(answer["Payload"]) or {}).get("batchItemFailures", [])
-                failed = {failure["itemIdentifier"] for failure in failures}
-                self._delete(source, [each for each in messages if each["MessageId"] not in failed])
+            with suppress(ClientError, BotoCoreError):
+                self._invoke(source, messages)
         finally:
             source.slots.release()
+
+    def _invoke(self, source: Source, messages: Sequence[Mapping[str, Any]]) -> None:
+        records = [_record(source, message) for message in messages]
+        answer = self.clients.client("lambda").invoke(
+            FunctionName=source.function, Payload=json.dumps({"Records": records})
+        )
+        if "FunctionError" not in answer:
+            failures = (json.load(answer["Payload"]) or {}).get("batchItemFailures", [])
+            failed = {failure["itemIdentifier"] for failure in failures}
+            self._delete(source, [each for each in messages if each["MessageId"] not in failed])
 
     def _delete(self, source: Source, messages: Sequence[Mapping[str, Any]]) -> None:
         for start in range(0, len(messages), _AT_ONCE):
