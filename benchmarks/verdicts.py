@@ -19,12 +19,15 @@ from dataclasses import dataclass, field, replace
 from statistics import mean
 
 from lambdas.domain.reputation.evaluation import (
+    RECENT,
     WIDER,
     HourCounts,
     Reputation,
     ReputationRules,
     SendingState,
+    Windows,
     evaluate,
+    evaluate_windows,
     measure_windows,
 )
 from lambdas.domain.reputation.rule_settings import RuleSettings
@@ -36,19 +39,21 @@ BAD_COMPLAINTS = 0.005
 TWICE_BOUNCES, TWICE_COMPLAINTS = 0.08, 0.0016  # twice a pause threshold
 VOLUMES = (20, 100, 333, 1_000, 10_000, 50_000, 200_000)  # mails a day; the last is 73 million a year
 HOURS = 365 * 24
+_TIMES = (RECENT, 1, *WIDER)  # the windows' volumes, times `window_outcomes`
 DEFAULTS = RuleSettings().rules
+BEFORE = replace(DEFAULTS, minimum_complaints=13)  # the first version's, for `fixed_window`
 FLOOR_OF_THREE = replace(DEFAULTS, minimum_complaints=3)  # to see what the floor was for
-Rule = Callable[[Sequence[Reputation], ReputationRules, SendingState], SendingState]
+Rule = Callable[[Windows, ReputationRules, SendingState], SendingState]
 
 
-def by_evidence(windows: Sequence[Reputation], rules: ReputationRules, state: SendingState) -> SendingState:
+def by_evidence(windows: Windows, rules: ReputationRules, state: SendingState) -> SendingState:
     """The rule as it is."""
-    return evaluate(windows[0], rules, state, wider=windows[1:]).state
+    return evaluate_windows(windows, rules, state).state
 
 
-def fixed_window(windows: Sequence[Reputation], rules: ReputationRules, state: SendingState) -> SendingState:
+def fixed_window(windows: Windows, rules: ReputationRules, state: SendingState) -> SendingState:
     """The rule of the first version: thresholds and floors over one window."""
-    counts = windows[0]
+    counts = windows.representative
     if state is SendingState.PAUSED or counts.outcomes < rules.minimum_outcomes:
         return state
     bounces, complaints = counts.bounce_rate >= rules.bounce_pause, counts.complaint_rate >= rules.complaint_pause
@@ -85,12 +90,12 @@ def year_by_complaints(
     rule: Rule = by_evidence,
 ) -> Year:
     """A year of *volume* mails a day, judged at each complaint."""
-    at, windows = 0.0, [_Sliding(rules.window_outcomes * times, volume / 24, rules) for times in (1, *WIDER)]
+    at, windows = 0.0, [_Sliding(rules.window_outcomes * times, volume / 24, rules) for times in _TIMES]
 
-    def evaluations() -> Iterator[list[Reputation]]:
+    def evaluations() -> Iterator[Windows]:
         nonlocal at
         while (at := at + generator.expovariate(complaint_rate)) < HOURS * volume / 24:
-            yield [window.complained(at) for window in windows]
+            yield _windows([window.complained(at) for window in windows])
 
     return _lived(evaluations(), rules, rule)
 
@@ -99,7 +104,7 @@ def year_by_complaints(
 class _Sliding:
     """A window of *outcomes* mails that walks with the sender; positions are in mails since the beginning."""
 
-    outcomes: int
+    outcomes: float
     an_hour: float
     rules: ReputationRules
     complaints: deque[float] = field(default_factory=deque)
@@ -123,7 +128,13 @@ class _Sliding:
         )
 
 
-def _lived(evaluations: Iterator[Sequence[Reputation]], rules: ReputationRules, rule: Rule) -> Year:
+def _windows(measured: Sequence[Reputation]) -> Windows:
+    """As `measure_windows` names them."""
+    recent, representative, *wider = measured
+    return Windows(representative=representative, wider=tuple(wider), recent=recent)
+
+
+def _lived(evaluations: Iterator[Windows], rules: ReputationRules, rule: Rule) -> Year:
     state, warnings = SendingState.HEALTHY, 0
     for windows in evaluations:
         moved = rule(windows, rules, state)
@@ -163,18 +174,18 @@ def drawn_hours(
         yield HourCounts(bucket=str(hour), bounces=bounces, complaints=complaints, deliveries=mails - bounces)
 
 
-def all_windows(hours: Iterator[HourCounts], rules: ReputationRules) -> Iterator[list[Reputation]]:
+def all_windows(hours: Iterator[HourCounts], rules: ReputationRules) -> Iterator[Windows]:
     """What `measure_windows` finds after each hour, kept up to date by differences."""
-    sums = [_Sum(rules.window_outcomes * times, rules.window_days * 24) for times in (1, *WIDER)]
+    sums = [_Sum(rules.window_outcomes * times, rules.window_days * 24) for times in _TIMES]
     for hour in hours:
-        yield [kept.after(hour) for kept in sums]
+        yield _windows([kept.after(hour) for kept in sums])
 
 
 @dataclass
 class _Sum:
     """The sum of the latest hours that hold *outcomes*, of the last *days* at most."""
 
-    outcomes: int
+    outcomes: float
     longest: int  # hours
     kept: deque[HourCounts] = field(default_factory=deque)
     bounces: int = 0
@@ -273,13 +284,21 @@ def _poisson(mean: float) -> list[float]:
     return sums
 
 
+_BAD = (
+    (f"{BAD_BOUNCES:.0%} bounces", BAD_BOUNCES, HONEST_COMPLAINTS),
+    (f"{TWICE_BOUNCES:.0%} bounces", TWICE_BOUNCES, HONEST_COMPLAINTS),
+    (f"{BAD_COMPLAINTS:.1%} complaints", HONEST_BOUNCES, BAD_COMPLAINTS),
+    (f"{TWICE_COMPLAINTS:.2%} complaints", HONEST_BOUNCES, TWICE_COMPLAINTS),
+)
+
+
 def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
     """Print the figures as tables: the rule of the first version before, the rule as it is after."""
     print(f"honest tenant: {HONEST_BOUNCES:.0%} bounces, {HONEST_COMPLAINTS:.2%} complaints; a year, before -> after")
     print("  mails a day   tenant-years   paused wrongly       warnings          hour by hour: years, paused, warnings")
     for volume in VOLUMES:
         number = max(10, min(years, years * 10_000 // volume))  # the larger have as many more complaints a year
-        before = [year_by_complaints(volume, random.Random(n), rule=fixed_window) for n in range(number)]
+        before = [year_by_complaints(volume, random.Random(n), BEFORE, rule=fixed_window) for n in range(number)]
         after = [year_by_complaints(volume, random.Random(n)) for n in range(number)]
         slow = [year_by_hours(volume, random.Random(n)) for n in range(hourly)]
         print(
@@ -288,17 +307,14 @@ def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
             f"   {hourly:>6}, {sum(year.paused for year in slow)}, {_warnings(slow):.1f}",
             flush=True,
         )
-    print(f"bad tenant of 10,000 mails a day: mails out before the pause; mean, median, 95th percentile of {tries}")
-    for name, bounces, complaints in (
-        (f"{BAD_BOUNCES:.0%} bounces", BAD_BOUNCES, HONEST_COMPLAINTS),
-        (f"{TWICE_BOUNCES:.0%} bounces", TWICE_BOUNCES, HONEST_COMPLAINTS),
-        (f"{BAD_COMPLAINTS:.1%} complaints", HONEST_BOUNCES, BAD_COMPLAINTS),
-        (f"{TWICE_COMPLAINTS:.2%} complaints", HONEST_BOUNCES, TWICE_COMPLAINTS),
-    ):
-        for history in (0, 20_000):
-            cells = [_out(history, bounces, complaints, rule, tries) for rule in (fixed_window, by_evidence)]
-            kind = "after good mail" if history else "from the first mail"
-            print(f"  {name:<18} {kind:<20} {cells[0]} -> {cells[1]}", flush=True)
+    for volume, tenants in ((10_000, _BAD), (200_000, _BAD[-1:])):
+        print(f"bad tenant of {volume:,} mails a day: mails before the pause; mean, median, 95th percentile of {tries}")
+        for name, bounces, complaints in tenants:
+            for history in (0, 20_000):
+                before = _out(volume, history, bounces, complaints, BEFORE, fixed_window, tries)
+                after = _out(volume, history, bounces, complaints, DEFAULTS, by_evidence, tries)
+                kind = "after good mail" if history else "from the first mail"
+                print(f"  {name:<18} {kind:<20} {before} -> {after}", flush=True)
     print("on probation: paused within 150 outcomes; within 500")
     for name, rate, bad in (("10 % bounces", 0.10, 0), ("1 % and an import with 3 dead", HONEST_BOUNCES, 3)):
         shares = [
@@ -312,14 +328,23 @@ def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
         print(f"  {name:<30} {shares[0]:.1%} {shares[1]:.1%}")
 
 
-def _out(history: int, bounce_rate: float, complaint_rate: float, rule: Rule, tries: int) -> str:
+def _out(
+    volume: int,
+    history: int,
+    bounce_rate: float,
+    complaint_rate: float,
+    rules: ReputationRules,
+    rule: Rule,
+    tries: int,
+) -> str:
     mails = sorted(
         mails_before_pause(
-            10_000,
+            volume,
             random.Random(n),
             history=history,
             bounce_rate=bounce_rate,
             complaint_rate=complaint_rate,
+            rules=rules,
             rule=rule,
         )
         for n in range(tries)

@@ -148,7 +148,7 @@ class Context:
     reputation_days: int = _key(30, "days that the rates look back at most", between(1, 30))
     reputation_floor_outcomes: int = _key(500, "outcomes under which there is no verdict", between(1, 10_000_000))
     reputation_floor_bounces: int = _key(5, "bounces under which nobody is paused", between(1, 100_000))
-    reputation_floor_complaints: int = _key(13, "complaints under which nobody is paused", between(1, 100_000))
+    reputation_floor_complaints: int = _key(11, "complaints under which nobody is paused", between(1, 100_000))
     reputation_floor_warning_complaints: int = _key(
         4, "complaints under which nobody is warned of them", between(1, 100_000)
     )

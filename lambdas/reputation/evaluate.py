@@ -4,7 +4,7 @@ A claim is conditional on the sending status that the decision was based on, so 
 and the others evaluate again. If the claimer crashes, the redelivered stream record or reconciliation enforces it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,9 @@ from lambdas.domain.reputation.evaluation import (
     Reputation,
     ReputationRules,
     SendingState,
+    Windows,
     evaluate,
+    evaluate_windows,
     is_above_warning,
     is_undecided,
     measure_windows,
@@ -77,10 +79,10 @@ class Evaluator:
 
     def measure(self, status: SendingStatus, *, now: datetime) -> Reputation:
         """The instance's rates over the most recent representative volume, no further back than its baseline."""
-        return self.windows(status, now=now)[0]
+        return self.windows(status, now=now).representative
 
-    def windows(self, status: SendingStatus, *, now: datetime) -> tuple[Reputation, ...]:
-        """That volume, and the wider windows in which complaints are looked for too."""
+    def windows(self, status: SendingStatus, *, now: datetime) -> Windows:
+        """That volume, and the windows in which complaints are looked for too."""
         since = window_begin(self.rules, baseline=status.baseline, now=now)
         return measure_windows(self.counters.hours(status.instance_id, since=since), self.rules)
 
@@ -94,36 +96,36 @@ class Evaluator:
             status = self.statuses.load(instance_id)
             windows = self.windows(status, now=now)
             if audience is None:
-                return Evaluation(kind=EvaluationKind.GONE, status=status, reputation=windows[0])
+                return Evaluation(kind=EvaluationKind.GONE, status=status, reputation=windows.representative)
             if transition := self._decided(status, audience, windows, now):
                 if not self.move(status, transition, claimer=min(claimers), baseline=status.baseline, now=now):
                     continue
                 return Evaluation(
-                    kind=EvaluationKind.MOVED, status=status, reputation=windows[0], transition=transition
+                    kind=EvaluationKind.MOVED, status=status, reputation=windows.representative, transition=transition
                 )
-            return self._finish(status, windows[0], claimers, now)
+            return self._finish(status, windows.representative, claimers, now)
         raise Contended(instance_id)
 
-    def _decided(
-        self, status: SendingStatus, audience: Audience, windows: Sequence[Reputation], now: datetime
-    ) -> Transition | None:
+    def _decided(self, status: SendingStatus, audience: Audience, windows: Windows, now: datetime) -> Transition | None:
         """The transition that is due, if any: what pauses first, and what pauses for longest before the rest.
 
         A pause that ends by itself does not prevent another one. For a deleted instance only a pause matters: it is
         marked.
         """
         state = SendingState.HEALTHY if status.until else status.state
-        decision = evaluate(windows[0], self._rules_of(status, now), state, wider=windows[1:])
-        rates = by_rates(status, decision, windows[0], now=now, domain=audience.domain)
+        decision = evaluate_windows(windows, self._rules_of(status, now), state)
+        rates = by_rates(status, decision, windows.representative, now=now, domain=audience.domain)
         rates = replace(rates, deleted_at=audience.deleted_at)
         if decision.state is SendingState.PAUSED and state is not SendingState.PAUSED:
             return rates
         if status.is_over(now=now) and status.cause is not None:
             cause = status.cause
-            return transition_of(status, SendingState.HEALTHY, windows[0], cause=cause, now=now, domain=audience.domain)
+            return transition_of(
+                status, SendingState.HEALTHY, windows.representative, cause=cause, now=now, domain=audience.domain
+            )
         if status.state is SendingState.PAUSED:
             return None
-        if paused := self._by_others(status, audience, windows[0], now):
+        if paused := self._by_others(status, audience, windows.representative, now):
             return paused
         return None if audience.deleted or decision.state is status.state else rates
 

@@ -16,7 +16,7 @@ from lambdas.domain.reputation.evaluation import (
     HourCounts,
     ReputationRules,
     SendingState,
-    evaluate,
+    evaluate_windows,
     measure_windows,
     window_begin,
 )
@@ -81,8 +81,8 @@ class Organizations:
     def _decision(self, members: Iterable[SendingStatus], now: datetime) -> Decision:
         hours = (self._hours(member, now) for member in members)
         newest_first = merge(*hours, key=_bucket, reverse=True)
-        reputation, *wider = measure_windows(map(_sum, groupby(newest_first, key=_bucket)), self.rules)
-        return evaluate(reputation, self.rules, SendingState.HEALTHY, wider=wider)
+        windows = measure_windows(map(_sum, groupby(newest_first, key=_bucket)), self.rules)
+        return evaluate_windows(windows, self.rules, SendingState.HEALTHY)
 
     def _hours(self, member: SendingStatus, now: datetime) -> Iterator[HourCounts]:
         """Counts since the last resumption of each instance: forgiven feedback does not count against the others

@@ -23,11 +23,13 @@ from lambdas.domain.reputation.ledger import begin_of, bucket_of
 RECOVERY = 0.5  # of the warning's rate: a tenant near the threshold does not get a recovery notification every hour
 HONEST = 0.5  # of the warning's rate: the assumed complaint rate of an honest tenant, 0.02 %
 WIDER = (2, 4, 8, 16)  # times `window_outcomes`: the wider windows for complaints
+RECENT = 0.5  # times `window_outcomes`: a narrower one, in which less good mail hides a change for the worse
 
 # How often chance may bring the complaints of an honest tenant over a threshold, per day that the window took to fill.
 # A tenant with ten times the volume fills ten times as many windows, so each of its windows must be ten times as
 # certain.
 PAUSE_CHANCE = 5e-7
+RECENT_CHANCE = 1e-6  # a pause from the narrower window
 WARNING_CHANCE = 5e-4
 RECOVERY_CHANCE = 1e-2  # in any window: above it, chance explains what is left of the complaints
 _SHORTEST = 3  # hours: the first and the last hour of a window are always partial
@@ -122,6 +124,18 @@ class Reputation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Counts of the most recent representative volume, and of the windows in which complaints are looked for too.
+
+    `wider` holds those for which there is enough mail; `recent` is None if there is not more mail than it would hold.
+    """
+
+    representative: Reputation
+    wider: tuple[Reputation, ...] = ()
+    recent: Reputation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The state that the rates ask for, and the rates that caused it. Without reasons the rates are fine or not yet
     conclusive.
@@ -145,9 +159,13 @@ def measure(newest_first: Iterable[HourCounts], rules: ReputationRules) -> Reput
     return _measured(newest_first, (rules.window_outcomes,))[0]
 
 
-def measure_windows(newest_first: Iterable[HourCounts], rules: ReputationRules) -> tuple[Reputation, ...]:
-    """The most recent representative volume, and those wider windows for which there is enough mail."""
-    return _measured(newest_first, [rules.window_outcomes * times for times in (1, *WIDER)])
+def measure_windows(newest_first: Iterable[HourCounts], rules: ReputationRules) -> Windows:
+    """The most recent representative volume, and the windows around and within it."""
+    found = _measured(newest_first, [rules.window_outcomes * times for times in (RECENT, 1, *WIDER)])
+    if len(found) == 1:
+        return Windows(representative=found[0])
+    recent, representative, *wider = found
+    return Windows(representative=representative, wider=tuple(wider), recent=recent)
 
 
 def total(windows: Iterable[Reputation]) -> Reputation:
@@ -162,16 +180,30 @@ def total(windows: Iterable[Reputation]) -> Reputation:
     )
 
 
+def evaluate_windows(windows: Windows, rules: ReputationRules, state: SendingState) -> Decision:
+    """The decision for an instance in *state*, from all its windows."""
+    return evaluate(windows.representative, rules, state, wider=windows.wider, recent=windows.recent)
+
+
 def evaluate(
-    reputation: Reputation, rules: ReputationRules, state: SendingState, *, wider: Sequence[Reputation] = ()
+    reputation: Reputation,
+    rules: ReputationRules,
+    state: SendingState,
+    *,
+    wider: Sequence[Reputation] = (),
+    recent: Reputation | None = None,
 ) -> Decision:
-    """The decision for an instance in *state*, from *reputation* and the *wider* windows around it."""
+    """The decision for an instance in *state*, from *reputation*, the *wider* windows around it and the *recent* one
+    within it.
+    """
     if state is SendingState.PAUSED:
         return Decision(state=state)
     if reasons := _pausing(reputation, rules):
         return Decision(state=SendingState.PAUSED, reasons=reasons, evidence=reputation)
     if reputation.outcomes < rules.minimum_outcomes:
         return Decision(state=state)
+    if recent is not None and _complaints_pause(recent, rules, RECENT_CHANCE):
+        return Decision(state=SendingState.PAUSED, reasons=(Reason.COMPLAINTS,), evidence=recent)
     for window in wider:
         if _complaints_pause(window, rules):
             return Decision(state=SendingState.PAUSED, reasons=(Reason.COMPLAINTS,), evidence=window)
@@ -207,7 +239,7 @@ def is_above_warning(reputation: Reputation, rules: ReputationRules) -> bool:
     return bounces or _complaints_warn(reputation, rules)
 
 
-def _measured(newest_first: Iterable[HourCounts], volumes: Sequence[int]) -> tuple[Reputation, ...]:
+def _measured(newest_first: Iterable[HourCounts], volumes: Sequence[float]) -> tuple[Reputation, ...]:
     """A window for each of *volumes* (ascending). Where the counts end earlier, only the windows that they begin to
     fill.
     """
@@ -246,11 +278,11 @@ def _bounces_pause(reputation: Reputation, rules: ReputationRules) -> bool:
     return reputation.bounces >= ABSOLUTE_BOUNCES and reputation.bounce_rate >= ABSOLUTE_BOUNCE_RATE
 
 
-def _complaints_pause(reputation: Reputation, rules: ReputationRules) -> bool:
+def _complaints_pause(reputation: Reputation, rules: ReputationRules, chance_a_day: float = PAUSE_CHANCE) -> bool:
     if reputation.complaint_rate < rules.complaint_pause:
         return False
     if is_above_floor(reputation, rules, Reason.COMPLAINTS):
-        return _is_evident(reputation, rules, PAUSE_CHANCE)
+        return _is_evident(reputation, rules, chance_a_day)
     enough = reputation.complaints >= ABSOLUTE_COMPLAINTS
     return enough and reputation.complaint_rate >= ABSOLUTE_COMPLAINT_RATE
 

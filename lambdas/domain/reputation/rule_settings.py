@@ -18,7 +18,7 @@ class RuleSettings(Settings):
     window_days: int = 30  # and no further back than this
     minimum_outcomes: int = 500  # below: no decision
     minimum_bounces: int = 5  # below: never a pause for bounces
-    minimum_complaints: int = 13  # below: never a pause for complaints
+    minimum_complaints: int = 11  # below: never a pause for complaints
     minimum_warning_complaints: int = 4  # below: no warning for complaints
     bounce_warning: float = 0.02
     bounce_pause: float = 0.04

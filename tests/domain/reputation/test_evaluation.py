@@ -12,6 +12,7 @@ from lambdas.domain.reputation.evaluation import (
     Reason,
     Reputation,
     SendingState,
+    Windows,
     evaluate,
     measure,
     measure_windows,
@@ -212,15 +213,38 @@ def test_windows_widen_until_the_counts_end() -> None:
     """Twice, four, eight and sixteen times the volume; a wider one that adds nothing is left out."""
     hours = [HourCounts(bucket=f"b{n:02}", deliveries=5_000, complaints=1) for n in range(9)]
     windows = measure_windows(iter(hours), RULES)
-    assert [(window.deliveries, window.complaints, window.hours) for window in windows] == [
+    measured = [windows.recent, windows.representative, *windows.wider]
+    assert [(window.deliveries, window.complaints, window.hours) for window in measured if window] == [
+        (5_000, 1, 1),
         (10_000, 2, 2),
         (20_000, 4, 4),
         (40_000, 8, 8),
         (45_000, 9, 9),
     ]
-    assert measure_windows(iter([hours[0]] * 40), RULES)[-1].deliveries == 160_000
-    assert [window.hours for window in measure_windows(iter(hours[:4]), RULES)] == [2, 4]
-    assert measure_windows(iter([]), RULES) == (measure([], RULES),)
+    assert measure_windows(iter([hours[0]] * 40), RULES).wider[-1].deliveries == 160_000
+    assert [window.hours for window in measure_windows(iter(hours[:4]), RULES).wider] == [4]
+    assert measure_windows(iter([]), RULES) == Windows(representative=measure([], RULES))
+    assert measure_windows(iter(hours[:1]), RULES) == Windows(representative=measure(hours[:1], RULES))
+
+
+def test_a_change_for_the_worse_is_evident_sooner_in_a_narrower_window() -> None:
+    """Good mail of before makes 13 of 16,000 look like chance; it is not in the last 5,500. It never warns."""
+    rules = replace(RULES, minimum_complaints=11)
+    whole = counts(complaints=13, deliveries=16_000, hours=2)
+    recent = counts(complaints=11, deliveries=5_500, hours=1)
+    assert evaluate(whole, rules, SendingState.HEALTHY).state is SendingState.WARNED
+    decision = evaluate(whole, rules, SendingState.HEALTHY, recent=recent)
+    assert (decision.state, decision.reasons, decision.evidence) == (
+        SendingState.PAUSED,
+        (Reason.COMPLAINTS,),
+        recent,
+    )
+    chance = replace(recent, deliveries=10_000)
+    assert evaluate(whole, rules, SendingState.HEALTHY, recent=chance).state is SendingState.WARNED
+    fine = counts(complaints=2, deliveries=16_000, hours=2)
+    assert (
+        evaluate(fine, rules, SendingState.HEALTHY, recent=replace(recent, complaints=8)).state is SendingState.HEALTHY
+    )
 
 
 def test_counts_of_several_instances_add_up() -> None:
