@@ -311,10 +311,10 @@ def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
         print(f"bad tenant of {volume:,} mails a day: mails before the pause; mean, median, 95th percentile of {tries}")
         for name, bounces, complaints in tenants:
             for history in (0, 20_000):
-                before = _out(volume, history, bounces, complaints, BEFORE, fixed_window, tries)
-                after = _out(volume, history, bounces, complaints, DEFAULTS, by_evidence, tries)
+                first = _out(volume, history, bounces, complaints, BEFORE, fixed_window, tries)
+                now = _out(volume, history, bounces, complaints, DEFAULTS, by_evidence, tries)
                 kind = "after good mail" if history else "from the first mail"
-                print(f"  {name:<18} {kind:<20} {before} -> {after}", flush=True)
+                print(f"  {name:<18} {kind:<20} {first} -> {now}", flush=True)
     print("on probation: paused within 150 outcomes; within 500")
     for name, rate, bad in (("10 % bounces", 0.10, 0), ("1 % and an import with 3 dead", HONEST_BOUNCES, 3)):
         shares = [
