@@ -129,7 +129,7 @@ def test_a_large_tenant_that_turns_bad_is_paused_as_soon_as_by_one_fixed_window(
                 rules=rules,
                 rule=rule,
             )
-            for seed in range(60)
+            for seed in range(200)
         )
         for rules, rule in ((BEFORE, fixed_window), (DEFAULTS, by_evidence))
     )
