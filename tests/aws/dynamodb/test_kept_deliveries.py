@@ -28,7 +28,10 @@ def dynamodb() -> Iterator["DynamoDBClient"]:
     """A backlog: deliveries of two webhooks, delivered and waiting, old and new, and an item that cannot be read."""
     with dynamodb_with() as client:
         create_backlog(client, "backlog")
-        archive, backlog = Archive(client, "backlog"), Backlog(client, "backlog")
+        archive, backlog = (
+            Archive(client, "backlog"),
+            Backlog(client, "backlog", side_by_side=1),
+        )  # moto is for one thread
         archive.keep([batch("old")], now=NOW - HOUR)
         archive.keep([batch(f"sent{number}", attempt=2) for number in range(12)], now=NOW)
         archive.keep([batch("others", webhook=ANOTHER)], now=NOW)
