@@ -45,9 +45,9 @@ def test_the_operators_guide_and_the_runbooks_name_alarms_that_exist() -> None:
 
 def test_with_a_runbook_url_alarms_link_to_the_site() -> None:
     """As the site is built: one HTML file a page."""
-    stack = synthesise("us-east-1", runbook_url="https://docs.agency.gov/ses/runbooks/")
+    stack = synthesise("us-east-1", runbook_url="https://docs.agency.gov/mailbox/")
     descriptions = [alarm["AlarmDescription"] for alarm in stack.properties("AWS::CloudWatch::Alarm")]
-    assert all("Runbook: https://docs.agency.gov/ses/runbooks/" in description for description in descriptions)
+    assert all("Runbook: https://docs.agency.gov/mailbox/" in description for description in descriptions)
     assert all(description.endswith(".html") for description in descriptions)
 
 
