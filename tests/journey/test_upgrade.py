@@ -36,12 +36,14 @@ class Releases:
     server: Server
     previous: Deployer
     head: Future[Deployer]
+    stacks: list[Stack] = field(default_factory=list)
 
     def deploy(self, release: Deployer) -> Stack:
         """Deploy one of them, over whatever is there."""
         facts = facts_of(self.server, release.deploy_assembly(_silently), strict=False)
         release_at_once(self.server, facts)
         stack = Stack(facts=facts)
+        self.stacks.append(stack)
         stack.broker.http.timeout = PLATFORM_TIMEOUT
         _redeliver_soon(stack)
         return stack
@@ -55,7 +57,10 @@ def releases(tmp_path: Path) -> Iterator[Releases]:
         with ThreadPoolExecutor() as pool:
             previous = _synthesised(server, tmp_path / "previous", unpack(tmp_path / "sources"))
             head = pool.submit(_synthesised, server, tmp_path / "head", ROOT)
-            yield Releases(server=server, previous=previous, head=head)
+            made = Releases(server=server, previous=previous, head=head)
+            yield made
+            for stack in made.stacks:
+                stack.broker.http.close()
     finally:
         process.stop(server.pid)
 
