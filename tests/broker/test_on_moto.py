@@ -6,6 +6,7 @@ The process dies before and after each single call of AWS, of which an adapter's
 import base64
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ from tests.broker.world import settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # of a function that was killed
 REGION = "us-east-1"
+_SLEEP = time.sleep
 SERVICES = ("dynamodb", "sqs", "sns", "kms", "iam", "route53", "secretsmanager")
 NAMES = {"service_id": SES_SERVICE, "plan_id": SES_PLAN}
 
@@ -52,6 +54,7 @@ class Platform:
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
+        self._thread = threading.get_ident()
         self.calls = 0
         self.die_at: int | None = None
         self.after = False
@@ -117,7 +120,11 @@ class Platform:
         return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
 
     def _sleep(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        """Moves the clock, for this thread alone: one that another test left behind sleeps as ever."""
+        if threading.get_ident() == self._thread:
+            self.now += timedelta(seconds=seconds)
+        else:
+            _SLEEP(seconds)
 
     def _cross(self, *, after: bool) -> None:
         if self.die_at == self.calls and self.after is after:
