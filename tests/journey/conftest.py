@@ -51,7 +51,10 @@ from tests.iam.operators import recording
 PATIENCE = 60.0  # s until what is awaited must have come
 POLL = 0.1  # s
 DAILY_CAP = 20_000  # mails of an instance a day: far more than the other journeys send
-CONTEXT = {"mails_per_instance_and_day": str(DAILY_CAP)}
+CONTEXT = {  # the journeys' tenants share an admin_email
+    "mails_per_instance_and_day": str(DAILY_CAP),
+    "confirmation_mails_per_day": "1000",
+}
 T = TypeVar("T")
 Ops = Callable[..., Any]  # of words, and status=; see the fixture ops
 

@@ -24,6 +24,7 @@ from ops.doctor.account import Account
 from ops.doctor.findings import Check, Level, run
 from tests.faults.scenes import environment
 from tests.faults.throttle import Throttle
+from tests.iam.requests import ABSENT_TABLE
 from tests.journey.conftest import Ops, Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
@@ -94,7 +95,7 @@ def test_a_bad_deployment_fills_a_dead_letter_queue(stack: Stack, ops: Ops, rece
     """Its errors are logged; the previous version and a redrive bring the events, each counted once."""
     tenant = stack.tenant(receiver.url())
     functions, name = stack.client("lambda"), stack.facts["functions"]["feedback"]
-    with coming_back_soon(stack, "events", receives=1), environment(functions, name, REPUTATION_TABLE="renamed"):
+    with coming_back_soon(stack, "events", receives=1), environment(functions, name, REPUTATION_TABLE=ABSENT_TABLE):
         tenant.mailbox.send("bounce@shop.example")
         stack.eventually(lambda: stack.waiting("events_dlq"), lambda waiting: waiting == 1)
     (row,) = ops("dlq", "list", "events_dlq")

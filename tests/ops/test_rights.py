@@ -11,7 +11,7 @@ from tests.iam.reference import findings
 from tests.ops.typing_in import commands
 from tests.ops.world import Ops
 
-WITHOUT_AWS = {"completion", "rights"}
+WITHOUT_AWS = {"completion"}
 ACCOUNT = "arn:aws-us-gov:{}:us-gov-west-1:111122223333:"
 
 
