@@ -171,7 +171,7 @@ def test_everything_works_without_javascript(browser: "Browser", site: tuple[Wor
     assert "so far" in page.inner_text("main")
     assert page.locator('noscript meta[http-equiv="refresh"]').count() == 1 or "refresh" in page.content()
     page.get_by_role("button", name="Sign out").click()
-    assert page.get_by_role("heading", name="Signed out").is_visible()
+    page.get_by_role("heading", name="Signed out").wait_for()
     context.close()
     site[0].queued("replays")
 
