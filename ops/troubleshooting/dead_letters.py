@@ -178,7 +178,7 @@ def _row(found: Tools, name: str, limit: int) -> dict[str, Any]:
         "messages": Shown(count, "red" if count else "green"),
         "in_flight": int(answer["ApproximateNumberOfMessagesNotVisible"]),
         "goes_back_to": HOME[name],
-        "contents": list(_contents(name, DeadLetters(url).peek(limit) if count else [])),
+        "contents": list(_contents(name, DeadLetters(url).peek(min(limit, count)) if count else [])),
     }
 
 

@@ -5,14 +5,10 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-from typer.testing import CliRunner
 
-from lambdas.aws import clients
 from local.tenant.receiver import Receiver
-from ops.__main__ import app
-from tests.iam.operators import recording
 from tests.infra.test_runbooks import PAGES, commands
-from tests.journey.conftest import Ops, Stack
+from tests.journey.conftest import Ops, Stack, typed_here
 from tests.journey.test_operators import ops_secret
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey")]
@@ -60,8 +56,7 @@ def test_every_command_of_the_runbooks_works(stack: Stack, ops: Ops, receiver: R
             continue
         paused = paused or words[0] == "pause"
         typed = [re.sub(r"^[A-Z]+$", lambda found: names[found[0]], word) for word in words]
-        clients.CLIENTS.forget()
-        done = CliRunner(env=recording(stack.facts.get("calls", ""), typed)).invoke(app, typed)
+        done = typed_here(stack, typed)
         if done.exit_code not in ((0, 1) if words[0] in FINDS_PROBLEMS else (0,)):
             failed[shlex.join(words)] = done.output
     assert failed == {}
