@@ -254,7 +254,10 @@ def _page(name: str, request: Request, now: datetime) -> Page:
 
 
 def _table(pages: list[Page]) -> Table:
-    rows = [(page.name, f"{page.calls}", number(page.read_units), number(page.cpu_ms), number(page.kilobytes)) for page in pages]
+    rows = [
+        (page.name, f"{page.calls}", number(page.read_units), number(page.cpu_ms), number(page.kilobytes))
+        for page in pages
+    ]
     return Table(
         title="A page of the portal, for a tenant with 10 million events in 30 days",
         columns=("page", "AWS calls", "DynamoDB read units", "CPU, ms", "KB"),

@@ -119,7 +119,7 @@ class _Composition:
 
     @cached_property
     def ledger(self) -> ReputationTable:
-        return ReputationTable(self.dynamodb, self.settings.reputation_table)
+        return ReputationTable(self.dynamodb, self.settings.reputation_table, consistent=False)
 
     @cached_property
     def statuses(self) -> SendingStatusTable:

@@ -181,6 +181,11 @@ class CallCounter(Protocol):
 class Resumes(Protocol):
     """When a tenant last resumed its own sending."""
 
+    def resume_possible_at(
+        self, organization: str, domain: str, *, transition_id: str, now: datetime
+    ) -> datetime | None:
+        """The time from which `take_resume` allows the transition; None if it does now."""
+
     def take_resume(
         self, organization: str, domain: str, *, transition_id: str, again_after: datetime, now: datetime
     ) -> datetime | None:

@@ -90,7 +90,9 @@ def test_a_tenant_waits_a_day_after_the_pause(world: World) -> None:
     world.tenant("i1")
     world.moved("i1", SendingState.PAUSED, at=world.now - timedelta(hours=23))
     page = world.caller("i1").get("/instances/i1/sending").text
-    assert "You can resume 24 hours after the pause" in page
+    possible = world.now + timedelta(hours=1)
+    assert f"You can resume 24 hours after the pause: from {possible:%d %b %Y %H:%M} UTC" in page
+    assert "What did you change?" not in page
     assert resume(world.caller("i1")).status == 409
 
 
@@ -110,9 +112,45 @@ def test_an_organization_resumes_a_domain_once_in_ninety_days(paused: World) -> 
     answer = resume(paused.caller("i2"), "i2")
     assert answer.status == 409
     assert "in 89 days" in answer.text or "in 90 days" in answer.text
+    _says_from_when(paused, paused.caller("i2").get("/instances/i2/sending").text)
     paused.tenant("i3", domain="mail.agency.gov", organization="another")
     paused.moved("i3", SendingState.PAUSED, at=paused.now - TWO_DAYS)
     assert resume(paused.caller("i3"), "i3").status == 303
+
+
+def _says_from_when(world: World, page: str) -> None:
+    """The page says it before anybody fills in a form, with the day."""
+    assert f"from {world.now + timedelta(days=90):%d %b %Y}" in page
+    assert "A tenant can do so once in 90 days" in page
+    assert "What did you change?" not in page
+
+
+def test_of_two_refusals_in_time_the_later_one_is_shown(paused: World) -> None:
+    """A pause an hour ago, and a resume four days ago: nobody fills in the form tomorrow to be refused."""
+    paused.table.take_resume(
+        "org",
+        "mail.agency.gov",
+        transition_id="i0:2",
+        again_after=paused.now + timedelta(days=86),
+        now=paused.now - timedelta(days=4),
+    )
+    paused.tenant("i2", domain="mail.agency.gov")
+    paused.moved("i2", SendingState.PAUSED, at=paused.now - timedelta(hours=1))
+    page = paused.caller("i2").get("/instances/i2/sending").text
+    assert f"from {paused.now + timedelta(days=86):%d %b %Y}" in page
+    assert "24 hours" not in page
+
+
+def test_two_resumes_at_once_take_one_slot(paused: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of the second was opened before the first had taken the slot: the write decides."""
+    from lambdas.aws.dynamodb.portal_table import PortalTable
+
+    paused.tenant("i2", domain="mail.agency.gov")
+    paused.moved("i2", SendingState.PAUSED, at=paused.now - TWO_DAYS)
+    assert resume(paused.caller("i1")).status == 303
+    monkeypatch.setattr(PortalTable, "resume_possible_at", lambda *_, **__: None)
+    assert resume(paused.caller("i2"), "i2").status == 409
+    assert status(paused, "i2").state is SendingState.PAUSED
 
 
 def test_a_resume_that_crashed_is_completed_by_its_repetition(paused: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +172,9 @@ def test_a_read_only_session_cannot_resume(paused: World) -> None:
     from lambdas.domain.portal import Right
 
     caller = paused.caller("i1", right=Right.READ)
-    assert "Resume on probation" not in caller.get("/instances/i1/sending").text
+    page = caller.get("/instances/i1/sending").text
+    assert "Resume on probation" not in page
+    assert "Somebody with the right to manage it can resume it here" in page
     assert resume(caller).status == 404
 
 

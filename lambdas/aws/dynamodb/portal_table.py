@@ -159,6 +159,15 @@ class PortalTable:
 
     # resumes by tenants
 
+    def resume_possible_at(
+        self, organization: str, domain: str, *, transition_id: str, now: datetime
+    ) -> datetime | None:
+        """The time from which `take_resume` allows *transition_id*; None if it does now."""
+        item = self._get(_resume_key(organization, domain))
+        if item is None or item["transition"] == transition_id or item["expires_at"] <= _epoch(now):
+            return None
+        return datetime.fromtimestamp(item["expires_at"], tz=now.tzinfo)
+
     def take_resume(
         self, organization: str, domain: str, *, transition_id: str, again_after: datetime, now: datetime
     ) -> datetime | None:
@@ -166,7 +175,7 @@ class PortalTable:
 
         The same transition may be recorded twice: a retry completes a request that crashed.
         """
-        key = {"pk": f"resumed#{organization}#{domain}", "sk": "resumed"}
+        key = _resume_key(organization, domain)
         values = {":id": transition_id, ":now": _epoch(now)}
         try:
             self._client.put_item(
@@ -244,6 +253,10 @@ def _link_key(token: str) -> dict[str, str]:
 
 def _session_key(session_id: str) -> dict[str, str]:
     return {"pk": f"session#{session_id}", "sk": "session"}
+
+
+def _resume_key(organization: str, domain: str) -> dict[str, str]:
+    return {"pk": f"resumed#{organization}#{domain}", "sk": "resumed"}
 
 
 def _replay_key(instance_id: str, webhook_id: str) -> dict[str, str]:

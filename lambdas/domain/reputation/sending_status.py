@@ -146,14 +146,17 @@ def mark_of(transition: Transition, *, since: datetime) -> Mark:
     return Mark(domain=transition.domain, transition=transition, until=since + MARK_KEPT)
 
 
+def next_id(status: SendingStatus) -> str:
+    """The id of the instance's next transition. It contains the version, so two evaluations make the same one."""
+    return f"{status.instance_id}:{status.version + 1}"
+
+
 def transition_of(
     status: SendingStatus, after: SendingState, reputation: Reputation, *, cause: Cause, now: datetime, domain: str = ""
 ) -> Transition:
-    """A transition from the instance's current status. The id contains the version, so two evaluations make the same
-    one.
-    """
+    """A transition from the instance's current status."""
     return Transition(
-        id=f"{status.instance_id}:{status.version + 1}",
+        id=next_id(status),
         instance_id=status.instance_id,
         before=status.state,
         after=after,

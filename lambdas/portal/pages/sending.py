@@ -7,7 +7,7 @@ claim is handed over; so the portal needs no permission to change anything in SE
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from lambdas.domain.portal import Action
@@ -24,6 +24,7 @@ from lambdas.domain.reputation.sending_status import (
     Cause,
     SendingStatus,
     Transition,
+    next_id,
     resumption,
     transition_of,
     why_not_by_tenant,
@@ -33,7 +34,7 @@ from lambdas.portal.errors import Conflict, Refusal
 from lambdas.portal.http import Response, see_other
 from lambdas.portal.pages.webhooks import reason
 from lambdas.portal.ports import Actions, Baselines, Ledger, Resumes, SendingStatuses
-from lambdas.portal.rendering import Renderer, duration
+from lambdas.portal.rendering import Renderer, duration, moment
 from lambdas.portal.routing import Call
 
 LOOKED_AT = 2_000  # of the latest ledger entries: what the evidence by cause is made of
@@ -86,7 +87,7 @@ class SendingPages:
             instance=instance,
             sending=status,
             causes=causes_of(islice(self.ledger.entries(call.instance), LOOKED_AT)),
-            refusal=why_not(status, self.self_resume, now=call.now),
+            refusal=self._why_not(call, instance, status),
             seen=self.renderer.sessions.sign([call.instance, status.version], salt=_SALT, now=call.now),
             shortest=SHORTEST_STATEMENT,
             days=self.self_resume.days,
@@ -96,7 +97,7 @@ class SendingPages:
         """A tenant's own resume, on probation."""
         instance = self.instance(call.instance)
         status = self.statuses.load(call.instance)
-        if refusal := why_not(status, self.self_resume, now=call.now):
+        if refusal := self._why_not(call, instance, status):
             raise Conflict(refusal)
         statement = self._statement(call, status)
         transition = resumption(
@@ -116,11 +117,8 @@ class SendingPages:
             again_after=call.now + timedelta(days=self.self_resume.days),
             now=call.now,
         )
-        if next_at is not None:
-            raise Conflict(
-                f"{instance.domain} was resumed by its tenant already. The next time is in "
-                f"{duration(next_at - call.now)}; until then ask the operator."
-            )
+        if next_at is not None:  # taken by another request since the form was checked
+            raise Conflict(_resumed_already(instance, next_at, self.self_resume, now=call.now))
         return self._moved(call, status, transition, what="resume by the tenant")
 
     def resume(self, call: Call) -> Response:
@@ -141,6 +139,23 @@ class SendingPages:
         if status.state is SendingState.PAUSED and status.until is None:
             raise Conflict("The instance is paused already.")
         return self._moved(call, status, self._of_operator(call, instance, status, SendingState.PAUSED), what="pause")
+
+    def _why_not(self, call: Call, instance: Instance, status: SendingStatus) -> str:
+        """Why the tenant may not resume the instance now, and from when it may; empty when it may."""
+        if refusal := why_not(status, self.self_resume, now=call.now):
+            return refusal
+        possible_at = self.resumes.resume_possible_at(
+            instance.organization_guid, instance.domain, transition_id=next_id(status), now=call.now
+        )
+        earliest = _earliest(status, self.self_resume)
+        if possible_at is not None and possible_at > earliest:
+            return _resumed_already(instance, possible_at, self.self_resume, now=call.now)
+        if earliest > call.now:
+            return (
+                f"You can resume {self.self_resume.hours} hours after the pause: from {moment(earliest)}, in "
+                f"{duration(earliest - call.now)}. Use the time to find the cause."
+            )
+        return ""
 
     def _of_operator(self, call: Call, instance: Instance, status: SendingStatus, after: SendingState) -> Transition:
         transition = transition_of(
@@ -183,15 +198,23 @@ class SendingPages:
 
 
 def why_not(status: SendingStatus, rules: SelfResume, *, now: datetime) -> str:
-    """Why the tenant may not resume the instance by itself; empty when it may."""
+    """Why this pause is not the tenant's to lift, whenever it asks; empty when it is."""
     if not rules.enabled:
-        return "Only the operator can resume. Say what you changed, and ask for it."
-    if refusal := why_not_by_tenant(status, now=now):
-        return refusal
-    if status.since and now - status.since < timedelta(hours=rules.hours):
-        left = duration(timedelta(hours=rules.hours) - (now - status.since))
-        return f"You can resume {rules.hours} hours after the pause, in {left}. Use the time to find the cause."
-    return ""
+        return "Only the operator can resume the instance. Tell the operator what you changed, and ask for it."
+    return why_not_by_tenant(status, now=now) or ""
+
+
+def _earliest(status: SendingStatus, rules: SelfResume) -> datetime:
+    """When a tenant may lift the pause, as far as its age goes."""
+    since = status.since or datetime.min.replace(tzinfo=UTC)
+    return since + timedelta(hours=rules.hours)
+
+
+def _resumed_already(instance: Instance, possible_at: datetime, rules: SelfResume, *, now: datetime) -> str:
+    return (
+        f"{instance.domain} was resumed by its tenant already. A tenant can do so once in {rules.days} days: the next "
+        f"time is in {duration(possible_at - now)}, from {moment(possible_at)}. Until then, ask the operator."
+    )
 
 
 def causes_of(entries: Iterable[LedgerEntry]) -> Causes:
