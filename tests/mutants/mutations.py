@@ -29,6 +29,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+_TYPES = ("Callable", "Mapping", "tuple", "dict")  # of which a type with a name is made: only mypy reads it
 _LOGGING = ("debug", "info", "warning", "error", "exception")
 
 
@@ -72,7 +73,7 @@ class _Site:
             return
         entries: list[ast.AST] = getattr(self.parent, self.field)
         entries[self.index : self.index + 1] = [] if self.after is None else [self.after]
-        if isinstance(self.parent, ast.Dict):
+        if self.after is None and isinstance(self.parent, ast.Dict):
             del self.parent.keys[self.index]
 
 
@@ -108,9 +109,9 @@ def _sites(node: ast.AST, where: str = "", function: str = "", *, called: bool =
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST) and not _is_passed_over(child):
-                for after in _variants(node, field, child):
-                    yield _Site(node, field, index, child, after, where, called)
                 inside = called or (field == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+                for after in _variants(node, field, child):
+                    yield _Site(node, field, index, child, after, where, inside)
                 yield from _sites(child, where, function, called=inside)
 
 
@@ -137,8 +138,10 @@ def _is_passed_over(node: ast.AST) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper() and _is_literal(value):
             return True  # a value with a name: tests use the name
-        case ast.Assign(value=ast.Call(func=ast.Name(id="TypedDict"))):
+        case ast.Assign(value=ast.Call(func=ast.Name(id="TypedDict" | "NewType" | "TypeVar"))):
             return True  # types, and what the documentation says of them
+        case ast.Assign(value=ast.Subscript(value=ast.Name(id=name))) if name in _TYPES:
+            return True
     return False
 
 

@@ -51,6 +51,7 @@ def test_a_change_knows_whether_it_runs_in_calls_or_at_import(tmp_path: Path) ->
     (tmp_path / "a.py").write_text(SOURCE)
     called = {one.before: one.called for one in mutants(tmp_path, "a.py")}
     assert called["not items"]
+    assert called["return len(items) < limit and 'pk' in items[0]"]
     assert not called["3"]
 
 
@@ -59,6 +60,13 @@ def test_docstrings_types_imports_logging_and_named_numbers_are_let_alone(tmp_pa
     text = " ".join(changes(tmp_path))
     for quiet in ("docstring", "'str'", "items were put", "import", "LIMIT", "extra"):
         assert quiet not in text
+
+
+def test_a_type_with_a_name_is_let_alone(tmp_path: Path) -> None:
+    """Only mypy reads it. A tuple or a table of values is no type."""
+    types = 'Clock = Callable[[], "datetime"]\nKey = tuple[str, "Id"]\nId = NewType("Id", str)\n'
+    assert changes(tmp_path, types) == {}
+    assert changes(tmp_path, "PAIRS = TABLE['a', 'b']\n")
 
 
 def test_each_mutant_is_one_change_and_is_python(tmp_path: Path) -> None:
@@ -70,6 +78,18 @@ def test_each_mutant_is_one_change_and_is_python(tmp_path: Path) -> None:
     for tree in trees:
         compile(tree, "a.py", "exec")
         assert tree != original
+
+
+def test_a_changed_value_of_a_dictionary_keeps_its_key() -> None:
+    """Else the change would be no Python, which every test notices. A value that is left out takes its key along."""
+    source = 'NAMES = {"a": 1, "b": x == y}\n'
+    changed = {ast.unparse(mutated(source, number)) for number in range(4)}
+    assert changed == {
+        "NAMES = {'a': 2, 'b': x == y}",
+        "NAMES = {'b': x == y}",
+        "NAMES = {'a': 1, 'b': x != y}",
+        "NAMES = {'a': 1}",
+    }
 
 
 def test_a_mutant_keeps_its_key_when_it_moves(tmp_path: Path) -> None:
