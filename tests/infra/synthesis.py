@@ -14,8 +14,9 @@ from infra.build_cache import once
 from infra.bundle import ROOT
 from infra.context import Context
 from infra.dependencies import LAMBDA
+from tests.infra.kept import KEPT_IN
 
-REGIONS = ("us-east-1", "us-gov-west-1")
+REGIONS = ("us-east-1", "us-gov-west-1")  # one template fits all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,15 @@ class Synthesis:
 
 @cache
 def synthesise(region: str = REGIONS[0], **keys: object) -> Synthesis:
-    """Synthesise for *region* with the context *keys*; the functions' code is a stub.
+    """Synthesise with the context *keys*, to be checked for *region*; the functions' code is a stub.
 
-    Kept in .build/ for the other processes of a test run, and until something changes that goes in.
+    Kept in .build/ for the other processes of a test run, and until something changes that goes in; or in the folder
+    that KEPT_IN names, for a process that runs other code than the files hold: a mutant's.
     """
-    lines = [region, *(f"{key}={value!r}" for key, value in sorted(keys.items())), *_sources()]
+    lines = [*(f"{key}={value!r}" for key, value in sorted(keys.items())), *_sources()]
     name = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
-    folder = once(ROOT / ".build" / "synthesis" / name, lambda made: _synthesise(made, keys))
+    kept = Path(os.environ.get(KEPT_IN, ROOT / ".build" / "synthesis"))
+    folder = once(kept / name, lambda made: _synthesise(made, keys))
     artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
     [manifest] = [found for found in artifacts.values() if found["type"] == "aws:cloudformation:stack"]
     path = folder / manifest["properties"]["templateFile"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.snapshots import VARIANTS
 from tests.infra.synthesis import REGIONS, synthesise
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -26,14 +27,7 @@ def test_cdk_nag_finds_nothing_that_is_not_accepted_with_a_reason(region: str) -
 @pytest.mark.parametrize("region", REGIONS)
 def test_every_optional_capability_passes_the_checks_too(region: str) -> None:
     """A VPC for delivery, endpoints for privatelink and a zone widen the roles: their wildcards are accepted too."""
-    synthesis = synthesise(
-        region,
-        delivery_subnet_ids="subnet-0123456a,subnet-0123456b",
-        delivery_security_group_ids="sg-0123456a",
-        privatelink_vpc_id="vpc-0123456a",
-        zone_name="mail.example.gov",
-        zone_id="Z0123456789ABC",
-    )
+    synthesis = synthesise(region, **VARIANTS["zone-and-private-networks"].keys)
     findings = [found["ruleName"] for pack in synthesis.report["pluginReports"] for found in pack.get("violations", [])]
     assert findings == []
 

@@ -7,6 +7,7 @@ from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.aws_names import INSTANCE_TAG
 from tests.iam.requests import written
 from tests.infra.calls import reachable_calls
+from tests.infra.snapshots import VARIANTS
 from tests.infra.synthesis import Statement, Synthesis, logical_ids, roles, synthesise
 
 pytestmark = pytest.mark.xdist_group("infra")
@@ -194,13 +195,15 @@ def test_the_operator_s_zone_is_reached_by_the_worker_alone(may: dict[str, list[
 
 def test_the_broker_reads_the_portal_s_client_only_for_cloud_foundry() -> None:
     """Its catalog hands the client to the platform; with another provider the portal alone reads it."""
-    secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:client-AbCdEf"
-    known = {"portal_issuer": "https://id.example.gov", "portal_client_secret_arn": secret}
-    platform = synthesise(portal="cloud-foundry", portal_cloud_controller_url="https://api.example.gov", **known)
-    other = synthesise(portal="oidc", portal_operator_value="operators", **known)
-    for synthesis, readers in ((platform, {"broker", "portal"}), (other, {"portal"})):
+    expected = {"portal-on-cloud-foundry": {"broker", "portal"}, "portal-on-its-own-domain": {"portal"}}
+    for variant, readers in expected.items():
+        keys = VARIANTS[variant].keys
+        of_roles = roles(synthesise(**keys))
         assert readers == {
-            name for name, statements in roles(synthesis).items() for one in statements if secret in one.resources
+            name
+            for name, statements in of_roles.items()
+            for one in statements
+            if keys["portal_client_secret_arn"] in one.resources
         }
 
 

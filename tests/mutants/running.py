@@ -6,8 +6,10 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.infra.kept import KEPT_IN
 from tests.mutants.mutations import Mutant, mutated
 
 _OURS = ("lambdas", "infra", "ops", "local", "benchmarks", "tests", "conftest")
@@ -66,17 +69,19 @@ def run(root: Path, work: Sequence[Work], *, jobs: int, report: Callable[[Mutant
     for untested in (one.mutant for one in work if one.mutant and not one.tests):
         report(untested, Fate.UNTESTED)
     running: dict[int, tuple[Work, float]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            one = waiting.pop()
-            running[_fork(partial(_tested, root, one))] = (one, time.monotonic())
-        for pid, fate in _ended(running):
-            one, _ = running.pop(pid)
-            if one.mutant:
-                report(one.mutant, fate)
-            elif fate is not Fate.SURVIVED:
-                raise ControlFailed(f"without a mutant: {', '.join(one.tests)}")
-        time.sleep(0.02)
+    with tempfile.TemporaryDirectory() as templates:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                one = waiting.pop()
+                running[_fork(partial(_tested, root, one, Path(templates)))] = (one, time.monotonic())
+            for pid, fate in _ended(running):
+                one, _ = running.pop(pid)
+                shutil.rmtree(Path(templates, str(pid)), ignore_errors=True)
+                if one.mutant:
+                    report(one.mutant, fate)
+                elif fate is not Fate.SURVIVED:
+                    raise ControlFailed(f"without a mutant: {', '.join(one.tests)}")
+            time.sleep(0.02)
 
 
 def _check_ids(root: Path, work: Sequence[Work]) -> None:
@@ -107,10 +112,14 @@ def _fork(job: Callable[[], int]) -> int:
         os._exit(status)
 
 
-def _tested(root: Path, work: Work) -> int:
-    """The exit status of a mutant's process: 0 if its tests pass, 1 if they notice."""
+def _tested(root: Path, work: Work, templates: Path) -> int:
+    """The exit status of a mutant's process: 0 if its tests pass, 1 if they notice.
+
+    A mutant makes its own templates: those that are kept for the files as they are would show nothing of it.
+    """
     sys.dont_write_bytecode = True
     if work.mutant:
+        os.environ[KEPT_IN] = str(templates / str(os.getpid()))
         sys.meta_path.insert(0, _Mutating(root, work.mutant))
     return int(pytest.main([*_ARGUMENTS, *work.tests]) != pytest.ExitCode.OK)
 

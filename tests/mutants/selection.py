@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coverage import CoverageData
+
+from tests.infra.kept import KEPT_IN
 
 SLOW = (
     "tests/journey",
@@ -23,6 +26,7 @@ SLOW = (
 )  # or not about these files
 BUNDLES = "tests/infra/test_bundle.py"  # installs wheels
 TEMPLATE = "infra/"  # a template is synthesised once and read by many tests: the lines belong to all of them
+SNAPSHOTS = "tests/infra/test_snapshots.py"  # the whole template: notices most
 TOLERATED = 5  # tests that fail while others are recorded: of memory or time, on a busy machine
 BUDGET = 60.0  # s of recorded time for one mutant: the tests nearest to it come first
 
@@ -48,10 +52,16 @@ class Recording:
             found |= {test for test in self.seconds if test.startswith(("tests/infra/", "tests/iam/"))}
         return self._within_budget(sorted(found, key=lambda test: self._distance(path, test)))
 
-    def _distance(self, path: str, test: str) -> tuple[bool, bool, float]:
+    def _distance(self, path: str, test: str) -> tuple[bool, bool, bool, float]:
         file, folder = Path(path).stem, Path(path).parent.name
         test_file = Path(test.partition("::")[0])
-        return test_file.stem != f"test_{file}", test_file.parent.name != folder, self.seconds.get(test, 0.0)
+        whole = path.startswith(TEMPLATE) and test.startswith(SNAPSHOTS)
+        return (
+            not whole and test_file.stem != f"test_{file}",
+            not whole,
+            test_file.parent.name != folder,
+            self.seconds.get(test, 0.0),
+        )
 
     def _within_budget(self, tests: Iterable[str]) -> list[str]:
         chosen: list[str] = []
@@ -70,8 +80,9 @@ def record(root: Path, kept: Path, tests: Sequence[str] = ()) -> Recording:
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
         _run(root, folder, tests)
+        shutil.rmtree(folder / "synthesis", ignore_errors=True)
         (folder / "done").touch()
     return _read(root, folder)
 
@@ -81,7 +92,7 @@ def _run(root: Path, folder: Path, tests: Sequence[str]) -> None:
         *(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "tests.mutants.recording"),
         *("--hypothesis-seed=0", *(f"--ignore={path}" for path in (*SLOW, BUNDLES) if (root / path).exists()), *tests),
     ]
-    environment = os.environ | {"SES_FEEDBACK_RECORDING": str(folder)}
+    environment = os.environ | {"SES_FEEDBACK_RECORDING": str(folder), KEPT_IN: str(folder / "synthesis")}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     failed = [test for path in folder.glob("facts.*.json") for test in json.loads(path.read_text())["failed"]]
     if len(failed) > TOLERATED or done.returncode not in (0, 1):
@@ -92,6 +103,7 @@ def _run(root: Path, folder: Path, tests: Sequence[str]) -> None:
 
 def _fingerprint(root: Path, tests: Sequence[str]) -> str:
     files = sorted(path for folder in ("lambdas", "infra", "tests") for path in (root / folder).rglob("*.py"))
+    files += sorted((root / "tests/infra/snapshots").iterdir())
     contents = (path.read_bytes() for path in files)
     return hashlib.sha256(b"".join([*contents, *map(str.encode, tests)])).hexdigest()[:16]
 
