@@ -45,12 +45,14 @@ class Gate:
     after: bool = False
     failing: dict[str, Exception] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)  # name, arguments, and keywords if there are any
 
     @contextmanager
-    def crossing(self, name: str) -> Iterator[None]:
+    def crossing(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
         """One call."""
         at, self.calls = self.calls, self.calls + 1
         self.names.append(name)
+        self.asked.append((name.removeprefix("Fake"), *args, *([dict(kwargs)] if kwargs else [])))
         if self.die_at == at and not self.after:
             raise Died(name)
         if name in self.failing:
@@ -73,13 +75,13 @@ class Gated:
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._gate.crossing(f"{type(self._target).__name__}.{name}"):
+            with self._gate.crossing(f"{type(self._target).__name__}.{name}", args, kwargs):
                 return found(*args, **kwargs)
 
         return call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with self._gate.crossing(type(self._target).__name__):
+        with self._gate.crossing(type(self._target).__name__, args, kwargs):
             return self._target(*args, **kwargs)
 
 

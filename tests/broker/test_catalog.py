@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -19,6 +20,13 @@ OFFERED = catalog(settings(privatelink_vpc_id="vpc-1"))["services"]
 RULES = WebhookRules(addresses=AddressRules(), private_names=False)
 A = {"admin_email": "a@b.cc"}
 W = {"notification_webhook": "https://app.example.gov/"}
+
+
+def test_the_whole_catalog_is_as_platforms_know_it() -> None:
+    """What stands in catalog.json is what tenants build on: each change of it is one that they see."""
+    known = settings(privatelink_vpc_id="vpc-1", portal_url="https://portal.agency.gov")
+    answered = catalog(known, OAuthClient(id="mail-portal", secret="canary"))
+    assert answered == json.loads(Path(__file__).with_name("catalog.json").read_text())
 
 
 def test_ids_never_change() -> None:

@@ -426,3 +426,25 @@ def test_a_successor_that_names_the_url_with_its_new_userinfo_shares_the_webhook
     world.work()
     assert world.bind("b2", predecessor_binding_id="b1", parameters=new).status == 201
     assert webhook(world).bindings == ("b1", "b2")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"notification_batch": 3},
+        {"notification_batch": 2, "notification_batch_seconds": 9},
+        {"notification_batch": 2, "notification_scope": "binding"},
+        {"notification_batch": 2, "notification_events": ["bounce"]},
+        {"notification_batch": 2, "notification_format": "cloudevents"},
+        {"notification_batch": 2, "notification_webhook": "https://b.example.gov/"},
+        {"notification_batch": 2, "notification_webhook": "https://u:p@app.example.gov/hook"},
+    ],
+)
+def test_an_update_that_asks_for_something_else_of_a_webhook_meanwhile_is_another(world: World, other: Any) -> None:
+    """It must wait: an answer of 202 would say that it is under way."""
+    world.bind(parameters=HOOKED)
+    first = world.update(parameters={"bindings": {"b1": {"notification_batch": 2}}})
+    refused = world.update(parameters={"bindings": {"b1": other}})
+    assert (refused.status, refused.body["error"]) == (422, "ConcurrencyError")
+    again = world.update(parameters={"bindings": {"b1": {"notification_batch": 2}}})
+    assert (again.status, again.body) == (202, first.body)
