@@ -293,7 +293,7 @@ def refused_provisions() -> Transcript:
     for changes in wrong:
         life.call(f"provision: {changes}", **changes)
     life.call("provision: no e-mail address", parameters={"domain": "agency.gov"})
-    for name, values in {
+    values_of: dict[str, list[Any]] = {
         "admin_email": [5, " ", "a" * 255, "a@b\x7f.cc", "a@b", f"{'a' * 65}@b.cc", "!@b.cc,"],
         "domain": [None, "agency", "a" * 255, "agency.gov\n"],
         "mail_from_subdomain": [5, "a_b", "a" * 254, "-"],
@@ -301,7 +301,8 @@ def refused_provisions() -> Transcript:
         "dmarc_report_failure_recipients": ["a@b.cc;c@d.ee"],
         "enable_feedback_notifications": [None, "yes", 1],
         "novelty; <b>\u00fc" + "x" * 80: [1],
-    }.items():
+    }
+    for name, values in values_of.items():
         for value in values:
             asked = {"admin_email": "a@b.cc", "domain": "agency.gov", name: value}
             life.call(f"provision: {name[:30]} {str(value)[:40]!r}", parameters=asked)
@@ -332,13 +333,14 @@ def refused_binds() -> Transcript:
     life.world.work()
     life.world.ready("p1", **LINK)
     life.world.gate.asked.clear()
-    for changes in (
+    wrong: tuple[dict[str, Any], ...] = (
         *({"app_guid": 5}, {"bind_resource": 5}, {"bind_resource": {"app_guid": 5}}, {"bind_resource": {"route": 5}}),
         *({"context": []}, {"predecessor_binding_id": ""}, {"predecessor_binding_id": "b9"}),
         {"predecessor_binding_id": "b9", "parameters": {"predecessor_binding_id": "b8"}},
-    ):
+    )
+    for changes in wrong:
         life.call(f"bind: {changes}", **changes)
-    for name, values in {
+    values_of: dict[str, list[Any]] = {
         "notification_webhook": [5, "x" * 2001, "http://app.example.gov/", "https://10.0.0.1/"],
         "notification_email": [5, "a@b"],
         "notification_events": ["bounce", [], ["send"], [5], ["bounce"] * 21],
@@ -351,7 +353,8 @@ def refused_binds() -> Transcript:
         "source_ips": [[], ["198.51.100.7/24"], "198.51.100.7"],
         "privatelink_instance_id": ["i1", "i9", 5],
         "novelty": [1],
-    }.items():
+    }
+    for name, values in values_of.items():
         for value in values:
             life.call(f"bind: {name} {str(value)[:40]!r}", parameters={**hooked, name: value})
     for name, value in {**BOUND, "notification_format": "sns"}.items():
@@ -394,11 +397,12 @@ def refused_updates() -> Transcript:
     life.world.bind("b2")
     life.world.gate.asked.clear()
     before = ("service_id", "plan_id", "organization_id", "space_id")
-    for changes in (
+    wrong: tuple[dict[str, Any], ...] = (
         *({"service_id": None}, {"service_id": "other"}, {"plan_id": "other"}, {"plan_id": 5}, {"parameters": 5}),
         *({"context": "x"}, {"previous_values": 5}, {"maintenance_info": {"version": "1"}}),
         *({"previous_values": {name: 5}} for name in before),
-    ):
+    )
+    for changes in wrong:
         life.call(f"update: {changes}", **changes)
     for parameters in (
         *(
@@ -411,14 +415,15 @@ def refused_updates() -> Transcript:
         {"mail_from_subdomain": "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63},
     ):
         life.call(f"update: {str(parameters)[:50]}", parameters=parameters)
-    for bindings in (
+    malformed: tuple[Any, ...] = (
         [],
         {"b1": {}},
         {"b1": 5},
         {"x" * 60: {}},
         {"b9": {"notification_batch": 1}},
         {"b2": {"notification_batch": 1}},
-    ):
+    )
+    for bindings in malformed:
         life.call(f"update: bindings {bindings}", parameters={"bindings": bindings})
     for changes in (
         *({"source_ips": []}, {"notification_email": "a@b.cc"}, {"novelty": 1}, {"notification_webhook": "x"}),
