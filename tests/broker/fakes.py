@@ -85,6 +85,11 @@ class Gated:
             return self._target(*args, **kwargs)
 
 
+def _check_key(*ids: str) -> None:
+    """DynamoDB refuses an empty key, and a sort key of more than 1,024 bytes."""
+    assert all(0 < len(id_.encode()) < 1000 for id_ in ids), "ValidationException"
+
+
 @dataclass
 class FakeTable:
     """lambdas.aws.dynamodb.broker.broker_table."""
@@ -97,6 +102,7 @@ class FakeTable:
     organizations: dict[str, set[str]] = field(default_factory=dict)
 
     def instance(self, instance_id: str) -> Instance | None:
+        _check_key(instance_id)
         return self.instances.get(instance_id)
 
     def save_instance(
@@ -173,6 +179,7 @@ class FakeTable:
         )
 
     def binding(self, instance_id: str, binding_id: str) -> Binding | None:
+        _check_key(instance_id, binding_id)
         return self.bindings.get((instance_id, binding_id))
 
     def instance_of_binding(self, binding_id: str) -> str | None:
@@ -509,6 +516,8 @@ class FakeEndpoints:
     endpoints: dict[str, list[Any]] = field(default_factory=dict)  # state and looks, by instance
     takes: int = 2
     ends_as: str = "available"
+    hostname: str = "vpce-{}-abcd.email-smtp.us-east-1.vpce.amazonaws.com"
+    error: str = "no quota"
 
     def subnets(self, service_name: str, wanted: Sequence[str]) -> tuple[str, ...]:
         return tuple(wanted) or ("subnet-1",)
@@ -535,8 +544,8 @@ class FakeEndpoints:
         known[1] += 1
         if known[1] > self.takes:
             known[0] = self.ends_as
-        hostname = f"vpce-{instance_id}-abcd.email-smtp.us-east-1.vpce.amazonaws.com"
-        return Endpoint(id=f"vpce-{instance_id}", state=known[0], hostname=hostname, error="no quota")
+        hostname = self.hostname.format(instance_id)
+        return Endpoint(id=f"vpce-{instance_id}", state=known[0], hostname=hostname, error=self.error)
 
     def remove_endpoint(self, instance_id: str) -> bool:
         known = self.endpoints.get(instance_id)

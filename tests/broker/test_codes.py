@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
@@ -15,10 +16,10 @@ from lambdas.broker.osb.requests import Body, Request, Response
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.tenants import aws_names as aws_names
 from lambdas.domain.tenants.iam_user import AccessKey
-from lambdas.domain.tenants.instance import BindRequest, WebhookSettings
+from lambdas.domain.tenants.instance import BindingState, BindRequest, WebhookSettings
 from lambdas.domain.webhooks.webhook import NotificationFormat, Scope
 from tests.broker.fakes import FakeSes
-from tests.broker.world import WEBHOOK, World, provision_body, settings
+from tests.broker.world import LINK, WEBHOOK, World, provision_body, settings
 
 BINDING = "/v2/service_instances/i1/service_bindings/b1"
 NAMES = {"service_id": SES_SERVICE, "plan_id": SES_PLAN}
@@ -464,7 +465,11 @@ def test_a_service_key_is_a_binding_without_an_application(world: World) -> None
     world.ready()
     assert world.bind("key").status == 201
     assert world.bind("app", bind_resource={"app_guid": "a-1"}, app_guid="a-1").status == 201
+    assert world.bind("app", bind_resource={"app_guid": "a-1"}).status == 200
+    assert world.bind("app", app_guid="a-1").status == 200
+    assert world.bind("app", bind_resource={"app_guid": "a-1"}, app_guid="a-2").status == 200
     refused(world.bind("app", bind_resource={"app_guid": "a-2"}), 409)
+    refused(world.bind("app"), 409)
     refused(world.bind("b3", bind_resource={"app_guid": 5}), 400, "bind_resource.app_guid")
     refused(world.bind("b3", app_guid=""), 400, "app_guid")
 
@@ -654,6 +659,70 @@ def test_a_repeated_bind_holds_the_binding_as_long_as_the_first(world: World) ->
     assert answers == [422, 422]
 
 
+def test_a_bind_whose_time_is_over_may_be_repeated_at_that_moment(world: World) -> None:
+    """And not a moment before."""
+    world.ready()
+    world.bind()
+    held = replace(world.table.bindings["i1", "b1"], state=BindingState.INTENT, busy_until=world.now)
+    world.table.bindings["i1", "b1"] = held
+    world.later(microseconds=-1)
+    refused(world.bind(), 422, "the binding is being created")
+    refused(world.unbind(), 422, "the binding is being created or deleted")
+    world.later(microseconds=1)
+    assert world.bind().status == 201
+
+
+def test_a_binding_that_is_written_between_two_reads_of_it_is_that_bind_s(world: World) -> None:
+    """The first read found none, the second its claim: the request is looked at again, and is a repetition."""
+    world.ready()
+    first = world.bind()
+    read = world.table.binding
+
+    def before(instance_id: str, binding_id: str) -> Any:
+        world.table.binding = read  # type: ignore[method-assign]
+
+    world.table.binding = before  # type: ignore[method-assign]
+    again = world.bind()
+    assert (again.status, again.body) == (200, first.body)
+
+
+def test_a_binding_that_is_being_removed_says_so(world: World) -> None:
+    """A platform that polls waits."""
+    world.ready()
+    world.bind(parameters={"notification_webhook": WEBHOOK})
+    world.gate.failing["FakeWebhooks.leave"] = RuntimeError("AWS has a bad day")
+    world.unbind()
+    polled = world.fetch("i1/service_bindings/b1/last_operation")
+    assert (polled.status, polled.body) == (200, {"state": "in progress", "description": "Unbinding"})
+    assert polled.headers == {"Retry-After": "10"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "i1/service_bindings/" + "x" * 1100,
+        "x" * 1100 + "/service_bindings/b1",
+        "x" * 1100 + "/last_operation",
+        "x" * 1100,
+    ],
+)
+def test_what_cannot_be_an_id_is_not_looked_for(world: World, path: str) -> None:
+    """DynamoDB would refuse such a key, which would look like a fault."""
+    refused(world.fetch(path), 404)
+    refused(world.fetch(f"{path}/last_operation"), 404)
+
+
+def test_what_a_request_names_that_cannot_be_an_id_is_not_looked_for(world: World) -> None:
+    """A predecessor, a binding to change, an endpoint's instance."""
+    world.ready()
+    long = "x" * 1100
+    refused(
+        world.bind(predecessor_binding_id=long), 400, "predecessor_binding_id: is no binding of this service instance"
+    )
+    changes = {"bindings": {long: {"notification_batch": 2}}}
+    refused(world.update(parameters=changes), 400, f"bindings.{'x' * 50}: is no binding of this service instance")
+
+
 def test_a_failing_step_waits_longer_each_time(world: World) -> None:
     """2, 4, 8, ... seconds: AWS's bad moments pass, and the tenant's operation with them."""
     world.gate.failing["FakeTopics.ensure"] = RuntimeError("AWS has a bad day")
@@ -705,3 +774,38 @@ def test_without_a_portal_no_answer_names_a_page(world: World) -> None:
     assert "dashboard_url" not in world.provision().body
     world.work()
     assert "dashboard_url" not in world.fetch().body
+
+
+def test_a_provision_of_another_service_under_the_same_id_is_409() -> None:
+    """Whatever else is equal."""
+    world = World(settings=settings(privatelink_vpc_id="vpc-1"))
+    world.ready()
+    refused(world.provision(**LINK), 409)
+    world.ready("p1", **LINK)
+    refused(world.provision("p1"), 409)
+    assert world.provision("p1", **LINK).status == 200
+    for changes in ({"service_id": "x"}, {"plan_id": "x"}, {"privatelink": None}):
+        world.table.instances["p1"] = replace(world.table.instances["p1"], **changes)  # type: ignore[arg-type]
+        refused(world.provision("p1", **LINK), 409)
+
+
+def test_a_stalled_operation_is_woken_and_nothing_else_is(world: World) -> None:
+    """By a sweep that found it."""
+    world.provision()
+    [queued] = world.tasks.messages
+    world.sweep.instances.resume("i1")
+    assert world.tasks.messages == [queued, queued]
+    world.work()
+    for instance in ("i1", "i9"):
+        world.sweep.instances.resume(instance)
+    assert world.tasks.messages == []
+
+
+def test_an_earlier_operation_s_end_is_answered_in_full(world: World) -> None:
+    """As it was told at its time."""
+    world.provision()
+    world.work()
+    first = world.poll()
+    world.update(parameters={"enable_feedback_notifications": True})
+    again = world.poll(operation="provision-1")
+    assert (again.status, again.body, again.headers) == (200, first.body, {})

@@ -5,9 +5,21 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.tenants.domain_claim import proof_record
-from lambdas.domain.tenants.instance import BindingState
-from tests.broker.world import World
+from lambdas.broker.instances.domain_takeover import begin_release
+from lambdas.broker.operations.requests import Operations
+from lambdas.broker.osb.errors import ConcurrencyError
+from lambdas.domain.tenants.domain_claim import Claim, proof_record
+from lambdas.domain.tenants.instance import (
+    BindingState,
+    Instance,
+    InstanceState,
+    Operation,
+    OperationKind,
+    OperationState,
+    Past,
+)
+from lambdas.domain.tenants.operation_task import OperationTask
+from tests.broker.world import START, World
 
 ADMIN = {"admin_email": "admin@agency.gov"}
 RECORD = proof_record("agency.gov", "org-2")
@@ -203,3 +215,91 @@ def test_the_owner_of_a_verified_parent_takes_over_an_unverified_child_and_no_ot
     again = claim(world, "new", "org-1", "mail.agency.gov")
     assert again.status == (409 if child_verified else 202)
     assert ("child" in {i.owner for i in world.ses.identities.values()}) is child_verified
+
+
+def released(world: World) -> Instance:
+    """What begins the release of i1's domain, as an operator's command and a proof do."""
+    claim = Claim(domain="agency.gov", instance_id="i1", organization_guid="org-1")
+    operations = Operations(tasks=world.tasks, new_id=lambda: "7")
+    return begin_release(world.table, operations, claim, reason="asked for", reserved_for="org-2", now=world.now)
+
+
+def test_a_release_is_recorded_with_its_reason_and_queued(world: World) -> None:
+    """The operation before it can still be polled."""
+    world.later(hours=1)
+    begun = released(world)
+    assert begun == world.table.instance("i1")
+    assert begun.operation == Operation(
+        id="release-7",
+        kind=OperationKind.RELEASE,
+        started_at=world.now,
+        touched_at=world.now,
+        description="Queued",
+        reason="asked for",
+        reserved_for="org-2",
+    )
+    described = world.poll(operation="provision-1").body["description"]
+    assert begun.past == (Past(id="provision-1", state=OperationState.SUCCEEDED, description=described),)
+    assert world.tasks.messages == [(OperationTask(instance_id="i1", operation_id="release-7"), 0)]
+
+
+def test_a_release_that_is_under_way_is_not_begun_again_but_wakes_the_worker(world: World) -> None:
+    """Its message may have been lost."""
+    begun = released(world)
+    assert released(world) == begun
+    assert world.tasks.messages == 2 * [(OperationTask(instance_id="i1", operation_id="release-7"), 0)]
+
+
+def test_a_release_waits_for_another_operation_and_wakes_it(world: World) -> None:
+    """Of the instance that holds the domain."""
+    update = world.update(parameters={"enable_feedback_notifications": True}).body["operation"]
+    world.tasks.messages.clear()
+    with pytest.raises(ConcurrencyError, match=r"^the instance that holds the domain is busy; try again in a few minu"):
+        released(world)
+    assert world.tasks.messages == [(OperationTask(instance_id="i1", operation_id=update), 0)]
+
+
+@pytest.mark.parametrize(
+    "changes", [None, {"state": InstanceState.GONE}, {"domain": "other.gov"}, {"claimed": False}], ids=str
+)
+def test_a_claim_that_was_given_back_meanwhile_is_not_released(world: World, changes: dict[str, Any] | None) -> None:
+    """The instance is gone, or has it no longer."""
+    holder = world.table.instances.pop("i1")
+    if changes is not None:
+        world.table.instances["i1"] = replace(holder, **changes)
+    with pytest.raises(ConcurrencyError, match=r"^the claim was given back at this moment; try again$"):
+        released(world)
+    assert world.tasks.messages == []
+
+
+def test_the_organization_s_own_claim_is_in_use_and_not_taken_over(world: World) -> None:
+    """It deletes its other instance itself."""
+    world.later(hours=73)
+    prove(world, "org-1")
+    answer = claim(world, organization="org-1")
+    words = "agency.gov is in use by another service instance; if it is yours, ask the operator"
+    assert (answer.status, answer.body["description"]) == (409, words)
+
+
+def test_a_claim_yields_at_the_very_end_of_its_72_hours(world: World) -> None:
+    """Not a moment before."""
+    prove(world)
+    world.now = START.replace(day=24)
+    world.later(seconds=-1)
+    assert "create the instance again after 2026-11-24 05:00 UTC" in claim(world).body["description"]
+    world.later(seconds=1)
+    assert "the earlier claim is being released" in claim(world).body["description"]
+
+
+@pytest.mark.parametrize("owner", ["i9", None], ids=["somebody else's", "gone"])
+def test_a_release_leaves_an_identity_alone_that_is_not_its_own(world: World, owner: str | None) -> None:
+    """It was removed by hand, or made anew by somebody else."""
+    world.later(hours=73)
+    prove(world)
+    claim(world)
+    identity = world.ses.identities.pop("agency.gov")
+    if owner:
+        world.ses.identities["agency.gov"] = replace(identity, owner=owner)
+    world.work()
+    assert world.poll("i1").body["state"] == "succeeded"
+    assert ("agency.gov" in world.ses.identities) is bool(owner)

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from lambdas.broker.instances.domain_claims import LOOKS
+from lambdas.broker.instances.domain_claims import CHECKED_FOR, LOOKS, DomainClaims
 from lambdas.broker.operations.engine import LEASE_CHECK, MAX_FAILURES
 from lambdas.domain.tenants.dns_records import Dkim
+from lambdas.domain.tenants.domain_claim import Claim
 from lambdas.domain.tenants.identity import Identity
+from lambdas.domain.tenants.instance import OperationKind, PrivateLinkParameters
 from tests.broker.world import World, settings
 
 ADMIN = {"admin_email": "admin@agency.gov"}
@@ -382,3 +384,31 @@ def test_a_deletion_that_halts_a_provision_does_not_wait_for_the_lease(world: Wo
     assert world.poll().status == 410
     assert world.left() == {}
     assert world.now - began <= 3 * timedelta(seconds=LEASE_CHECK)
+
+
+def test_ses_is_asked_about_a_claim_once_an_hour(world: World) -> None:
+    """Calls of SES are few, and a claim is mostly as it was."""
+    claims = DomainClaims(claims=world.table, identities=world.ses)
+    world.ses.identities["agency.gov"] = foreign("i1")
+    asked = Claim(domain="agency.gov", instance_id="i1", organization_guid="o", checked_at=world.now)
+    assert not claims.is_verified(asked, now=world.now + CHECKED_FOR)
+    assert claims.is_verified(asked, now=world.now + CHECKED_FOR + timedelta(seconds=1))
+
+
+def test_the_names_of_steps_are_those_of_the_release_before(world: World) -> None:
+    """They are stored with an operation under way, which a new release of the worker goes on with."""
+    world.ready(parameters=ADMIN)
+    instance = world.table.instances["i1"]
+
+    def names(kind: OperationKind, **changes: Any) -> list[str]:
+        operation = replace(instance.operation, kind=kind)
+        return [step.name for step in world.engine.steps_of(replace(instance, operation=operation, **changes))]
+
+    start = ["domain claim", "notifications", "earlier pause", "configuration set", "event destination", "identity"]
+    assert names(OperationKind.PROVISION) == [*start, "mail from", "alerts", "records", "verification"]
+    assert names(OperationKind.DEPROVISION, generated=False) == [*start, "mail from", "alerts"]
+    assert names(OperationKind.UPDATE) == ["notifications", "mail from", "alerts", "records", "webhooks"]
+    assert names(OperationKind.UPDATE, generated=False) == ["notifications", "mail from", "alerts", "webhooks"]
+    assert names(OperationKind.RELEASE) == ["identity", "sending rights", "notice"]
+    link = PrivateLinkParameters(service_name="x")
+    assert names(OperationKind.PROVISION, privatelink=link) == ["security group", "endpoint", "availability"]

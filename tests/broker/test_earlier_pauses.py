@@ -133,6 +133,33 @@ def test_an_instance_that_only_waits_for_its_marks_end_does_not_renew_the_mark()
     assert world.pauses.marks["agency.gov"].until == first
 
 
+def test_the_new_instance_s_pause_has_the_earlier_one_s_evidence() -> None:
+    """Whoever looks at it sees why, without the earlier instance."""
+    world = World()
+    world.ready()
+    status = world.pauses.load("i1")
+    counts = replace(COUNTS, complaints=3)
+    pause = transition_of(status, SendingState.PAUSED, counts, cause=Cause.RATES, now=world.now, domain="agency.gov")
+    pause = replace(pause, reasons=(Reason.BOUNCES, Reason.COMPLAINTS))
+    assert world.pauses.claim(status, pause, claimer="record-1", baseline=None, now=world.now)
+    world.later(days=1)
+    world.deprovision()
+    world.work()
+    world.later(days=1)
+    world.ready("i2")
+    made = world.pauses.moves[-1]
+    assert (made.instance_id, made.before, made.after) == ("i2", SendingState.HEALTHY, SendingState.PAUSED)
+    assert (made.at, made.domain, made.cause) == (world.now, "agency.gov", Cause.EARLIER_PAUSE)
+    assert (made.reputation, made.reasons) == (counts, (Reason.BOUNCES, Reason.COMPLAINTS))
+    assert made.until == world.pauses.marks["agency.gov"].until
+    assert made.why == (
+        "Sending is paused: an earlier service instance of agency.gov was paused on 2026-11-21 for a bounce rate of "
+        "6.25% and complaint rate of 0.500%: 40 bounces and 3 complaints in 640 outcomes. Say to the operator what you "
+        "changed and ask for a resume; else the pause ends on 2027-02-20."
+    )
+    assert world.poll("i2").body["description"].startswith(f"{made.why}\nCreated.")
+
+
 def test_what_an_operator_wrote_is_not_told_to_another_organization() -> None:
     """That an operator paused it is."""
     world = World()

@@ -71,6 +71,7 @@ def own_domain() -> Transcript:
     life.call("unbind: its successor", "b2")
     life.call("fetch: its last operation", "i1/service_bindings/b2/last_operation")
     life.call("deprovision")
+    life.call("deprovision: a repetition")
     life.call("work")
     life.call("poll")
     return life
@@ -367,7 +368,10 @@ def refused_binds() -> Transcript:
         )
     both = {"source_ips": ["198.51.100.7"], "privatelink_instance_id": "p1"}
     life.call("bind: through an endpoint, from addresses", parameters=both)
-    life.call("bind: of an endpoint, with parameters", "b5", "p1", **LINKED, parameters=hooked)
+    life.call("bind: of an endpoint, with parameters", "b5", "p1", **LINKED, parameters={"x" * 61: 1})
+    life.call("bind: parameters of another kind", parameters=[1])
+    path = "/v2/service_instances/i1/service_bindings/b5"
+    life.call("call: bind with a strange flag", "PUT", path, QUERY, query={"accepts_incomplete": "x"})
     life.call("provision: elsewhere", "i2", space_guid="other", parameters={"admin_email": "a@b.cc"})
     life.world.work()
     life.world.gate.asked.clear()

@@ -1,10 +1,13 @@
 """The privatelink service: an endpoint that comes, is shared, is used by aws-ses bindings, and goes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lambdas.broker.instances.privatelink import LOOK_EVERY
 from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, catalog
+from lambdas.domain.tenants.operation_task import OperationTask
 from tests.broker.world import LINK, World, settings
 
 NAMES = {"service_id": PRIVATELINK_SERVICE, "plan_id": PRIVATELINK_PLAN}
@@ -187,3 +190,42 @@ def life(world: World) -> None:
     world.deprovision("i1")
     world.deprovision("p1", service=PRIVATELINK_SERVICE, plan=PRIVATELINK_PLAN)
     world.work()
+
+
+def test_an_endpoint_that_does_not_appear_yet_is_waited_for(world: World) -> None:
+    """EC2 may not list it for some seconds; the token of the request is as long as EC2 takes."""
+    tokens, ensure = [], world.endpoints.ensure_endpoint
+
+    def unseen(*args: Any, **kwargs: Any) -> str:
+        tokens.append(kwargs["token"])
+        made = ensure(*args, **kwargs)
+        world.endpoints.endpoints.clear()
+        return made
+
+    world.endpoints.ensure_endpoint = unseen  # type: ignore[method-assign]
+    world.provision("p1", **LINK)
+    instance = world.table.instances["p1"]
+    long = replace(instance, operation=replace(instance.operation, id="o" * 70))
+    world.table.instances["p1"] = long
+    world.engine.run_step(OperationTask(instance_id="p1", operation_id="o" * 70), owner="w")
+    assert tokens == ["o" * 64]
+    assert world.poll("p1").body["description"] == "Waiting for the endpoint to appear"
+    assert world.tasks.messages[-1][1] == LOOK_EVERY
+
+
+def test_an_endpoint_that_is_available_without_a_host_is_waited_for(world: World) -> None:
+    """Bindings could not name one."""
+    world.endpoints.takes, world.endpoints.hostname = 0, ""
+    world.provision("p1", **LINK)
+    message, _ = world.tasks.messages.pop()
+    world.engine.run_step(message, owner="w")
+    assert world.poll("p1").body["description"] == "Waiting for the endpoint, which is available"
+
+
+def test_a_lost_endpoint_without_a_reason_says_so(world: World) -> None:
+    """EC2 need not give one."""
+    world.endpoints.takes, world.endpoints.ends_as, world.endpoints.error = 0, "failed", ""
+    world.provision("p1", **LINK)
+    world.work()
+    words = "Could not be created: AWS says the endpoint is failed: no reason given"
+    assert world.poll("p1").body["description"] == words

@@ -49,7 +49,6 @@ class Binder:
         flag(query, "accepts_incomplete")
         body = Body.parse(raw)
         chosen = body.offer(plans(self.settings))
-        body.object("parameters")
         check_nested(body)
         return retry_on_conflict(lambda: self._bind(instance_id, binding_id, body, chosen, now=now))
 
@@ -127,7 +126,7 @@ class Binder:
         predecessor_id = asked.request.predecessor_binding_id
         if not predecessor_id:
             return FromPredecessor(request=asked.request)
-        predecessor = self.store.binding(instance.id, predecessor_id)
+        predecessor = self.store.binding(instance.id, predecessor_id) if is_id(predecessor_id) else None
         if predecessor is None or predecessor.state is not BindingState.READY:
             raise BadParameter("predecessor_binding_id", "is no binding of this service instance")
         webhook_id = predecessor.webhook_id

@@ -9,6 +9,7 @@ from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.fields import Fields
 from lambdas.broker.osb.parameters import WebhookRules, change_webhook
 from lambdas.broker.ports import BindingReader, DecryptWebhookSecret, EncryptWebhookSecret, WebhookReader
+from lambdas.domain.tenants.aws_names import is_id
 from lambdas.domain.tenants.instance import BindingState, BindRequest, Instance, WebhookChange, WebhookSettings
 
 
@@ -29,7 +30,7 @@ class WebhookChanges:
 
     def _change(self, instance: Instance, binding_id: str, fields: Fields) -> WebhookChange | None:
         name = f"bindings.{binding_id[:50]}"
-        binding = self.store.binding(instance.id, binding_id)
+        binding = self.store.binding(instance.id, binding_id) if is_id(binding_id) else None
         if binding is None or binding.state is not BindingState.READY:
             raise BadParameter(name, "is no binding of this service instance")
         kept = self.webhooks.get(instance.id, binding.webhook_id) if binding.webhook_id else None

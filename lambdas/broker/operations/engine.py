@@ -103,17 +103,18 @@ class Engine:
     def _work(self, instance: Instance, message: OperationTask) -> None:
         until = self.clock() + STEP_RUN
         while instance.busy:
+            if self.clock() >= until:
+                self._pause(instance, StepWaiting(0, instance.operation.description), message)
+                return
             step = self._next(instance)
-            outcome: StepOutcome | None = (
-                StepWaiting(0, instance.operation.description) if self.clock() >= until else None
-            )
-            if outcome is None and step is not None:
-                instance = self._log(instance, step)
-                instance, outcome = self._run(instance, step)
+            if step is None:
+                instance = self._end(instance)
+                continue
+            instance, outcome = self._run(self._log(instance, step), step)
             if isinstance(outcome, StepWaiting):
                 self._pause(instance, outcome, message)
                 return
-            instance = self._end(instance) if step is None else self._record(instance, step, outcome)
+            instance = self._record(instance, step, outcome)
 
     def _run(self, instance: Instance, step: OperationStep) -> tuple[Instance, StepOutcome]:
         """Run *step*. Returns the instance, with a failure counted if the step failed."""
@@ -139,13 +140,11 @@ class Engine:
             return instance, StepWaiting(2.0**failures, f"{instance.operation.description}: AWS failed, trying again")
         return instance, StepRefused(f"AWS kept failing ({_named(error)}); ask the operator, then try again")
 
-    def _record(self, instance: Instance, step: OperationStep, outcome: StepOutcome | None) -> Instance:
+    def _record(self, instance: Instance, step: OperationStep, outcome: StepDone | StepRefused) -> Instance:
         if isinstance(outcome, StepRefused):
             return self._roll_back(instance, outcome.reason)
-        made = outcome.made if isinstance(outcome, StepDone) else {}
-        following = self._after(instance, step)
-        operation = replace(instance.operation, step=following, failures=0)
-        return self._save(instance, made=replace(instance.made, **made), operation=operation)
+        operation = replace(instance.operation, step=self._after(instance, step), failures=0)
+        return self._save(instance, made=replace(instance.made, **outcome.made), operation=operation)
 
     def _roll_back(self, instance: Instance, reason: str) -> Instance:
         """Begin to undo. If undoing fails too, the operation ends, and a deprovision has to remove the rest."""
