@@ -785,7 +785,7 @@ def test_a_provision_of_another_service_under_the_same_id_is_409() -> None:
     refused(world.provision("p1"), 409)
     assert world.provision("p1", **LINK).status == 200
     for changes in ({"service_id": "x"}, {"plan_id": "x"}, {"privatelink": None}):
-        world.table.instances["p1"] = replace(world.table.instances["p1"], **changes)  # type: ignore[arg-type]
+        world.table.instances["p1"] = replace(world.table.instances["p1"], **changes)
         refused(world.provision("p1", **LINK), 409)
 
 
