@@ -12,11 +12,13 @@ and complaints come independently, each mail with its probability. Two ways, one
 import bisect
 import math
 import random
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean
+from typing import Annotated
+
+import typer
 
 from lambdas.domain.reputation.evaluation import (
     RECENT,
@@ -292,21 +294,39 @@ _BAD = (
 )
 
 
-def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
+def main(
+    years: Annotated[int, typer.Option(help="Honest tenant-years of each volume; fewer of the larger ones.")] = 400,
+    hourly: Annotated[int, typer.Option(help="Tenant-years that are also judged hour by hour.")] = 10,
+    tries: Annotated[int, typer.Option(help="Bad tenants of each kind.")] = 200,
+    volume: Annotated[
+        list[int] | None, typer.Option(help="Only honest tenants of so many mails a day, all of --years.")
+    ] = None,
+) -> None:
     """Print the figures as tables: the rule of the first version before, the rule as it is after."""
     print(f"honest tenant: {HONEST_BOUNCES:.0%} bounces, {HONEST_COMPLAINTS:.2%} complaints; a year, before -> after")
     print("  mails a day   tenant-years   paused wrongly       warnings          hour by hour: years, paused, warnings")
-    for volume in VOLUMES:
-        number = max(10, min(years, years * 10_000 // volume))  # the larger have as many more complaints a year
-        before = [year_by_complaints(volume, random.Random(n), BEFORE, rule=fixed_window) for n in range(number)]
-        after = [year_by_complaints(volume, random.Random(n)) for n in range(number)]
-        slow = [year_by_hours(volume, random.Random(n)) for n in range(hourly)]
-        print(
-            f"  {volume:>11,}   {number:>12,}   {_paused(before):>6.1%} -> {_paused(after):>5.1%}"
-            f"   {_warnings(before):>6.1f} -> {_warnings(after):>4.1f}"
-            f"   {hourly:>6}, {sum(year.paused for year in slow)}, {_warnings(slow):.1f}",
-            flush=True,
-        )
+    for mails in volume or VOLUMES:
+        # the larger have as many more complaints a year
+        _print_honest(mails, years if volume else max(10, min(years, years * 10_000 // mails)), hourly)
+    if volume:
+        return
+    _print_bad(tries)
+    _print_probation()
+
+
+def _print_honest(volume: int, years: int, hourly: int) -> None:
+    before = [year_by_complaints(volume, random.Random(n), BEFORE, rule=fixed_window) for n in range(years)]
+    after = [year_by_complaints(volume, random.Random(n)) for n in range(years)]
+    slow = [year_by_hours(volume, random.Random(n)) for n in range(hourly)]
+    hour_by_hour = f"{hourly:>6}, {sum(year.paused for year in slow)}, {_warnings(slow):.1f}" if slow else ""
+    print(
+        f"  {volume:>11,}   {years:>12,}   {_paused(before):>6.1%} -> {_paused(after):>5.1%}"
+        f"   {_warnings(before):>6.1f} -> {_warnings(after):>4.1f}   {hour_by_hour}",
+        flush=True,
+    )
+
+
+def _print_bad(tries: int) -> None:
     for volume, tenants in ((10_000, _BAD), (200_000, _BAD[-1:])):
         print(f"bad tenant of {volume:,} mails a day: mails before the pause; mean, median, 95th percentile of {tries}")
         for name, bounces, complaints in tenants:
@@ -315,6 +335,9 @@ def main(years: int = 1_000, hourly: int = 50, tries: int = 300) -> None:
                 now = _out(volume, history, bounces, complaints, DEFAULTS, by_evidence, tries)
                 kind = "after good mail" if history else "from the first mail"
                 print(f"  {name:<18} {kind:<20} {first} -> {now}", flush=True)
+
+
+def _print_probation() -> None:
     print("on probation: paused within 150 outcomes; within 500")
     for name, rate, bad in (("10 % bounces", 0.10, 0), ("1 % and an import with 3 dead", HONEST_BOUNCES, 3)):
         shares = [
@@ -361,4 +384,4 @@ def _warnings(years: list[Year]) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    typer.run(main)
