@@ -22,7 +22,7 @@ from benchmarks.stub_tables import Item, Tables, blocks
 HOST = "127.0.0.1"
 CONTROL = "/_stub/"
 SQS_REQUEST = 64 * 1024  # bytes that SQS bills as one request
-SEALED = b"ciphertext:"  # what this KMS puts before a plaintext
+PREFIX = b"ciphertext:"  # what this KMS puts before a plaintext
 USERNAME, PASSWORD = "operator", "password"  # what its Secrets Manager answers for any secret
 _SERVICES = {
     "DynamoDB_20120810": "dynamodb",
@@ -123,7 +123,7 @@ class Stub:
 
 def ciphertext(plaintext: bytes) -> bytes:
     """What this KMS makes of *plaintext*."""
-    return SEALED + plaintext
+    return PREFIX + plaintext
 
 
 def _encrypt(call: Item) -> Item:
@@ -131,7 +131,7 @@ def _encrypt(call: Item) -> Item:
 
 
 def _decrypt(call: Item) -> Item:
-    return {"Plaintext": _base64(base64.b64decode(call["CiphertextBlob"]).removeprefix(SEALED)), "KeyId": "key"}
+    return {"Plaintext": _base64(base64.b64decode(call["CiphertextBlob"]).removeprefix(PREFIX)), "KeyId": "key"}
 
 
 def _secret(call: Item) -> Item:

@@ -28,7 +28,7 @@ from lambdas.domain.settings import Settings
 from lambdas.portal.settings import PortalSettings
 from lambdas.reputation.settings import ReputationSettings
 
-RUNS = 7  # of each, in turn; medians are told
+RUNS = 7  # of each, in turn; medians are printed
 CHILD = Path(__file__).with_name("first_event.py")
 USUAL = ("aws-lambda-powertools[tracer,parser]==3.37.0", "boto3==1.43.106")
 TARGET_MS = {"feedback": 230.0, "delivery": 300.0, "broker": 300.0}  # CPU over the bare interpreter
@@ -62,7 +62,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
-    """What one start took, s. `importing` is the CPU when the handler was imported; 0: not told."""
+    """What one start took, s. `importing` is the CPU when the handler was imported; 0: not measured."""
 
     cpu: float
     wall: float
@@ -179,13 +179,13 @@ def _timed(command: Sequence[str], environment: Mapping[str, str]) -> Took:
     began = time.perf_counter()
     with subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         assert child.stderr is not None
-        told = child.stderr.read()
+        output = child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise RuntimeError(told.decode())
+        raise RuntimeError(output.decode())
     wall = time.perf_counter() - began
-    importing = float(told.split()[-1]) if told else 0.0
+    importing = float(output.split()[-1]) if output else 0.0
     return Took(cpu=usage.ru_utime + usage.ru_stime, wall=wall, importing=importing)
 
 

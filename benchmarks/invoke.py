@@ -168,17 +168,17 @@ def main() -> None:
     parser.add_argument("--warming", type=int, default=0)
     parser.add_argument("--patient", action="store_true")
     parser.add_argument("--costs", type=Path, required=True)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     result = run(
-        told.handler,
-        told.queue,
-        batch=told.batch,
-        timeout=told.timeout,
-        seconds=told.seconds,
-        warming=told.warming,
-        patient=told.patient,
+        arguments.handler,
+        arguments.queue,
+        batch=arguments.batch,
+        timeout=arguments.timeout,
+        seconds=arguments.seconds,
+        warming=arguments.warming,
+        patient=arguments.patient,
     )
-    told.costs.write_text(json.dumps(asdict(result)))
+    arguments.costs.write_text(json.dumps(asdict(result)))
     sys.stdout.flush()
     os._exit(0)  # as Lambda: an environment is frozen and dropped, never wound down
 

@@ -105,8 +105,8 @@ def main() -> None:
     parser.add_argument("client", choices=CLIENTS)
     parser.add_argument("--posts", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=50)
-    told = parser.parse_args()
-    asyncio.run(report(told.client, json.load(sys.stdin), told.posts, told.at_once))
+    arguments = parser.parse_args()
+    asyncio.run(report(arguments.client, json.load(sys.stdin), arguments.posts, arguments.at_once))
 
 
 async def report(client: str, urls: list[str], posts: int, at_once: int) -> None:

@@ -45,12 +45,12 @@ class Receiver:
 
     def control(self, request: Request) -> Answer:
         """Tell the counts; a POST first sets latency and hanging and begins anew."""
-        told = {"received": self.received, "distinct": len(self.ids), "cpu_s": time.process_time() - self._cpu}
+        answer = {"received": self.received, "distinct": len(self.ids), "cpu_s": time.process_time() - self._cpu}
         if request.method == "POST":
             wanted = json.loads(request.body)
             self.latency, self.hanging = wanted["latency"], wanted["hanging"]
             self.received, self.ids, self._cpu = 0, set(), time.process_time()
-        return as_json(told)
+        return as_json(answer)
 
 
 async def serve(webhooks: int, certificate: Path) -> None:

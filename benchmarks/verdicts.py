@@ -77,7 +77,7 @@ def fixed_window(windows: Windows, rules: ReputationRules, state: SendingState) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Year:
-    """What befell a tenant in a year."""
+    """What happened to a tenant in a year."""
 
     paused: bool
     warnings: int

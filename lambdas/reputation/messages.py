@@ -116,11 +116,11 @@ def _thresholds(rules: ReputationRules, state: SendingState) -> str:
 
 
 def _line(entry: LedgerEntry) -> str:
-    recipients = ", ".join(entry.recipients[:_RECIPIENTS]) or "recipient not told"
+    recipients = ", ".join(entry.recipients[:_RECIPIENTS]) or "recipient unknown"
     more = f" and {len(entry.recipients) - _RECIPIENTS} more" if len(entry.recipients) > _RECIPIENTS else ""
     when = entry.timestamp.isoformat(timespec="seconds")
     return (
-        f"  {when} {entry.kind.value} ({entry.reason or 'no reason told'}) {recipients}{more}, mail {entry.message_id}"
+        f"  {when} {entry.kind.value} ({entry.reason or 'no reason given'}) {recipients}{more}, mail {entry.message_id}"
     )
 
 

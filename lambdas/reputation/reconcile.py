@@ -160,7 +160,7 @@ class Reconciler:
         if not founded or _was_resumed(status, rules, now):
             self.observer.differs(status.instance_id, ours, theirs)
             return
-        self._pause(status, ours, Cause.SES_RATES, now, reasons=founded, why=_told(theirs))
+        self._pause(status, ours, Cause.SES_RATES, now, reasons=founded, why=_as_text(theirs))
 
     def _pause(
         self,
@@ -203,6 +203,6 @@ def _was_resumed(status: SendingStatus, rules: ReputationRules, now: datetime) -
     return status.baseline is not None and now - status.baseline < timedelta(days=rules.window_days)
 
 
-def _told(theirs: SesRates) -> str:
-    told = {"bounces": theirs.bounce_rate, "complaints": theirs.complaint_rate}
-    return "SES's rates: " + ", ".join(f"{name} {rate:.3%}" for name, rate in told.items() if rate is not None) + "."
+def _as_text(theirs: SesRates) -> str:
+    rates = {"bounces": theirs.bounce_rate, "complaints": theirs.complaint_rate}
+    return "SES's rates: " + ", ".join(f"{name} {rate:.3%}" for name, rate in rates.items() if rate is not None) + "."

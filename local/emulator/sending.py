@@ -99,7 +99,7 @@ class Sender:
             return NotTaken(response=response)
         accepted = self._accepted(mail, request, name, user or "root")
         if name:
-            self._publish_later(caller, name, self._story(mail, accepted))
+            self._publish_later(caller, name, self._events_of(mail, accepted))
         return Sent(message_id=accepted.message_id)
 
     async def told_everything(self) -> None:
@@ -138,23 +138,23 @@ class Sender:
         )
 
     @staticmethod
-    def _story(mail: Submission, accepted: ses_events.SentMail) -> list[ses_events.Event]:
+    def _events_of(mail: Submission, accepted: ses_events.SentMail) -> list[ses_events.Event]:
         if mail.infected:
             return [ses_events.send(accepted), ses_events.reject(accepted, "Bad content")]
         groups: dict[tuple[Fate, str], list[str]] = defaultdict(list)
         for recipient in mail.destination:
             groups[fate_of(recipient), address(recipient).lower().rpartition("@")[2]].append(recipient)
-        told = [ses_events.told(accepted, fate, recipients) for (fate, _), recipients in groups.items()]
-        return [ses_events.send(accepted), *(event for story in told for event in story)]
+        events = [ses_events.after_send(accepted, fate, recipients) for (fate, _), recipients in groups.items()]
+        return [ses_events.send(accepted), *(event for some in events for event in some)]
 
-    def _publish_later(self, caller: Caller, name: str, story: Iterable[ses_events.Event]) -> None:
-        task = asyncio.create_task(self._publish(caller, name, story))
+    def _publish_later(self, caller: Caller, name: str, events: Iterable[ses_events.Event]) -> None:
+        task = asyncio.create_task(self._publish(caller, name, events))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def _publish(self, caller: Caller, name: str, story: Iterable[ses_events.Event]) -> None:
+    async def _publish(self, caller: Caller, name: str, events: Iterable[ses_events.Event]) -> None:
         destinations = await self._aws.event_destinations(caller, name)
-        for event in story:
+        for event in events:
             for topic in topics_for(event, destinations):
                 try:
                     await self._aws.publish(caller, topic, json.dumps(event) + "\n", subject=SUBJECT)

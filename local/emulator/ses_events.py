@@ -51,7 +51,7 @@ def ses_id(moment: datetime, region: str) -> str:
     return f"01{number}{milliseconds:012x}-{uuid.uuid4()}-000000"
 
 
-def told(mail: SentMail, fate: Fate, recipients: Sequence[str]) -> list[Event]:
+def after_send(mail: SentMail, fate: Fate, recipients: Sequence[str]) -> list[Event]:
     """The events that SES publishes for *recipients* of one domain after Send, in order."""
     later = mail.sent_at + FEEDBACK
     match fate:

@@ -55,7 +55,7 @@ Answer = Callable[[Received], int]  # the status to answer a POST with
 
 
 class Receiver:
-    """Listens on 127.0.0.1; a context manager. Answers 204 until told otherwise."""
+    """Listens on 127.0.0.1; a context manager. Answers 204 unless set otherwise."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

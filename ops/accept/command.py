@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.accept import receiver as receivers
 from ops.accept.journey import Journey, StepFailed
 from ops.accept.mail import SmtpServer
-from ops.command_line.console import STACK, Json, StackName, fail, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail
 from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 from ops.deployment.stack import Stack, find
 from ops.doctor.account import Account
@@ -47,7 +47,7 @@ def accept(
     run that was interrupted left is removed by the next.
     """
     server = _smtp(smtp, smtp_authority)
-    with told():
+    with clear_errors():
         deployed = find(stack)
         account = Account(stack=deployed)
         results = []

@@ -23,13 +23,13 @@ __all__ = [
     "Row",
     "Shown",
     "StackName",
+    "clear_errors",
     "examples",
     "fail",
     "note",
     "say",
     "show",
     "show_one",
-    "told",
     "when",
 ]
 
@@ -108,7 +108,7 @@ def progress(things: Iterable[T], what: str) -> Iterator[T]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
     """Say in one line what AWS or the stack refused, without a traceback."""
     try:
         yield

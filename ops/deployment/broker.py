@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client
 from lambdas.aws.secrets_manager.broker_credentials import KEPT_FOR
-from ops.command_line.console import STACK, Json, StackName, examples, fail, say, show_one, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, examples, fail, say, show_one
 from ops.deployment.stack import Stack, find
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ AtOnce = Annotated[
 @app.command("show", epilog=examples("broker show --password", "broker show --json"))
 def show_broker(reveal: Reveal = False, stack: StackName = STACK, as_json: Json = False) -> None:
     """Show what `cf create-service-broker` needs, and whether a rotation is under way."""
-    with told():
+    with clear_errors():
         where = find(stack)
         secret = _read(where).values
     row = {"url": where.broker_url, "username": secret["username"]}
@@ -59,7 +59,7 @@ def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = Fa
     A second rotation before `retire` is refused: it would end the password that the platform may still use. With --now
     the new password replaces all others at once, and the platform gets 401 until it is updated.
     """
-    with told():
+    with clear_errors():
         where = find(stack)
         read = _read(where)
         secret = read.values
@@ -84,7 +84,7 @@ def rotate(at_once: AtOnce = False, stack: StackName = STACK, as_json: Json = Fa
 @app.command(epilog=examples("broker retire"))
 def retire(stack: StackName = STACK, as_json: Json = False) -> None:
     """End the previous password, once the platform uses the new one."""
-    with told():
+    with clear_errors():
         where = find(stack)
         read = _read(where)
         secret = read.values

@@ -12,7 +12,7 @@ from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.aws.route53.zone_client import zone_client
 from lambdas.domain.tenants.aws_names import ALERT_TOPICS, INSTANCE_TAG, NOTIFICATION_TOPICS, binding_of, instance_of
 from lambdas.domain.tenants.instance import Instance
-from ops.command_line.console import STACK, Json, StackName, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, show
 from ops.deployment.stack import find
 from ops.doctor.account import Account
 
@@ -41,7 +41,7 @@ class Orphans:
 
 def destroy_check(stack: StackName = STACK, as_json: Json = False) -> None:
     """Show what `cdk destroy` would leave behind or fail on; change nothing. Status 1 if there is anything."""
-    with told():
+    with clear_errors():
         account = Account(stack=find(stack))
         found = [orphans for look in LOOKS for orphans in look(account) if orphans.names]
     rows = [_row(orphans, whole=as_json) for orphans in found]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.command_line.console import STACK, Json, StackName, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, show
 from ops.deployment.stack import find
 from ops.doctor.account import Account
 from ops.doctor.quotas import Usage, finding, usages
@@ -10,7 +10,7 @@ from ops.doctor.quotas import Usage, finding, usages
 
 def limits(stack: StackName = STACK, as_json: Json = False) -> None:
     """Show the quotas of this account and region, how much is used, and when they are full."""
-    with told():
+    with clear_errors():
         rows = [_row(usage) for usage in usages(Account(stack=find(stack)))]
     show(rows, title="Quotas", empty="No quotas.", as_json=as_json)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, show
 from ops.deployment.stack import Stack, find
 
 FILE = Path(__file__).with_name("rights.json")
@@ -40,7 +40,7 @@ def rights(
     """Show the IAM actions that commands need, or write the policy that allows them on one stack and nothing else."""
     chosen = _chosen(commands or [])
     if policy:
-        with told():
+        with clear_errors():
             typer.echo(json.dumps(document(chosen, find(stack)), indent=2))
         return
     rows = [{"command": command, "action": action} for command in chosen for action in chosen[command]]

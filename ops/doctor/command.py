@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.command_line.console import STACK, Json, StackName, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors
 from ops.deployment.stack import find
 from ops.doctor import deployment, instances, quotas, sending, signals, zone
 from ops.doctor.account import Account
@@ -60,7 +60,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check the account and the stack; change nothing. Status 1 if there is a problem."""
-    with told():
+    with clear_errors():
         account = Account(stack=None if before_deploy else find(stack), context=_context(context or []), sample=sample)
         findings = []
         for check in BEFORE if before_deploy else DEPLOYED:

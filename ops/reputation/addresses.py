@@ -8,7 +8,7 @@ import typer
 from lambdas.aws.clients import client
 from lambdas.domain.tenants import aws_names
 from lambdas.domain.tenants.confirmation_mail import refusal
-from ops.command_line.console import STACK, Json, StackName, examples, fail, say, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, examples, fail, say
 from ops.deployment.tools import Tools, tools
 from ops.tenants.directory import UnknownInstance
 
@@ -21,7 +21,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Take an address off the account's suppression list. All tenants share the list."""
-    with told():
+    with clear_errors():
         ses = client("sesv2")
         try:
             ses.delete_suppressed_destination(EmailAddress=address)
@@ -47,7 +47,7 @@ def resubscribe(
 
     Counts towards the confirmation mails that one address may get in a day (confirmation_mails_per_day).
     """
-    with told():
+    with clear_errors():
         found = tools(stack)
         topic, email = _binding(found, target) or _instance(found, target)
         arn = found.stack.arn_prefix + topic

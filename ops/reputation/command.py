@@ -12,7 +12,7 @@ from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.risk import risk
 from lambdas.domain.reputation.sending_status import Mark, SendingStatus, Transition
 from lambdas.reputation.composition import Composition
-from ops.command_line.console import STACK, Json, Shown, StackName, fail, has_colour, say, show, show_one, told
+from ops.command_line.console import STACK, Json, Shown, StackName, clear_errors, fail, has_colour, say, show, show_one
 from ops.deployment.tools import tools
 from ops.reputation.sending_status import ActionRefused, operator_of, reputation_composition
 from ops.tenants.directory import Directory
@@ -51,7 +51,7 @@ _BAR = 40  # characters of the fullest hour
 
 def pause(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
     """Stop an instance's sending. Its admin_email, its webhooks and the operator are notified."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         who = found.instance(instance)
         try:
@@ -63,7 +63,7 @@ def pause(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_
 
 def resume(instance: InstanceArgument, reason: Why, stack: StackName = STACK, as_json: Json = False) -> None:
     """Let a paused instance send again. Feedback on mail sent before now will not count any more."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         who = found.instance(instance)
         try:
@@ -85,7 +85,7 @@ def reputation(
     if (instance is None) is not all_:
         fail("give either an INSTANCE or --all")
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         composition, _ = reputation_composition(found.stack)
         if instance is None:
@@ -146,7 +146,7 @@ def bars(newest_first: Sequence[HourCounts], *, colour: bool = False) -> Iterato
 def marks(stack: StackName = STACK, as_json: Json = False) -> None:
     """Show the domains whose pause outlives its instance: new instances there, and below, start paused."""
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         composition, _ = reputation_composition(tools(stack).stack)
         rows = [_mark(mark) for mark in composition.marks.every_mark(now=now)]
     show(rows, title="Marks", empty="No domain is marked.", as_json=as_json)
@@ -159,7 +159,7 @@ def lift(
     as_json: Json = False,
 ) -> None:
     """Lift the mark on a domain, so that new instances there start healthy."""
-    with told():
+    with clear_errors():
         try:
             lifted = operator_of(tools(stack).stack).lift(domain, why=reason, now=datetime.now(UTC))
         except ActionRefused as refused:

@@ -24,7 +24,7 @@ from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants import aws_names
 from lambdas.reputation.composition import Composition
 from lambdas.reputation.settings import ReputationSettings
-from ops.command_line.console import STACK, Json, Shown, StackName, fail, show, told
+from ops.command_line.console import STACK, Json, Shown, StackName, clear_errors, fail, show
 from ops.deployment.stack import Stack, find
 from ops.reputation.sending_status import Operator, operator_of, reputation_composition
 
@@ -103,7 +103,7 @@ class Drill:
     def _expect_state(self, what: str, state: SendingState, subject: str) -> None:
         self._await(f"{what}: {state.value}", lambda: self._status() == (state, True))
         for who in ("admin", "operator"):
-            self._await(f"{what}: the {who} is told", lambda who=who: self._was_told(who, subject))  # type: ignore[misc]
+            self._await(f"{what}: the {who} is notified", lambda who=who: self._was_notified(who, subject))  # type: ignore[misc]
 
     def _expect_refusal(self) -> None:
         self._await("sending is stopped in SES", lambda: self.composition.sending.enabled(self.instance) is False)
@@ -160,7 +160,7 @@ class Drill:
             self.undo.append(lambda arn=arn: sns.unsubscribe(SubscriptionArn=arn["SubscriptionArn"]))  # type: ignore[misc]
 
     def _clean(self) -> None:
-        """Undo what was made, the last first; what cannot be undone is told, not raised."""
+        """Undo what was made, the last first; what cannot be undone is reported, not raised."""
         for step in reversed(self.undo):
             try:
                 step()
@@ -172,7 +172,7 @@ class Drill:
         client("dynamodb").delete_item(TableName=self.settings.webhooks_table, Key=key)
 
     def _forget_counts(self) -> None:
-        """Counters, ledger, standing and history: nobody looks at a drill's again."""
+        """Counters, ledger, status and history: nobody looks at a drill's again."""
         self.composition.statuses.forget(self.instance)
         table, dynamodb = self.settings.reputation_table, client("dynamodb")
         pages = dynamodb.get_paginator("query").paginate(
@@ -243,10 +243,10 @@ class Drill:
         status = self.composition.statuses.load(self.instance)
         return status.state, status.pending is None
 
-    def _was_told(self, who: str, subject: str) -> bool:
+    def _was_notified(self, who: str, subject: str) -> bool:
         topic = self.settings.operator_topic_arn if who == "operator" else aws_names.alert_topic(self.instance)
         self._listen()
-        return any(topic in told and subject in told and self.instance in told for told in self.heard)
+        return any(topic in mail and subject in mail and self.instance in mail for mail in self.heard)
 
     def _listen(self) -> None:
         answer = client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
@@ -301,7 +301,7 @@ def drill(
         if not as_json:
             typer.echo(f"{'ok    ' if one.ok else 'failed'}  {one.what} ({one.seconds} s)")
 
-    with told():
+    with clear_errors():
         found = find(stack)
         composition, settings = reputation_composition(found)
         try:

@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client
-from ops.command_line.console import STACK, Json, StackName, fail, say, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, say
 from ops.command_line.moments import moment
 from ops.deployment.stack import find
 from ops.restore.comparison import Comparison, Unread, compare
@@ -34,7 +34,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Restore a table beside the live one, compare the two, and say how to switch. The live table is only read."""
-    with told():
+    with clear_errors():
         wanted = _plan(table, to, stack)
         _confirm(wanted, most, yes=yes, as_json=as_json)
         dynamodb = client("dynamodb")

@@ -17,7 +17,7 @@ from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.webhooks.webhook import EventKind
-from ops.command_line.console import STACK, Json, StackName, fail, progress, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, progress, show
 from ops.deployment.tools import Tools, tools
 
 INTAKE = 0.90  # $ per million events: SNS's publish, the events queue, feedback's time, counters, logs
@@ -66,7 +66,7 @@ def cost(
     """Estimate what each instance's events cost this month, most expensive first."""
     if as_csv and as_json:
         fail("give --csv or --json, not both")
-    with told():
+    with clear_errors():
         rows = sorted(_rows(tools(stack), datetime.now(UTC)), key=lambda row: -row["dollars"])
     if as_csv:
         _write_csv(rows)

@@ -84,7 +84,7 @@ def named(instance: Instance) -> Named:
 
 @dataclass(frozen=True)
 class Directory:
-    """Finds instances. Lists read the broker's table once; one id is one read. *say* tells how a choice was made."""
+    """Finds instances. Lists read the broker's table once; one id is one read. *say* reports how a choice was made."""
 
     records: Instances
     say: Callable[[str], None] = lambda _: None

@@ -11,7 +11,7 @@ from lambdas.aws.sqs.operations_queue import OperationsQueue
 from lambdas.broker.instances.domain_takeover import begin_release
 from lambdas.broker.operations.requests import Operations
 from lambdas.broker.osb.errors import BrokerError
-from ops.command_line.console import STACK, Json, StackName, examples, fail, say, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, examples, fail, say
 from ops.deployment.tools import tools
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Domains: release an unverified claim.")
@@ -29,7 +29,7 @@ def release(
 ) -> None:
     """Release a domain: its instance loses the identity and the right to send. A verified domain is refused."""
     domain = name.lower().rstrip(".")
-    with told():
+    with clear_errors():
         found = tools(stack)
         claim = next((one for one in found.broker.claims_related(domain) if one.domain == domain), None)
         if claim is None or not claim.instance_id:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.domain.tenants.instance import Binding, BindingState, Instance
-from ops.command_line.console import STACK, Json, StackName, examples, show, show_one, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, examples, show, show_one
 from ops.deployment.tools import Tools, tools
 from ops.tenants.directory import Named
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Service ins
 @app.command("list", epilog=examples("instances list", "instances list --json"))
 def list_(stack: StackName = STACK, as_json: Json = False) -> None:
     """List the service instances with their names, domains and admin addresses."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         notifications = found.instances.notifications()
         rows = [
@@ -32,7 +32,7 @@ def show_instance(
     as_json: Json = False,
 ) -> None:
     """Show an instance: its names, parameters, last operation and bindings."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         who = found.instance(instance)
         record = found.broker.instance(who.id)

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.domain.tenants.instance import Unfinished
-from ops.command_line.console import STACK, Json, StackName, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, show
 from ops.deployment.tools import Tools, tools
 from ops.tenants.directory import named
 
 
 def operations(stack: StackName = STACK, as_json: Json = False) -> None:
     """Show the operations that have not ended, the oldest first: their step, failures, and when they last moved."""
-    with told():
+    with clear_errors():
         using = tools(stack)
         waiting = sorted(using.broker.unfinished(), key=lambda one: one.started_at)
         rows = [_row(using, one, datetime.now(UTC)) for one in waiting]

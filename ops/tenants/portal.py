@@ -8,7 +8,7 @@ import typer
 from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.portal_table import PortalTable
 from lambdas.domain.portal import LONGEST, OPERATOR, Link, Right
-from ops.command_line.console import STACK, Json, StackName, fail, say, show_one, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, say, show_one
 from ops.deployment.tools import Tools, tools
 
 _HOURS = int(LONGEST.total_seconds() // 3600)
@@ -33,7 +33,7 @@ def portal(
     if (instance is None) is not operator:
         fail("give an INSTANCE or --operator, one of them")
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         table = PortalTable(client("dynamodb"), _table(found))
         whose = found.instance(instance).id if instance else OPERATOR

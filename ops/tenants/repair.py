@@ -15,7 +15,7 @@ from lambdas.domain.errors import NotOurs, Throttled
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants.aws_names import configuration_set
 from lambdas.domain.tenants.instance import Instance, InstanceState
-from ops.command_line.console import STACK, Json, StackName, fail, say, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, say
 from ops.deployment.stack import Stack
 from ops.deployment.tools import tools
 from ops.doctor.account import Account
@@ -34,7 +34,7 @@ def repair(
     What exists is not changed. A paused instance's set is created paused. A deleted identity is not created again: it
     would have other DKIM records.
     """
-    with told():
+    with clear_errors():
         found = tools(stack)
         who = found.instance(instance)
         record = found.broker.instance(who.id)

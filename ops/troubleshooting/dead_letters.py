@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.aws.clients import client
-from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, progress, say, show, told
+from ops.command_line.console import STACK, Json, Shown, StackName, clear_errors, examples, fail, progress, say, show
 from ops.deployment.tools import Tools, tools
 from ops.reputation.reevaluation import reevaluate
 from ops.troubleshooting.contents import contents
@@ -44,7 +44,7 @@ def list_(
     """
     if name is not None:
         _check(name)
-    with told():
+    with clear_errors():
         found = tools(stack)
         rows = [_row(found, queue, limit) for queue in _there(found) if name in (None, queue)]
     counts = [{key: value for key, value in row.items() if key != "contents"} for row in rows]
@@ -68,7 +68,7 @@ def redrive(
     and then the messages are deleted.
     """
     _check(name)
-    with told():
+    with clear_errors():
         found = tools(stack)
         if name not in _there(found):
             fail(f"this stack has no {name}")

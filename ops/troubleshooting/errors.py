@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.command_line.console import STACK, Json, StackName, fail, show, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, show
 from ops.command_line.moments import moment
 from ops.deployment.tools import tools
 from ops.troubleshooting.function_logs import AT, FunctionLogs, Line
@@ -27,7 +27,7 @@ def errors(
     """Show what the functions logged as errors, the latest first."""
     now = datetime.now(UTC)
     start = moment(since, now=now, longest=_LONGEST, kept="errors are looked for")
-    with told():
+    with clear_errors():
         found = tools(stack).stack
         if function is not None and function not in found.functions:
             fail(f"there is no function {function}; there are {', '.join(found.functions)}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdas.domain.webhooks.delivery import KEPT_FOR
-from ops.command_line.console import STACK, Json, StackName, fail, show, show_one, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, show, show_one
 from ops.command_line.moments import moment
 from ops.deployment.tools import tools
 from ops.tenants.directory import Named
@@ -43,7 +43,7 @@ def trace(
     now = datetime.now(UTC)
     kind = kind_of(text)
     start = moment(since, now=now, longest=_LONGEST, kept="logs are looked at") if since is not None else None
-    with told():
+    with clear_errors():
         found = tools(stack)
         question = Question(
             text=text,

@@ -12,7 +12,7 @@ from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.health import Health, HealthState, current, disabled_by_operator, enabled
 from lambdas.domain.webhooks.payload import render_notice, test_notice
 from lambdas.domain.webhooks.target import Target
-from ops.command_line.console import STACK, Json, Shown, StackName, examples, fail, say, show, show_one, told
+from ops.command_line.console import STACK, Json, Shown, StackName, clear_errors, examples, fail, say, show, show_one
 from ops.deployment.tools import Tools, as_webhook, tools
 from ops.tenants.directory import Named
 from ops.webhooks.rotation import rotate
@@ -38,7 +38,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List webhooks with their instances, their health and the number of deliveries that wait for them."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         instance_id = found.instance(instance).id if instance else None
         notifications = found.instances.notifications(instance_id)
@@ -55,7 +55,7 @@ def list_(
 def show_webhook(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = False) -> None:
     """Show all that is known of a webhook, except its secrets."""
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         target, item = found.webhook(webhook)
         health = _health(target)
@@ -88,7 +88,7 @@ def send_test(
     Exit status 1 if the receiver did not answer with a 2xx status in time.
     """
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         target, item = found.webhook(webhook)
         notice = test_notice(test_id=secrets.token_hex(8), instance_id=target.instance_id, binding_id=None, now=now)
@@ -113,7 +113,7 @@ def send_test(
 def disable(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = False) -> None:
     """Stop sending to a webhook. Its events are kept until it is enabled, for 14 days at most."""
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         target, _ = found.webhook(webhook)
         changed = found.states.change(
@@ -128,7 +128,7 @@ def disable(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = 
 def enable(webhook: WebhookArgument, stack: StackName = STACK, as_json: Json = False) -> None:
     """Try a disabled or failing webhook at once. What waits follows when one delivery succeeds."""
     now = datetime.now(UTC)
-    with told():
+    with clear_errors():
         found = tools(stack)
         target, _ = found.webhook(webhook)
         changed = found.states.change(target, lambda health: enabled(current(health, target.version, now=now), now=now))
@@ -147,7 +147,7 @@ def attempts(
     as_json: Json = False,
 ) -> None:
     """Show recent failed attempts and each webhook's last test, the latest first, with what was answered."""
-    with told():
+    with clear_errors():
         found = tools(stack)
         if webhook:
             pairs = [found.webhook(webhook)]

@@ -10,7 +10,7 @@ import typer
 from lambdas.domain.webhooks.backlog import Parked
 from lambdas.domain.webhooks.delivery import KEPT_FOR, Delivery, DeliveryBatch, batched
 from lambdas.domain.webhooks.webhook import WebhookId
-from ops.command_line.console import STACK, Json, StackName, fail, say, told
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, say
 from ops.command_line.moments import moment
 from ops.deployment.tools import Tools, tools
 
@@ -33,7 +33,7 @@ def replay(
     if (since is None) == (id_ is None):
         fail("give either --since or --id")
     start = moment(since, now=now) if since is not None else now - KEPT_FOR
-    with told():
+    with clear_errors():
         found = tools(stack)
         webhook_id, chosen = send_again(found, binding, since=start, id_=id_, now=now, dry_run=dry_run)
     row = {"binding": binding, "webhook": webhook_id, "deliveries": len(chosen), "sent": not dry_run}

@@ -9,7 +9,7 @@ from lambdas.aws.clients import client
 from lambdas.aws.dynamodb.webhooks.webhook_rotation import WebhookRotation
 from lambdas.domain.errors import VersionConflict
 from lambdas.domain.webhooks.target import Target
-from ops.command_line.console import STACK, Json, StackName, fail, say, told, when
+from ops.command_line.console import STACK, Json, StackName, clear_errors, fail, say, when
 from ops.deployment.stack import Stack
 from ops.deployment.tools import tools
 
@@ -30,7 +30,7 @@ def rotate(
     --now to replace a leaked secret whatever is under way. The application then rejects webhooks until it has the new
     one; they are retried for three days.
     """
-    with told():
+    with clear_errors():
         found = tools(stack)
         target, item = found.webhook(webhook)
         until = _replace(found.stack, target, now=datetime.now(UTC), at_once=at_once)

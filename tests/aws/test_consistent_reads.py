@@ -39,7 +39,7 @@ def read_backlog(client: Any) -> None:
 
 
 def read_standing(client: Any) -> None:
-    """Standing, watched, history."""
+    """Status, watched instances, history."""
     table = SendingStatusTable(client, "items")
     table.load("i1")
     table.watched()

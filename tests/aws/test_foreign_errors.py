@@ -1,4 +1,4 @@
-"""A write that DynamoDB refuses for load or rights is told: taken for a lost race, it would be forgotten."""
+"""A write that DynamoDB refuses for load or rights is raised: taken for a lost race, it would be forgotten."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -44,7 +44,7 @@ def test_a_client_is_read_with_whatever_else_the_operator_keeps_there() -> None:
     ],
 )
 def test_a_secret_of_another_form_is_named_with_what_it_must_be(content: str) -> None:
-    """And its content is not told."""
+    """The error does not contain its content."""
     with pytest.raises(
         BadClientSecret, match=r"portal-client.* must be a JSON object.*client_id and client_secret"
     ) as bad:

@@ -60,7 +60,7 @@ def test_the_switch_is_the_sending_option_of_the_instances_set() -> None:
     ],
 )
 def test_the_switch_can_be_read(answer: dict[str, object], enabled: bool) -> None:
-    """SES sends unless told otherwise."""
+    """SES sends unless the options say otherwise."""
     assert sending("get_configuration_set", answer=answer).enabled("i1") is enabled
 
 

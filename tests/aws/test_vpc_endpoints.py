@@ -138,7 +138,7 @@ def test_a_quota_is_declined_in_awss_words() -> None:
 
 
 def test_other_errors_are_not_hidden() -> None:
-    """They are tried again, and told."""
+    """They are tried again, and raised."""
     endpoints = refusing("create_vpc_endpoint", "InternalError")
     with pytest.raises(ClientError):
         endpoints.ensure_endpoint(SERVICE, subnets=["s"], group_id="sg-1", token="t", tags=TAGS)

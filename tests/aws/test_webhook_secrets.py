@@ -46,7 +46,7 @@ def test_a_ciphertext_copied_to_another_webhook_is_not_read(kms: "KMSClient", ke
 
 
 def test_a_plaintext_of_another_form_cannot_be_decrypted(kms: "KMSClient", key_id: str) -> None:
-    """Not a crash that would block its neighbours, and the plaintext is not told."""
+    """Not a crash that would block its neighbours, and the error does not contain the plaintext."""
     ciphertext = kms.encrypt(KeyId=key_id, Plaintext=b"hello", EncryptionContext=encryption_context(WEBHOOK))
 
     with pytest.raises(DecryptionFailed) as broken:

@@ -567,7 +567,7 @@ class FakeEndpoints:
 
 @dataclass
 class FakeSecretEncryption:
-    """lambdas.aws.kms.binding_secrets: the ciphertext is an index that only this vault reads."""
+    """lambdas.aws.kms.binding_secrets: the ciphertext is an index that only this fake reads."""
 
     ciphertext: list[tuple[str, BindingSecret]] = field(default_factory=list)
 

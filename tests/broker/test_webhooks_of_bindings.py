@@ -30,7 +30,7 @@ def webhook(world: World, number: int = 0) -> Any:
 
 
 def test_the_webhook_is_kept_as_asked_for(world: World) -> None:
-    """Its secret is in the credentials, sealed for delivery and nowhere else."""
+    """Its secret is in the credentials, encrypted for delivery, and nowhere else."""
     answer = world.bind(
         parameters={
             "notification_webhook": "https://user:pw@app.example.gov/hook",

@@ -1,4 +1,4 @@
-"""When the operator is told: what each alarm watches, from which value on, and for how long."""
+"""When the operator is notified: what each alarm watches, from which value on, and for how long."""
 
 from typing import Any
 

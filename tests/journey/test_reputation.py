@@ -83,7 +83,7 @@ def test_the_fire_drill_crosses_every_threshold_and_leaves_nothing_behind(
     tenant = stack.tenant(receiver.url())
     fired = ops("drill", "--from", tenant.mailbox.sender)
     assert all(row["fired"] for row in fired)
-    assert sum("crosses" in row["expected"] and "is told" not in row["expected"] for row in fired) == 4
+    assert sum("crosses" in row["expected"] and "is notified" not in row["expected"] for row in fired) == 4
     assert sum("refused" in row["expected"] for row in fired) == 2
     assert not [row for row in ops("reputation", "--all") if row["instance"].startswith("drill-")]
     table = stack.facts["tables"]["reputation"]

@@ -1,4 +1,4 @@
-"""An operator's say in an instance's standing, and how it is shown."""
+"""An operator pauses and resumes an instance, and sees its reputation."""
 
 import json
 from dataclasses import replace
@@ -48,7 +48,7 @@ def paused() -> World:
 
 
 def test_a_resume_lets_it_send_and_begins_anew() -> None:
-    """Recorded with who, when and why; told to everyone; the old counts are behind the baseline."""
+    """Recorded with who, when and why; everyone is notified; the old counts are behind the baseline."""
     world, baselines = paused(), Baselines()
     done = operator(world, baselines).resume("i1", why="list cleaned", now=NOW)
     assert (done.cause, done.by, done.why, done.at) == (Cause.OPERATOR, BY, "list cleaned", NOW)

@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from lambdas.aws import clients
-from ops.command_line.console import told
+from ops.command_line.console import clear_errors
 from ops.deployment.stack import StackMissing, find
 
 
@@ -99,6 +99,6 @@ def test_a_command_that_needs_no_stack_tells_of_a_missing_region_too(
 ) -> None:
     """`suppression remove` asks SES alone."""
     assert region(monkeypatch, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x") is None
-    with pytest.raises(typer.Exit), told():
+    with pytest.raises(typer.Exit), clear_errors():
         inspect.unwrap(clients.session)().create_client("sesv2")
     assert "set AWS_REGION" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_a_failure_is_not_the_last_one_any_more_after_a_recovery(ops: Ops) -> No
 
 
 def test_a_webhook_is_shown_with_all_that_is_known_but_its_secret(ops: Ops) -> None:
-    """Nothing sealed, nothing signed."""
+    """No ciphertext, no signing key."""
     ops.put_webhook(health=failing(), ciphertext=b"ciphertext", bindings=["b1"], scope="instance")
 
     shown = ops.run("webhooks", "show", "w1")
@@ -205,7 +205,7 @@ def test_dead_letters_are_counted_and_moved_back(ops: Ops) -> None:
 
 
 def test_an_address_comes_off_the_suppression_list(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is not on it is told."""
+    """One that is not on it gets an answer, too."""
     ses = boto3.client("sesv2", region_name="us-east-1")
     monkeypatch.setattr("ops.reputation.addresses.client", lambda _: ses)
     with Stubber(ses) as stub:

@@ -1,4 +1,4 @@
-"""Standings, SES and people in memory; any call may be the process's last."""
+"""Statuses, SES and notifications in memory; any call may be the process's last."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ ADMIN_TOPIC = "arn:aws:sns:us-east-1:1:ses-feedback-i1-alerts"
 
 @dataclass
 class FakeSendingStatuses:
-    """Standings with conditional claims."""
+    """Statuses with conditional claims."""
 
     fate: Fate = field(default_factory=Fate)
     kept: dict[str, SendingStatus] = field(default_factory=dict)
@@ -202,7 +202,7 @@ class World:
 
     @property
     def reconciler(self) -> Reconciler:
-        """A sweeper in this world."""
+        """The reconciliation in this world."""
         return Reconciler(
             evaluator=self.evaluator,
             statuses=self.statuses,

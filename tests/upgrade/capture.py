@@ -90,7 +90,7 @@ def _messages(stack: Stack) -> dict[str, str]:
 
 
 def _kinds(client: Any, table: str) -> list[Any]:
-    """Up to MOST items of each kind, which is told by the sort key's beginning and the attributes."""
+    """Up to MOST items of each kind; the sort key's beginning and the attributes decide the kind."""
     kept: dict[object, list[Any]] = {}
     for page in client.get_paginator("scan").paginate(TableName=table):
         for item in page["Items"]:

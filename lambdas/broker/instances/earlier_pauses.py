@@ -81,8 +81,8 @@ def _evidence(pause: Transition) -> str:
     if not pause.reasons:
         return " by an operator" if pause.cause is Cause.OPERATOR else ""
     rates = {Reason.BOUNCES: f"{counts.bounce_rate:.2%}", Reason.COMPLAINTS: f"{counts.complaint_rate:.3%}"}
-    told = " and ".join(f"{_NAMES[reason]} of {rates[reason]}" for reason in pause.reasons)
-    return f" for a {told}: {counts.bounces} bounces and {counts.complaints} complaints in {counts.outcomes} outcomes"
+    causes = " and ".join(f"{_NAMES[reason]} of {rates[reason]}" for reason in pause.reasons)
+    return f" for a {causes}: {counts.bounces} bounces and {counts.complaints} complaints in {counts.outcomes} outcomes"
 
 
 def _paused(sending_status: SendingStatus, mark: Mark, domain: str, now: datetime) -> Transition:

@@ -77,10 +77,10 @@ class Transition:
     @property
     def steps(self) -> tuple[TransitionStep, ...]:
         """The steps in order: first what protects, then the notifications."""
-        told = (TransitionStep.NOTIFY_ADMIN, TransitionStep.NOTIFY_OPERATOR)
+        notify = (TransitionStep.NOTIFY_ADMIN, TransitionStep.NOTIFY_OPERATOR)
         if self.after is SendingState.PAUSED:
-            return (TransitionStep.PAUSE_SENDING, TransitionStep.NOTIFY_WEBHOOKS, *told)
-        return (TransitionStep.RESUME_SENDING, *told) if self.before is SendingState.PAUSED else told
+            return (TransitionStep.PAUSE_SENDING, TransitionStep.NOTIFY_WEBHOOKS, *notify)
+        return (TransitionStep.RESUME_SENDING, *notify) if self.before is SendingState.PAUSED else notify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

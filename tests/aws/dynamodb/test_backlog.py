@@ -108,15 +108,15 @@ def test_parking_twice_is_parking_once(backlog: Backlog, dynamodb: "DynamoDBClie
 
 def test_what_is_parked_behind_something_costs_one_transaction(backlog: Backlog, dynamodb: "DynamoDBClient") -> None:
     """A dead receiver's deliveries are parked one after the other: a cancelled transaction would cost writes, too."""
-    lane = [one for number in range(40) if _shard(backlog, one := batch(f"m{number}")) == "0"]
+    shard = [one for number in range(40) if _shard(backlog, one := batch(f"m{number}")) == "0"]
     transactions: list[object] = []
     dynamodb.meta.events.register("before-call.dynamodb.TransactWriteItems", lambda **_: transactions.append(1))
 
-    for one in lane:
+    for one in shard:
         backlog.park([(one, NOW)], now=NOW)
 
-    assert len(lane) > 2
-    assert len(transactions) == 1 + len(lane)  # the first finds no mark
+    assert len(shard) > 2
+    assert len(transactions) == 1 + len(shard)  # the first finds no mark
 
 
 def test_a_flood_spreads_over_all_partitions(backlog: Backlog) -> None:
@@ -393,7 +393,7 @@ def test_marks_that_dynamodb_has_not_read_are_asked_for_again(
 
 
 def test_a_flood_is_parked_by_several_threads() -> None:
-    """One after the other it would take longer than an invocation has. All are done, and a fault is told."""
+    """One after the other it would take longer than an invocation has. All are done, and a fault is raised."""
     seen: list[int] = []
     together = threading.Barrier(4, timeout=10)
 

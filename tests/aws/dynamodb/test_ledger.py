@@ -102,7 +102,7 @@ def test_an_entry_and_its_counter_are_written_together(dynamodb: "DynamoDBClient
 
 
 def test_what_is_there_is_dropped_and_the_rest_is_counted(dynamodb: "DynamoDBClient") -> None:
-    """Told again, in other company."""
+    """The same event again, in another batch."""
     ledger = Ledger(dynamodb, "reputation")
     ledger.add("i1", [entry("f1"), entry("f2")])
     assert ledger.add("i1", [entry("f1"), entry("f3"), entry("f2")]) == {"f3"}

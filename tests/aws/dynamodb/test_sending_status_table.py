@@ -1,4 +1,4 @@
-"""Standings in DynamoDB: claims are conditional, and leave a trail."""
+"""Sending statuses in DynamoDB: claims are conditional, and are kept in the history."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,7 +79,7 @@ def test_a_claim_moves_the_instance_and_names_its_claimer(table: SendingStatusTa
 
 
 def test_of_two_claims_on_one_sending_status_one_is_had(table: SendingStatusTable) -> None:
-    """The first, whoever makes it; the loser leaves no trail."""
+    """The first wins; the other leaves nothing in the history."""
     status = table.load("i1")
     assert claim(table, status, pause(status))
     assert not claim(table, status, pause(status, at=NOW + timedelta(seconds=1)))

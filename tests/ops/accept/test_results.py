@@ -1,4 +1,4 @@
-"""How the acceptance journey's results are told: step by step, the first failure last."""
+"""How the acceptance journey's results are printed: step by step, the first failure last."""
 
 from collections.abc import Callable
 from typing import Any
