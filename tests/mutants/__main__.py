@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from tests.mutants.importing import preload
 from tests.mutants.mutations import Mutant, mutants
-from tests.mutants.running import Fate, Work, preload, run
-from tests.mutants.selection import record
+from tests.mutants.running import run
+from tests.mutants.selection import Recording, record
+from tests.mutants.work import Fate, Work
 
 ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENT: list[dict[str, str]] = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text())["mutant"]
@@ -58,7 +60,7 @@ def main(
     recording = record(ROOT, ROOT / ".mutants", tests or [])
     preload(recording.modules)
     print(f"{len(chosen)} mutants; the tests were recorded in {time.monotonic() - started:.0f} s", flush=True)
-    work = [Work(one, tuple(recording.tests_of(one.path, one.line, called=one.called))) for one in chosen]
+    work = [_work(one, recording) for one in chosen]
     fates: dict[Mutant, Fate] = {}
 
     def report(mutant: Mutant, fate: Fate) -> None:
@@ -70,6 +72,11 @@ def main(
     passed = _summary(fates)
     print(f"seed {seed}, {time.monotonic() - started:.0f} s")
     sys.exit(0 if passed or not strict else 1)
+
+
+def _work(mutant: Mutant, recording: Recording) -> Work:
+    tests = recording.tests_of(mutant.path, mutant.line, called=mutant.called)
+    return Work(mutant, tuple(tests), sum(recording.seconds[test] for test in tests))
 
 
 def _candidates(wanted: Iterable[str]) -> list[Mutant]:
@@ -96,14 +103,19 @@ def _summary(fates: dict[Mutant, Fate]) -> bool:
         by_file[mutant.path][fate] += 1
     passed = True
     for path, counted in by_file.items():
-        share = counted[Fate.KILLED] / counted.total()
+        noticed = _noticed(counted)
+        share = noticed / counted.total()
         weak = counted.total() >= ENOUGH and share < EACH
         passed &= not weak
-        print(f"{share:6.0%}  {counted[Fate.KILLED]:3}/{counted.total():<3}  {path}{'  below 90 %' if weak else ''}")
-    killed = sum(counted[Fate.KILLED] for counted in by_file.values())
-    share = killed / len(fates) if fates else 1.0
-    print(f"{share:6.1%}  {killed}/{len(fates)}  of all mutants were noticed")
+        print(f"{share:6.0%}  {noticed:3}/{counted.total():<3}  {path}{'  below 90 %' if weak else ''}")
+    noticed = _noticed(Counter(fates.values()))
+    share = noticed / len(fates) if fates else 1.0
+    print(f"{share:6.1%}  {noticed}/{len(fates)}  of all mutants were noticed")
     return passed and share >= OVERALL
+
+
+def _noticed(counted: Counter[Fate]) -> int:
+    return sum(count for fate, count in counted.items() if fate.noticed)
 
 
 if __name__ == "__main__":
