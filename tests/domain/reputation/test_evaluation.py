@@ -14,6 +14,10 @@ from lambdas.domain.reputation.evaluation import (
     SendingState,
     Windows,
     evaluate,
+    evaluate_windows,
+    is_above_floor,
+    is_above_warning,
+    is_undecided,
     measure,
     measure_windows,
     poisson_tail,
@@ -260,3 +264,97 @@ def test_the_tail_of_a_poisson_variable(count: int, mean: float) -> None:
     below = sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))
     expected = 1.0 if count <= mean else 1.0 - below
     assert poisson_tail(count, mean) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_decision_names_the_window_that_shows_why() -> None:
+    """The notification's figures are those of this window."""
+    warned = counts(bounces=20, deliveries=980)
+    assert evaluate(warned, RULES, SendingState.HEALTHY).evidence == warned
+    paused = counts(bounces=40, deliveries=960)
+    assert evaluate(paused, RULES, SendingState.HEALTHY).evidence == paused
+    newest, wide = counts(deliveries=10_000), counts(complaints=40, deliveries=80_000, hours=192)
+    assert evaluate(newest, RULES, SendingState.HEALTHY, wider=(wide,)).evidence == wide
+    remaining = counts(bounces=19, deliveries=981)
+    assert evaluate(remaining, RULES, SendingState.WARNED).evidence == remaining
+    assert evaluate(newest, RULES, SendingState.HEALTHY).evidence is None
+
+
+def test_all_windows_of_an_instance_are_looked_at() -> None:
+    """The wider ones and the narrower one."""
+    fine = counts(deliveries=10_000)
+    wide = counts(complaints=64, deliveries=80_000, hours=192)
+    recent = counts(complaints=13, deliveries=5_000, hours=1)
+    for windows, evidence in (
+        (Windows(representative=fine, wider=(wide,)), wide),
+        (Windows(representative=fine, recent=recent), recent),
+        (Windows(representative=fine), None),
+    ):
+        decision = evaluate_windows(windows, RULES, SendingState.HEALTHY)
+        assert (decision.state is SendingState.PAUSED, decision.evidence) == (evidence is not None, evidence)
+
+
+@pytest.mark.parametrize(
+    ("reputation", "bounces", "complaints"),
+    [
+        (counts(bounces=5, complaints=13, deliveries=495), True, True),
+        (counts(bounces=5, complaints=13, deliveries=494), False, False),
+        (counts(bounces=4, complaints=13, deliveries=496), False, True),
+        (counts(bounces=5, complaints=12, deliveries=495), True, False),
+    ],
+)
+def test_a_reason_rests_on_enough_outcomes_and_on_enough_of_its_kind(
+    reputation: Reputation, bounces: bool, complaints: bool
+) -> None:
+    """500 outcomes; five bounces, thirteen complaints."""
+    assert is_above_floor(reputation, RULES, Reason.BOUNCES) is bounces
+    assert is_above_floor(reputation, RULES, Reason.COMPLAINTS) is complaints
+
+
+@pytest.mark.parametrize(
+    ("reputation", "above", "undecided"),
+    [
+        (counts(bounces=5, deliveries=245), True, True),
+        (counts(bounces=5, deliveries=246), False, False),
+        (counts(bounces=4, deliveries=10), False, False),
+        (counts(bounces=10, deliveries=489), True, True),
+        (counts(bounces=10, deliveries=490), True, False),
+        (counts(complaints=4, deliveries=100), True, True),
+        (counts(complaints=3, deliveries=100), False, False),
+        (counts(deliveries=100), False, False),
+    ],
+)
+def test_only_volume_is_missing_where_a_rate_is_above_its_warning_below_500_outcomes(
+    reputation: Reputation, above: bool, undecided: bool
+) -> None:
+    """With at least five bounces or four complaints; such an instance is evaluated again as deliveries come."""
+    assert is_above_warning(reputation, RULES) is above
+    assert is_undecided(reputation, RULES) is undecided
+
+
+def test_the_absolute_limit_of_complaints_is_reached_at_its_figure() -> None:
+    """One in a hundred, where there is not enough mail for the rates."""
+    strict = replace(RULES, minimum_outcomes=5_000)
+    paused = evaluate(counts(complaints=13, deliveries=1_300), strict, SendingState.HEALTHY)
+    assert (paused.state, paused.reasons) == (SendingState.PAUSED, (Reason.COMPLAINTS,))
+    assert evaluate(counts(complaints=13, deliveries=1_301), strict, SendingState.HEALTHY).state is SendingState.HEALTHY
+    assert evaluate(counts(complaints=12, deliveries=100), strict, SendingState.HEALTHY).state is SendingState.HEALTHY
+
+
+def test_the_floors_of_a_probation_are_low_and_never_less_strict_than_the_operators() -> None:
+    """100 outcomes, eight bounces; all else stays."""
+    assert RULES.with_low_floors() == replace(RULES, minimum_outcomes=100, minimum_bounces=8)
+    own = replace(RULES, minimum_outcomes=50, minimum_bounces=9)
+    assert own.with_low_floors() == own
+
+
+def test_what_a_few_complaints_leave_of_a_warning() -> None:
+    """One may be chance in whatever volume; two in a small one are not."""
+    assert evaluate(counts(complaints=1, deliveries=500), RULES, SendingState.WARNED).state is SendingState.HEALTHY
+    assert evaluate(counts(complaints=2, deliveries=500), RULES, SendingState.WARNED).state is SendingState.WARNED
+    assert evaluate(counts(complaints=2, deliveries=5_000), RULES, SendingState.WARNED).state is SendingState.HEALTHY
+
+
+def test_half_of_the_bounces_warning_ends_it() -> None:
+    """1 % and no less, so that an instance at the threshold is not told each hour."""
+    assert evaluate(counts(bounces=10, deliveries=990), RULES, SendingState.WARNED).reasons == (Reason.BOUNCES,)
+    assert evaluate(counts(bounces=10, deliveries=991), RULES, SendingState.WARNED).state is SendingState.HEALTHY
