@@ -51,6 +51,7 @@ class FakeSendingStatuses:
     claims: list[Transition] = field(default_factory=list)
     undecided: set[str] = field(default_factory=set)
     rivals: list[SendingStatus] = field(default_factory=list)  # what others write just before the next claims
+    finished: list[Pending] = field(default_factory=list)
 
     def load(self, instance_id: str) -> SendingStatus:
         """As the table does."""
@@ -101,6 +102,7 @@ class FakeSendingStatuses:
     def finish(self, pending: Pending) -> None:
         """As the table does."""
         self.fate.strike()
+        self.finished.append(pending)
         status = self.load(pending.transition.instance_id)
         if status.pending and status.pending.transition.id == pending.transition.id:
             self.kept[status.instance_id] = replace(status, pending=None)
@@ -154,6 +156,9 @@ class World:
     facts: dict[str, Any] = field(default_factory=dict)  # of every audience: domain, organization, deleted
     marks: dict[str, Mark] = field(default_factory=dict)
     joined: dict[str, list[str]] = field(default_factory=dict)
+    acquired: list[datetime] = field(default_factory=list)  # leave for a call to SES
+    evaluations: list[Evaluation] = field(default_factory=list)
+    portal_url: str = ""
 
     def __post_init__(self) -> None:
         """One fate for all."""
@@ -189,6 +194,7 @@ class World:
             alert_topic_prefix="arn:aws:sns:us-east-1:1:",
             operator_topic_arn=OPERATOR_TOPIC,
             event_topic_arn="arn:aws:sns:us-east-1:1:events",
+            portal_url=self.portal_url,
         )
         return Evaluator(
             counters=self,
@@ -255,6 +261,7 @@ class World:
     def acquire(self, *, now: datetime, priority: bool = False) -> float:
         """Leave, at once."""
         assert priority
+        self.acquired.append(now)
         return 0.0
 
     def notify(self, topic: str, *, subject: str, text: str) -> bool:
@@ -287,7 +294,8 @@ class World:
         return self.leaves >= 0
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """Nobody listens."""
+        """Remember it."""
+        self.evaluations.append(evaluation)
 
     def failed(self, instance_id: str, error: Exception) -> None:
         """Remember it."""

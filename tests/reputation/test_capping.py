@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.evaluation import Reputation, SendingState
 from lambdas.domain.reputation.sending_status import Cause, SendingStatus, midnight_after
 from lambdas.reputation.capping import DailyCap
 from lambdas.reputation.evaluate import EvaluationKind
@@ -32,7 +32,7 @@ def test_who_reaches_the_cap_is_paused_until_midnight_and_told() -> None:
     assert world.sends == {"i1": False}
     [pause] = world.statuses.claims
     assert (pause.cause, pause.until, pause.marks, pause.domain) == (Cause.DAILY_CAP, MIDNIGHT, False, "agency.gov")
-    assert (pause.reputation.deliveries, pause.reputation.bounces) == (990, 10)
+    assert pause.reputation == Reputation(bounces=10, complaints=0, deliveries=990, since="2026-11-21T00", hours=2)
     assert [topic for topic, _, _ in world.notifications] == [ADMIN_TOPIC, OPERATOR_TOPIC]
     admins = world.notifications[0][2]
     assert "1,000 mails had an outcome since midnight UTC; the cap is 1,000 a day" in admins
@@ -58,10 +58,12 @@ def test_a_resume_does_not_begin_the_day_anew() -> None:
     world = World()
     world.count(bucket="2026-11-21T03", deliveries=1_000)
     yesterday = NOW - timedelta(days=1)
-    for since, paused in ((yesterday, True), (NOW - timedelta(hours=1), False)):
+    today = datetime(2026, 11, 21, tzinfo=UTC)
+    for since, paused in ((yesterday, True), (today - timedelta(seconds=1), True), (today, False), (NOW, False)):
         world.statuses.kept["i1"] = SendingStatus(
             instance_id="i1", version=2, since=since, cause=Cause.OPERATOR, baseline=NOW - timedelta(hours=1)
         )
+        world.sends = {"i1": True}
         assert enforce(world) is paused
 
 

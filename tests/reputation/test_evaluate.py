@@ -8,7 +8,7 @@ import pytest
 from lambdas.domain.reputation.evaluation import Reason, SendingState
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.reputation.ledger import LedgerKind as LedgerKind
-from lambdas.domain.reputation.sending_status import LEASE, Cause, SendingStatus
+from lambdas.domain.reputation.sending_status import LEASE, Cause, Pending, SendingStatus
 from lambdas.reputation.evaluate import Contended, Evaluation, EvaluationKind
 from tests.feedback.fakes import Killed
 from tests.reputation.fakes import ADMIN_TOPIC, OPERATOR_TOPIC, World
@@ -184,7 +184,8 @@ def test_a_call_that_fails_is_tried_again_until_it_succeeds(service: str) -> Non
         with pytest.raises(TimeoutError):
             evaluate(world, OTHER)
     world.broken = set()
-    assert evaluate(world, OTHER).kind is EvaluationKind.FINISHED
+    finished = evaluate(world, OTHER)
+    assert (finished.kind, finished.transition) == (EvaluationKind.FINISHED, world.statuses.claims[0])
     assert world.switched == [("i1", False)]
     assert len(world.deliveries) == 1
     assert len(world.notifications) == 2
@@ -259,3 +260,15 @@ def test_a_second_pause_has_another_id() -> None:
     evaluate(world)
     first, second = world.deliveries
     assert first.id != second.id
+
+
+def test_who_moves_an_instance_has_the_claim_for_its_lease() -> None:
+    """As the table stored it; the switch in SES waits for leave, before all other calls."""
+    world = World()
+    world.count(bounces=40, deliveries=960)
+    transition = evaluate(world).transition
+    assert transition is not None
+    assert world.statuses.finished == [
+        Pending(transition=transition, done=frozenset(), claimed_by="record-1", claimed_until=NOW + LEASE)
+    ]
+    assert world.acquired == [NOW]

@@ -1,9 +1,11 @@
 """The reputation functions as Lambda calls them, with tables, a queue and topics in moto."""
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -19,6 +21,7 @@ from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind, bucket_of
 from lambdas.domain.tenants.aws_names import alert_topic, configuration_set
 from lambdas.domain.webhooks.webhook import WebhookId
 from lambdas.reputation import handler as reputation
+from lambdas.reputation.composition import Composition
 from lambdas.reputation.settings import ReputationSettings
 from tests.aws.tables import dynamodb_with
 from tests.feedback.test_handler import Context
@@ -249,3 +252,81 @@ def test_no_address_is_logged(stack: Stack, caplog: pytest.LogCaptureFixture) ->
         stack.changed("i1")
     assert "instance evaluated: transition enforced" in caplog.messages
     assert not [record for record in caplog.records if "@" in str(vars(record))]
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The metrics that were printed for CloudWatch."""
+    lines = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return [json.loads(line) for line in lines]
+
+
+def test_metrics_and_log_lines_are_the_reputation_functions(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alarms look for the namespace, log queries for the service; the batch's changes are counted."""
+    stack.changed("i1", "i1", "gone")
+    [metrics] = emitted(capsys)
+    [described] = metrics["_aws"]["CloudWatchMetrics"]
+    assert (described["Namespace"], metrics["service"]) == ("SesFeedback", "reputation")
+    assert (metrics["CountersChanged"], metrics["InstancesEvaluated"]) == ([3.0], [1.0])
+    assert reputation.logger.service == "reputation"
+
+
+def test_instances_that_reach_the_cap_are_logged_and_counted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once each."""
+    monkeypatch.setenv("DAILY_CAP", "100")
+    stack.count(bounces=1, deliveries=99)
+    with caplog.at_level("INFO", "reputation"):
+        stack.changed("i1", "gone", entry=reputation.cap)
+        stack.changed("i1", "gone", entry=reputation.cap)
+    assert caplog.messages == ["daily cap reached"]
+    assert [metrics["InstancesCapped"] for metrics in emitted(capsys)] == [[1.0], [0.0]]
+
+
+def test_reconciliation_keeps_the_end_of_its_run_for_what_it_has_begun(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty of its seconds: it begins no comparison in them."""
+    given: list[float] = []
+    made = Composition.reconciler
+
+    def reconciler(self: Composition, observer: Any, time_left: Callable[[], float]) -> Any:
+        given.append(time_left())
+        return made(self, observer, time_left)
+
+    monkeypatch.setattr(Composition, "reconciler", reconciler)
+    reputation.reconcile({}, LongContext())
+    assert given == [580.0]
+
+
+@pytest.mark.parametrize(
+    ("waits", "left", "may", "slept"),
+    [
+        ([0.0], [30.0], True, []),
+        ([0.0], [0.5], True, []),
+        ([0.0], [0.0], False, []),
+        ([2.0, 1.0, 0.0], [30.0, 28.0, 27.0], True, [2.0, 1.0]),
+        ([2.0], [2.0], False, []),
+        ([2.0, 0.0], [2.5, 0.0], False, [2.0]),
+    ],
+)
+def test_a_comparison_waits_for_its_turn_at_ses_while_there_is_time(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, waits: list[float], left: list[float], may: bool, slept: list[float]
+) -> None:
+    """The broker uses the same calls."""
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
+    limiter = Mock(acquire=Mock(side_effect=waits))
+    composed = replace(reputation._composition(), rate_limiter=limiter)
+    assert composed.reconciler(Mock(), Mock(side_effect=left)).may_call_ses() is may
+    assert sleeps == slept
+
+
+def test_the_portals_address_reaches_the_notifications(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the function's environment."""
+    monkeypatch.setenv("PORTAL_URL", "https://portal.example")
+    stack.count(bounces=40, deliveries=600)
+    stack.changed("i1")
+    mails = stack.mails()
+    assert len(mails) == 2
+    assert all("https://portal.example/instances/i1" in mail for mail in mails)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.evaluation import Reason, SendingState
 from lambdas.domain.reputation.sending_status import LEASE, Cause, SendingStatus
+from lambdas.reputation.evaluate import EvaluationKind
 from lambdas.reputation.reconcile import OVERDUE, SLOTS, Reconciled, slot_of
 from tests.feedback.fakes import Killed
 from tests.reputation.fakes import World, rates
@@ -57,16 +58,18 @@ def test_a_warned_instance_recovers_without_another_bounce() -> None:
 
 def test_a_decision_that_only_lacked_volume_is_passed_when_deliveries_bring_it() -> None:
     """They wake no judge; the sweep does, and stops looking when nothing more is to be expected."""
-    world = active(bounces=40, deliveries=100)
+    world = active(bounces=20, deliveries=100)
     evaluation = world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW)
-    assert evaluation.status.state is SendingState.HEALTHY
+    assert evaluation.kind is EvaluationKind.UNCHANGED
+    assert world.statuses.watched() == ["i1"]
     world.reconciler.reconcile(now=NOW)
     assert world.statuses.watched() == ["i1"]
-    world.count(bucket="2026-11-21T00", bounces=40, deliveries=460)
+    world.count(bucket="2026-11-21T00", bounces=20, deliveries=480)
     world.reconciler.reconcile(now=NOW)
     assert world.statuses.load("i1").state is SendingState.PAUSED
     honest = active(bounces=6, deliveries=200)
     honest.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW)
+    assert honest.statuses.watched() == ["i1"]
     honest.count(bucket="2026-11-21T00", bounces=6, deliveries=900)
     honest.reconciler.reconcile(now=NOW)
     assert honest.statuses.watched() == []
@@ -158,14 +161,18 @@ def test_what_there_is_no_time_for_is_counted() -> None:
     world.leaves = 2
     reconciled = world.reconciler.reconcile(now=NOW)
     assert (reconciled.checked, reconciled.unchecked) == (2, 1)
+    assert world.leaves == -1  # nobody waits for leave in vain twice
 
 
 def test_a_rate_of_sess_above_ours_pauses_above_our_floor() -> None:
     """It knows bounces that we do not; ours are enough to believe it."""
     world = active(bounces=10)
-    world.ses_rates = dict(rates(bounce_rate=0.06))
+    world.facts = {"domain": "agency.gov"}
+    world.ses_rates = dict(rates(bounce_rate=0.06, complaint_rate=0.001))
     world.reconciler.reconcile(now=NOW)
-    assert world.statuses.claims[0].cause is Cause.SES_RATES
+    [pause] = world.statuses.claims
+    assert (pause.cause, pause.reasons, pause.domain) == (Cause.SES_RATES, (Reason.BOUNCES,), "agency.gov")
+    assert pause.why == "SES's rates: bounces 6.000%, complaints 0.100%."
     assert world.sends == {"i1": False}
     assert "bounces 6.000%" in world.notifications[0][2]
 
@@ -206,3 +213,60 @@ def test_every_slice_has_its_quarter_of_an_hour() -> None:
     """A run each; all of them in a day."""
     day = [NOW.replace(hour=0, minute=1) + timedelta(minutes=15 * n) for n in range(SLOTS)]
     assert [slot_of(moment) for moment in day] == list(range(SLOTS))
+
+
+@pytest.mark.parametrize(
+    ("counts", "theirs", "paused"),
+    [
+        ({"bounces": 10}, {"bounce_rate": 0.04}, True),
+        ({"bounces": 10}, {"bounce_rate": 0.0399}, False),
+        ({"complaints": 13, "deliveries": 40_000}, {"complaint_rate": 0.0008}, True),
+        ({"complaints": 13, "deliveries": 40_000}, {"complaint_rate": 0.00079}, False),
+    ],
+)
+def test_a_rate_of_sess_counts_from_the_pause_threshold_on(
+    counts: dict[str, int], theirs: dict[str, float], paused: bool
+) -> None:
+    """The same figure as for our own rates."""
+    world = active(**counts)
+    world.ses_rates = dict(rates(**theirs))
+    world.reconciler.check(["i1"], now=NOW)
+    assert world.sends == {"i1": not paused}
+    assert not world.differences
+
+
+def test_a_resume_is_behind_sess_rates_after_a_window() -> None:
+    """30 days: then they hold nothing that was forgiven."""
+    world = active(bounces=10)
+    world.ses_rates = dict(rates(bounce_rate=0.06))
+    world.statuses.kept["i1"] = SendingStatus(instance_id="i1", version=2, baseline=NOW - timedelta(days=30))
+    world.reconciler.check(["i1"], now=NOW)
+    assert world.sends == {"i1": False}
+
+
+def test_an_instance_that_sent_within_the_day_is_compared() -> None:
+    """23 hours ago, as well as in this hour."""
+    world = World()
+    world.count(bucket="2026-11-20T01", deliveries=1_000)
+    assert world.reconciler.check(["i1"], now=NOW) == (1, 0)
+    assert world.reconciler.check(["i1"], now=NOW + timedelta(hours=2)) == (0, 0)
+
+
+def test_a_warned_instance_is_evaluated_in_each_run_and_stays_watched() -> None:
+    """Only one that is healthy, with nothing to wait for, is watched no more."""
+    world = active(bounces=25)
+    world.evaluator.evaluate("i1", claimers=frozenset({"record-1"}), now=NOW)
+    world.statuses.watch("i1")
+    world.reconciler.reconcile(now=NOW)
+    assert "i1" in world.statuses.undecided
+    assert [evaluation.kind for evaluation in world.evaluations] == [EvaluationKind.UNCHANGED]
+    world.count(bucket="2026-11-21T00", bounces=25, deliveries=9_000)
+    world.reconciler.reconcile(now=NOW)
+    assert "i1" in world.statuses.undecided  # it has recovered in this run: the next one looks once more
+    world.reconciler.reconcile(now=NOW)
+    assert "i1" not in world.statuses.undecided
+
+
+def test_a_transition_is_overdue_after_a_quarter_of_an_hour() -> None:
+    """So the documentation says of the alarm."""
+    assert timedelta(minutes=15) == OVERDUE

@@ -52,6 +52,16 @@ def test_without_an_organization_an_instance_is_evaluated_alone() -> None:
     world.facts = {}
     world.count(bounces=5, deliveries=45)
     assert evaluate(world).kind is EvaluationKind.UNCHANGED
+    assert set(world.joined) == {"org-1"}
+
+
+def test_an_instance_without_bounces_and_complaints_does_not_look_at_its_organization() -> None:
+    """Most do not: nothing is read or written for them."""
+    world = of_an_organization(40, bounces=5, deliveries=45)
+    world.count(deliveries=45)
+    assert evaluate(world).kind is EvaluationKind.UNCHANGED
+    assert "i1" not in world.joined["org-1"]
+    assert not world.organizations.sums
 
 
 @pytest.mark.parametrize(("bounces", "deliveries"), [(4, 16), (5, 495)])
@@ -151,7 +161,8 @@ def marked(world: World, instance_id: str = "earlier", *, deleted_at: datetime |
         now=NOW,
         domain="agency.gov",
     )
-    world.marks["agency.gov"] = mark_of(replace(pause, deleted_at=deleted_at), since=NOW)
+    pause = replace(pause, deleted_at=deleted_at, reasons=(Reason.BOUNCES,))
+    world.marks["agency.gov"] = mark_of(pause, since=NOW)
 
 
 def test_an_instance_made_before_the_last_bounces_of_its_predecessor_arrived_is_paused() -> None:
@@ -162,6 +173,7 @@ def test_an_instance_made_before_the_last_bounces_of_its_predecessor_arrived_is_
     evaluation = evaluate(world)
     assert evaluation.transition is not None
     assert (evaluation.transition.cause, evaluation.transition.reputation) == (Cause.EARLIER_PAUSE, COUNTS)
+    assert (evaluation.transition.reasons, evaluation.transition.domain) == ((Reason.BOUNCES,), "agency.gov")
     assert evaluation.transition.until == world.marks["agency.gov"].until
     assert not evaluation.transition.marks
 
@@ -194,6 +206,14 @@ def test_an_instance_below_is_paused_if_it_was_created_after_the_deletion(
         assert evaluate(world).kind is EvaluationKind.UNCHANGED  # once an operator resumed it
 
 
+def test_a_deleted_instance_is_not_paused_by_the_mark_of_another() -> None:
+    """It sends nothing: only its own rates say something of the next one."""
+    world = World(facts={"domain": "agency.gov", "deleted": True, "deleted_at": DELETED}, sends={})
+    marked(world)
+    world.count(bounces=1, deliveries=10)
+    assert evaluate(world).kind is EvaluationKind.UNCHANGED
+
+
 def test_an_instance_above_a_mark_is_left_alone() -> None:
     """The mark stands on the child of the paused instance, not on its parent."""
     world = World(facts={"domain": "gov", "created_at": NOW})
@@ -223,12 +243,13 @@ def until(world: World, end: datetime, cause: Cause = Cause.EARLIER_PAUSE) -> No
 @pytest.mark.parametrize("cause", [Cause.EARLIER_PAUSE, Cause.DAILY_CAP])
 def test_a_pause_with_an_end_ends_by_itself_and_no_sooner(cause: Cause) -> None:
     """The sweep looks at all that are paused."""
-    world = World()
+    world = World(facts={"domain": "agency.gov"})
     until(world, NOW, cause)
     assert evaluate(world, NOW - timedelta(seconds=1)).kind is EvaluationKind.UNCHANGED
     evaluation = evaluate(world)
     assert evaluation.transition is not None
     assert (evaluation.transition.after, evaluation.transition.cause) == (SendingState.HEALTHY, cause)
+    assert evaluation.transition.domain == "agency.gov"
     assert not evaluation.transition.lifts_mark
     assert world.sends == {"i1": True}
     assert "The pause ended by itself" in world.notifications[0][2]
