@@ -98,7 +98,13 @@ TOLD = (STEP.NOTIFY_ADMIN, STEP.NOTIFY_OPERATOR)
 
 def transition(before: SendingState, after: SendingState, **facts: Any) -> Transition:
     """A transition of i1, for its rates unless *facts* say otherwise."""
-    given = {"id": "i1:4", "instance_id": "i1", "at": NOW, "cause": Cause.RATES, "reputation": COUNTS} | facts
+    given: dict[str, Any] = {
+        "id": "i1:4",
+        "instance_id": "i1",
+        "at": NOW,
+        "cause": Cause.RATES,
+        "reputation": COUNTS,
+    } | facts
     return Transition(before=before, after=after, **given)
 
 
