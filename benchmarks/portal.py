@@ -1,7 +1,7 @@
 """What a page of the portal costs: DynamoDB reads, CPU and bytes, for a tenant with 10 million events in 30 days.
 
 The portal's own handler runs on simulated services that hold what pages read: the counters of every hour, 2,160
-bounces (a download reads up to 20,000: nine times as many), 40 parked deliveries, an hour of archived deliveries, 100
+bounces (a download reads up to 20,000: nine times as many), 40 parked deliveries, an hour of archived deliveries, 1,000
 other instances. Each page is made once to record what AWS answers, then again from the recording, so that the CPU is
 the portal's and botocore's alone.
 """
@@ -9,10 +9,11 @@ the portal's and botocore's alone.
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,6 +28,8 @@ from moto.core.models import botocore_stubber
 from benchmarks.report import Figure, Report, Table, lower, number
 from benchmarks.stub_tables import READ_UNIT, blocks, size_of
 from lambdas.aws.clients import CLIENTS
+from lambdas.aws.dynamodb.attribute_values import to_item
+from lambdas.domain.reputation.ledger import bucket_of
 from lambdas.portal import composition, handler
 from lambdas.portal.http import Request, request_of
 from tests.portal.scenes import dns
@@ -37,11 +40,12 @@ AN_HOUR = EVENTS // (DAYS * 24)
 BOUNCES = 3  # an hour that are seeded: more than the 2,000 that any page but the download reads
 ARCHIVED = timedelta(hours=1)
 BATCH = 10  # deliveries of an archived item: what a busy tenant's invocations deliver together
-OTHERS = 100
+OTHERS, BUSY_OTHERS = 1_000, 25  # other instances, and those of them with mail in every hour: a page of the list
+OTHERS_HOURS = 10 * 24  # of their counters: the list reads no further back once the window is full
 RUNS = 5  # of each page from the recording; the median is told
 SERVICES = ("dynamodb", "secretsmanager", "sns", "sesv2", "iam")
 TARGET_READ_UNITS, TARGET_CPU_MS = 250.0, 400.0  # of a page; a download and a search are asked for rarely
-_RARE = ("evidence.csv", "find a mail")
+_RARE = ("evidence.csv", "find a mail", "find a recipient")
 
 
 Answer = tuple[int, Mapping[str, str], bytes]  # status, headers, body
@@ -204,9 +208,25 @@ def _seed(world: World) -> None:
     for index in range(40):
         world.parked(TENANT, WEBHOOK, delivery(f"msg_w{index}", to="waits@shop.example", at=world.now))
     for index in range(OTHERS):
-        world.tenant(f"other-{index}")
-        world.webhook(f"other-{index}", f"wh-{index}")
-        world.delivered(f"other-{index}", 100)
+        quick.tenant(f"other-{index:04}")
+        world.webhook(f"other-{index:04}", f"wh-{index}")
+        hours = OTHERS_HOURS if index < BUSY_OTHERS else 1
+        _put(world, _counters(f"other-{index:04}", hours, world.now))
+
+
+def _counters(instance_id: str, hours: int, now: datetime) -> Iterator[dict[str, Any]]:
+    """Both counters of each of the last hours, with 100 deliveries each: 100 hours fill the window."""
+    for hour in range(hours):
+        bucket = bucket_of(now - timedelta(hours=hour))
+        for name, counts in ((f"deliveries#{bucket}", {"deliveries": 100}), (f"feedback#{bucket}", {"bounces": 0})):
+            expires_at = int((now + timedelta(days=5)).timestamp())
+            yield to_item({"instance_id": instance_id, "item": name, **counts, "expires_at": expires_at})
+
+
+def _put(world: World, items: Iterable[dict[str, Any]]) -> None:
+    left = iter(items)
+    while some := list(islice(left, 25)):
+        world.dynamodb.batch_write_item(RequestItems={"reputation": [{"PutRequest": {"Item": one}} for one in some]})
 
 
 def _requests(operator: Caller) -> Iterator[tuple[str, Request]]:
@@ -218,11 +238,12 @@ def _requests(operator: Caller) -> Iterator[tuple[str, Request]]:
         "webhooks": f"{home}/webhooks",
         "webhook": f"{home}/webhooks/{WEBHOOK}",
         "set-up": f"{home}/setup",
-        f"all instances ({OTHERS + 1})": "/",
+        f"all instances ({OTHERS + 1:,})": "/",
     }.items():
         yield name, request_of(event_of("GET", path, {}, b"", cookie=operator.cookie))
     form = urlencode({"form_token": operator._new_token(), "needle": "nobody@shop.example"}).encode()
     yield "find a mail", request_of(event_of("POST", f"{home}/mail", {}, form, cookie=operator.cookie))
+    yield "find a recipient", request_of(event_of("POST", "/recipients", {}, form, cookie=operator.cookie))
 
 
 def _page(name: str, request: Request, now: datetime) -> Page:

@@ -36,15 +36,18 @@ from lambdas.portal import rendering
 from lambdas.portal.app import Log, Portal, Refresh
 from lambdas.portal.finding import Finder
 from lambdas.portal.openid import Provider, fetch
+from lambdas.portal.overview import Overviews
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.openid import CloudFoundryRights, OpenIdPages, no_grants, operators_with
 from lambdas.portal.pages.operators import OperatorPages, Quota
+from lambdas.portal.pages.recipients import RecipientPages
 from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.sending import SelfResume, SendingPages
 from lambdas.portal.pages.setup import IdentityStatus, LookedUp, SetupPages
 from lambdas.portal.pages.signing import SigningPages
 from lambdas.portal.pages.status import StatusPages, known
 from lambdas.portal.pages.webhooks import WebhookPages
+from lambdas.portal.recipients import RecipientFinder
 from lambdas.portal.rendering import Renderer, assets_in
 from lambdas.portal.replaying import Replayer
 from lambdas.portal.routes import Pages, routes
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _PLATFORM_SCOPE = "openid cloud_controller_service_permissions.read"
+_COUNTERS = 200  # read at once: 7 days and some hours, what a row of the operators' list shows
 _SES_PATIENCE = 2.0  # s that a page waits for its turn at SES; without one it says so
 
 
@@ -119,7 +123,7 @@ class _Composition:
 
     @cached_property
     def ledger(self) -> ReputationTable:
-        return ReputationTable(self.dynamodb, self.settings.reputation_table, consistent=False)
+        return ReputationTable(self.dynamodb, self.settings.reputation_table, consistent=False, page=_COUNTERS)
 
     @cached_property
     def statuses(self) -> SendingStatusTable:
@@ -172,6 +176,10 @@ class _Composition:
 
         return known(find)
 
+    @cached_property
+    def overviews(self) -> Overviews:
+        return Overviews(registry=self.broker, webhooks=self.webhook_states)
+
     # -- pages
 
     def pages(self) -> Pages:
@@ -185,6 +193,11 @@ class _Composition:
             sending=self._sending(),
             setup=self._setup(),
             operators=self._operators(),
+            recipients=RecipientPages(
+                renderer=self.renderer,
+                finder=RecipientFinder(ledger=self.ledger, clock=time.monotonic),
+                overviews=self.overviews,
+            ),
             assets=self.renderer.assets,
         )
 
@@ -270,8 +283,7 @@ class _Composition:
             renderer=self.renderer,
             statuses=self.statuses,
             ledger=self.ledger,
-            registry=self.broker,
-            webhooks=self.webhook_states,
+            overviews=self.overviews,
             backlog=self.backlog,
             rules=self.rules,
             users=lambda: _users(self.clients),

@@ -186,7 +186,7 @@ class _Reader:
         """Those up to the first one that is older than *since*; after PATIENCE the next slice goes on from there."""
         for entry in self.entries:
             self.after = entry.key
-            if _is_of(entry, wanted):
+            if is_of(entry, wanted):
                 yield _of_ledger(entry)
             if entry.timestamp < since or spent() > PATIENCE:
                 return
@@ -197,7 +197,7 @@ class _Reader:
         entries = list(islice(self.entries, 1_000))
         self.ended = not entries
         self.after = entries[-1].key if entries else self.after
-        return [_of_ledger(entry) for entry in entries if _is_of(entry, wanted)]
+        return [_of_ledger(entry) for entry in entries if is_of(entry, wanted)]
 
 
 def _waiting_in(parked: Parked, wanted: str, target: Target, host: str) -> Iterator[Found]:
@@ -266,7 +266,8 @@ def _of_source(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_of(entry: LedgerEntry, wanted: str) -> bool:
+def is_of(entry: LedgerEntry, wanted: str) -> bool:
+    """Whether *wanted*, in lower case, is part of the message id or of a recipient's address."""
     values: Iterable[str] = (entry.message_id or "", *entry.recipients)
     return any(wanted in value.lower() for value in values)
 

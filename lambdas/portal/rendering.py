@@ -110,6 +110,7 @@ class Renderer:
         environment.filters |= {
             "moment": moment,
             "ago": ago,
+            "field_time": lambda value: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"),
             "percent": percent,
             "number": lambda value: f"{value:,}",
             "words": lambda value: str(value).replace("_", " "),

@@ -8,6 +8,7 @@ from lambdas.portal.http import Response
 from lambdas.portal.pages.mail import MailPages
 from lambdas.portal.pages.openid import OpenIdPages
 from lambdas.portal.pages.operators import OperatorPages
+from lambdas.portal.pages.recipients import RecipientPages
 from lambdas.portal.pages.replays import ReplayPages
 from lambdas.portal.pages.sending import SendingPages
 from lambdas.portal.pages.setup import SetupPages
@@ -34,6 +35,7 @@ class Pages:
     sending: SendingPages
     setup: SetupPages
     operators: OperatorPages
+    recipients: RecipientPages
     assets: Assets
 
 
@@ -61,6 +63,8 @@ def routes(pages: Pages) -> tuple[Route, ...]:
         Route("sign out", "POST", "/sign-out", Needs.SIGN_IN, pages.signing.sign_out),
         Route("home", "GET", "/", Needs.SIGN_IN, pages.operators.home),
         Route("search", "POST", "/search", Needs.OPERATOR, pages.operators.search),
+        Route("recipients", "GET", "/recipients", Needs.OPERATOR, pages.recipients.ask),
+        Route("find recipient", "POST", "/recipients", Needs.OPERATOR, pages.recipients.search),
         Route("status", "GET", _INSTANCE, Needs.READ, pages.status.show),
         Route("evidence", "GET", _INSTANCE + "/evidence.csv", Needs.READ, pages.status.download),
         Route("mail", "GET", _INSTANCE + "/mail", Needs.READ, pages.mail.ask),

@@ -31,6 +31,7 @@ PAGES = {
     "webhook": f"/instances/{HEALTHY}/webhooks/wh-orders",
     "set-up": f"/instances/{PAUSED}/setup",
     "operator's list": "/",
+    "recipients": "/recipients",
     "signed out": "/signed-out",
     "not found": "/nothing",
 }
@@ -157,6 +158,19 @@ def test_an_operator_sees_all_by_risk_and_finds_one(page: "Page", site: tuple[Wo
     assert "news.agency.gov" not in page.get_by_role("region", name="Service instances").inner_text()
 
 
+def test_an_operator_finds_a_recipient_in_all_instances(page: "Page", site: tuple[World, str]) -> None:
+    """From the list, by POST; then the deliveries of the instance that mailed it."""
+    sign_in(page, site)
+    page.get_by_label("Organization, domain, address or id").fill("old.list@retired.example")
+    page.get_by_role("button", name="Find", exact=True).click()
+    page.get_by_role("button", name="Find this recipient in all instances").click()
+    assert "news.agency.gov" in page.get_by_role("region", name="What was found").inner_text()
+    assert "retired" not in page.url
+    page.get_by_role("button", name="Find the deliveries of news.agency.gov").first.click()
+    assert page.url == f"{site[1]}/instances/{PAUSED}/mail"
+    assert "audit.news.agency.gov: delivered" in page.get_by_role("region", name="What was found").inner_text()
+
+
 def test_everything_works_without_javascript(browser: "Browser", site: tuple[World, str]) -> None:
     """Forms and links alone: sign in, find a mail, replay, sign out."""
     context = browser.new_context(java_script_enabled=False)
@@ -167,7 +181,10 @@ def test_everything_works_without_javascript(browser: "Browser", site: tuple[Wor
     page.get_by_role("button", name="Find").click()
     assert "waits until" in page.inner_text("main")
     page.goto(f"{site[1]}/instances/{PAUSED}/webhooks/wh-news")
+    since = datetime.now(UTC) - timedelta(days=3)
+    page.get_by_label("or all since (UTC)").fill(f"{since:%Y-%m-%dT%H:%M}")
     page.get_by_role("button", name="Replay").click()
+    assert f"All deliveries since {since:%d %b %Y %H:%M} UTC" in page.inner_text("main")
     assert "so far" in page.inner_text("main")
     assert page.locator('noscript meta[http-equiv="refresh"]').count() == 1 or "refresh" in page.content()
     page.get_by_role("button", name="Sign out").click()
@@ -202,6 +219,14 @@ def test_everybody_can_use_every_page(browser: "Browser", site: tuple[World, str
     page.get_by_label("Recipient or message id").fill("old.list@retired.example")
     page.get_by_role("button", name="Find").click()
     found["found mail"] = violations(page)
+    page.goto(site[1] + PAGES["recipients"])
+    page.get_by_label("Recipient or message id").fill("old.list@retired.example")
+    page.get_by_role("button", name="Find").click()
+    found["found recipient"] = violations(page)
+    page.goto(site[1])
+    page.get_by_label("Organization, domain, address or id").fill("ann@permits.agency.gov")
+    page.get_by_role("button", name="Find", exact=True).click()
+    found["found instance"] = violations(page)
     context.clear_cookies()
     page.goto(site[1] + "/")
     found["help"] = violations(page)

@@ -36,9 +36,7 @@ class MailPages:
     def search(self, call: Call) -> Response:
         """What is known of the mail, from the form's `until` back, newest first."""
         instance = self.instance(call.instance)
-        needle = call.form.get("needle", "").strip()
-        if not SHORTEST <= len(needle) <= _LONGEST or not needle.isprintable():
-            raise Refusal(f"The field needle must be an address or a message id, {SHORTEST} to {_LONGEST} characters.")
+        needle = needle_of(call)
         targets = [(target, host_of(target)) for target, _ in self.webhooks.every(call.instance)]
         place = Place(
             until=_until(call.form.get("until", ""), call.now),
@@ -47,6 +45,14 @@ class MailPages:
         )
         search = self.finder.search(call.instance, needle, targets, place=place, now=call.now)
         return self.renderer.page(call, "mail.html", instance=instance, needle=needle, search=search)
+
+
+def needle_of(call: Call) -> str:
+    """What the form asks for. Raises Refusal."""
+    needle = call.form.get("needle", "").strip()
+    if not SHORTEST <= len(needle) <= _LONGEST or not needle.isprintable():
+        raise Refusal(f"The field needle must be an address or a message id, {SHORTEST} to {_LONGEST} characters.")
+    return needle
 
 
 def _width(text: str) -> timedelta:

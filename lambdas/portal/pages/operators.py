@@ -1,13 +1,15 @@
 """The operator's pages: all instances by risk, webhooks that need help, what waits and what is stuck."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from markupsafe import Markup
 
 from lambdas.domain.reputation.evaluation import (
+    HourCounts,
     Reputation,
     ReputationRules,
     SendingState,
@@ -16,22 +18,23 @@ from lambdas.domain.reputation.evaluation import (
 )
 from lambdas.domain.reputation.risk import risk
 from lambdas.domain.tenants.instance import Instance
-from lambdas.domain.webhooks.health import HealthState as HealthState
-from lambdas.domain.webhooks.health import current
+from lambdas.domain.webhooks.health import HealthState, current
+from lambdas.domain.webhooks.target import Target
 from lambdas.portal import charts
 from lambdas.portal.http import Response, see_other
+from lambdas.portal.overview import Overview, Overviews
 from lambdas.portal.pages.mail import host_of
 from lambdas.portal.pages.signing import home_of
 from lambdas.portal.pages.status import by_day, since_bucket
-from lambdas.portal.ports import Backlog, InstanceRegistry, Ledger, SendingStatuses, Webhooks
+from lambdas.portal.ports import Backlog, Ledger, SendingStatuses
 from lambdas.portal.rendering import Renderer, percent
 from lambdas.portal.routing import Call
 
-SHOWN = 100  # instances on a page: each costs some five reads
-SPARK_DAYS = 14
+SHOWN = 25  # instances on a page: one with mail in every hour costs some 10 ms of CPU and 5 read units
+SPARK_DAYS = 7
 STUCK = timedelta(minutes=15)  # without progress: the sweep has woken it three times by then
 _SIDE_BY_SIDE = 16
-_UNWELL = 50  # webhooks that are listed
+UNWELL = 50  # webhooks that are listed
 INSTANCE_QUOTA = 10_000  # configuration sets in a region: SES's quota, an instance uses one
 
 
@@ -76,8 +79,7 @@ class OperatorPages:
     renderer: Renderer
     statuses: SendingStatuses
     ledger: Ledger
-    registry: InstanceRegistry
-    webhooks: Webhooks
+    overviews: Overviews
     backlog: Backlog
     rules: ReputationRules
     users: Callable[[], Quota]
@@ -89,15 +91,15 @@ class OperatorPages:
             if len(session.instances) == 1:
                 return see_other(home_of(session))
             return self.renderer.page(call, "mine.html", instances=session.instances)
-        return self._list(call, needle="")
+        return self._list(call, self.overviews.fresh(call.now), needle="")
 
     def search(self, call: Call) -> Response:
         """The instances whose domain, organization, space or id holds the form's text. Posted: it may be an address."""
-        return self._list(call, needle=call.form.get("needle", "").strip()[:320])
+        return self._list(call, self.overviews.recent(call.now), needle=call.form.get("needle", "").strip()[:320])
 
-    def _list(self, call: Call, *, needle: str) -> Response:
-        instances = list(self.registry.instances())
-        page = _page(call.form.get("page", "") or call.request.query.get("page", ""))
+    def _list(self, call: Call, overview: Overview, *, needle: str) -> Response:
+        instances = overview.instances
+        page = _page(call.form.get("page", ""))
         chosen = [one for one in instances if is_about(one, needle)]
         watched = set(self.statuses.watched())
         chosen.sort(key=lambda one: (one.id not in watched, one.domain, one.id))
@@ -113,7 +115,9 @@ class OperatorPages:
             page=page,
             more=len(chosen) > (page + 1) * SHOWN,
             needle=needle,
-            unwell=self._unwell(call.now),
+            unwell=self._unwell(overview.unwell[:UNWELL], call.now),
+            more_unwell=len(overview.unwell) > UNWELL,
+            read_at=overview.at,
             stuck=[one for one in instances if one.busy and call.now - one.operation.touched_at >= STUCK],
             quotas=(
                 self.users(),
@@ -123,10 +127,12 @@ class OperatorPages:
 
     def _row(self, instance: Instance, now: datetime) -> Row:
         status = self.statuses.load(instance.id)
-        hours = list(self.ledger.hours(instance.id, since=since_bucket(now - timedelta(days=self.rules.window_days))))
         begin = window_begin(self.rules, baseline=status.baseline, now=now)
-        counts = measure((hour for hour in hours if hour.bucket >= begin), self.rules)
-        rates = [point.rate for point in by_day(hours, now)][-SPARK_DAYS:]
+        spark_begin = since_bucket(now - timedelta(days=SPARK_DAYS))
+        hours = self.ledger.hours(instance.id, since=min(spark_begin, begin))
+        recent, older = _split(hours, spark_begin)  # older ones are read only as far as the window reaches
+        counts = measure((hour for hour in chain(recent, older) if hour.bucket >= begin), self.rules)
+        rates = [point.rate for point in by_day(recent, now)][-SPARK_DAYS:]
         return Row(
             instance=instance,
             state=status.state,
@@ -136,27 +142,35 @@ class OperatorPages:
             spark=charts.sparkline(
                 rates,
                 pause=self.rules.bounce_pause,
-                label=f"Bounce rate of {SPARK_DAYS} days, now {percent(rates[-1])}",
+                label=f"Bounce rate of {SPARK_DAYS} days, today {percent(rates[-1])}",
             ),
         )
 
-    def _unwell(self, now: datetime) -> list[Unwell]:
-        found: list[Unwell] = []
-        for target, _ in self.webhooks.every():
+    def _unwell(self, targets: Iterable[Target], now: datetime) -> list[Unwell]:
+        def view(target: Target) -> Unwell:
             health = current(target.health, target.version, now=now)
-            if health.state is not HealthState.HEALTHY and len(found) < _UNWELL:
-                found.append(
-                    Unwell(
-                        instance_id=target.instance_id,
-                        id=target.webhook_id,
-                        host=host_of(target),
-                        state=health.state,
-                        since=health.since,
-                        last_reason=health.last_reason,
-                        waiting=self.backlog.waiting(target.instance_id, target.webhook_id),
-                    )
-                )
-        return found
+            return Unwell(
+                instance_id=target.instance_id,
+                id=target.webhook_id,
+                host=host_of(target),
+                state=health.state,
+                since=health.since,
+                last_reason=health.last_reason,
+                waiting=self.backlog.waiting(target.instance_id, target.webhook_id),
+            )
+
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            return list(pool.map(view, targets))
+
+
+def _split(hours: Iterator[HourCounts], begin: str) -> tuple[list[HourCounts], Iterator[HourCounts]]:
+    """The counters from bucket *begin* on, and the older ones, unread but for the first."""
+    recent: list[HourCounts] = []
+    for hour in hours:
+        if hour.bucket < begin:
+            return recent, chain([hour], hours)
+        recent.append(hour)
+    return recent, iter(())
 
 
 def is_about(instance: Instance, needle: str) -> bool:

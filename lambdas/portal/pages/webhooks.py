@@ -11,7 +11,7 @@ from lambdas.domain.errors import VersionConflict
 from lambdas.domain.portal import Action
 from lambdas.domain.ports import DeliverySender
 from lambdas.domain.tenants.instance import Instance
-from lambdas.domain.webhooks.delivery import DeliveryBatch, created_at
+from lambdas.domain.webhooks.delivery import KEPT_FOR, DeliveryBatch, created_at
 from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState, current, disabled_by_operator, enabled
 from lambdas.domain.webhooks.payload import render_notice, test_notice
 from lambdas.domain.webhooks.target import Target
@@ -97,6 +97,7 @@ class WebhookPages:
             awaiting=tested is not None and (view.test_at is None or view.test_at < tested),
             tested=tested,
             previews=self.previews(target, item, call.now),
+            oldest=call.now - KEPT_FOR + timedelta(minutes=1),
         )
 
     def test(self, call: Call) -> Response:

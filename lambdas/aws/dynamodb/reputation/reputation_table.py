@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.reputation.ledger import DELIVERIES_PREFIX, FEEDBACK_PREFIX, LEDGER_PREFIX
+from lambdas.domain import schema
 from lambdas.domain.reputation.evaluation import HourCounts
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+_COUNTED = "#item, bounces, complaints, deliveries, #schema"  # half the CPU of reading whole counters
 _PAGE = 100  # counters a page: four days; most windows end within the first
 
 
@@ -21,13 +23,16 @@ class ReputationTable:
     """Reads an instance's counters and ledger.
 
     Reads are consistent, as decisions need them. *consistent* is False for pages that only show what is there: at half
-    the price, and at most a second old.
+    the price, and at most a second old. *page* is the number of counters in one read.
     """
 
-    def __init__(self, client: "DynamoDBClient", table_name: str, *, consistent: bool = True) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table_name: str, *, consistent: bool = True, page: int = _PAGE
+    ) -> None:
         self._client = client
         self._table_name = table_name
         self._consistent = consistent
+        self._page = page
 
     def hours(self, instance_id: str, *, since: str) -> Iterator[HourCounts]:
         """The counters from bucket *since* on, newest first. Pages are read on demand."""
@@ -63,22 +68,23 @@ class ReputationTable:
         return map(_entry, self._items(instance_id, LEDGER_PREFIX, before=after, limit=1_000))
 
     def _counters(self, instance_id: str, prefix: str, since: str) -> Iterator[dict[str, Any]]:
-        for item in self._items(instance_id, prefix, since=since, limit=_PAGE):
+        for item in self._items(instance_id, prefix, since=since, limit=self._page, only=_COUNTED):
             yield item | {"bucket": item["item"].removeprefix(prefix)}
 
     def _items(
-        self, instance_id: str, prefix: str, *, since: str = "", before: str = "", limit: int
+        self, instance_id: str, prefix: str, *, since: str = "", before: str = "", limit: int, only: str = ""
     ) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="instance_id = :instance AND #item BETWEEN :first AND :last",
-            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeNames={"#item": "item"} | ({"#schema": schema.ATTRIBUTE} if only else {}),
             ExpressionAttributeValues=to_item(
                 {":instance": instance_id, ":first": prefix + since, ":last": prefix + (before or "~")}
             ),
             ScanIndexForward=False,
             ConsistentRead=self._consistent,
             PaginationConfig={"PageSize": limit + bool(before)},
+            **({"ProjectionExpression": only} if only else {}),
         )
         items = (from_item(item) for page in pages for item in page["Items"])
         return (item for item in items if item["item"] != prefix + before)
