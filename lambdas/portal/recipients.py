@@ -61,7 +61,7 @@ class RecipientFinder:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             while left and len(found) < MAX_FOUND:
                 begun, left = left[:SIDE_BY_SIDE], left[SIDE_BY_SIDE:]
-                rounds = list(pool.map(lambda one: self._read(*one, wanted), begun))
+                rounds = list(pool.map(lambda one: self._read(one[0], one[1], wanted), begun))
                 found += [match for matches, _ in rounds for match in matches]
                 after = max(after, *(one for one, _ in begun))
                 left = [(one, key) for (one, _), (_, key) in zip(begun, rounds, strict=True) if key] + left

@@ -74,6 +74,7 @@ class ReputationTable:
     def _items(
         self, instance_id: str, prefix: str, *, since: str = "", before: str = "", limit: int, only: str = ""
     ) -> Iterator[dict[str, Any]]:
+        projection: dict[str, Any] = {"ProjectionExpression": only} if only else {}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
             KeyConditionExpression="instance_id = :instance AND #item BETWEEN :first AND :last",
@@ -84,7 +85,7 @@ class ReputationTable:
             ScanIndexForward=False,
             ConsistentRead=self._consistent,
             PaginationConfig={"PageSize": limit + bool(before)},
-            **({"ProjectionExpression": only} if only else {}),
+            **projection,
         )
         items = (from_item(item) for page in pages for item in page["Items"])
         return (item for item in items if item["item"] != prefix + before)
