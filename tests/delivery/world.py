@@ -97,10 +97,13 @@ class World:
     kept: list[DeliveryBatch] = field(default_factory=list)
     notified: list[tuple[str, str, str]] = field(default_factory=list)
     tests: list[tuple[str, str]] = field(default_factory=list)
+    noted: list[tuple[datetime, str, str]] = field(default_factory=list)  # of tests: when, which, and the answer
     counted: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     writes: int = 0
     heard: bool = True
+    not_kept: int = 0  # items that the archive does not take
+    attempt_seconds: float = 15
     shards: int = 1  # over which a webhook's parked deliveries are spread in turn
     tokens: Iterator[int] = field(default_factory=count)
 
@@ -172,7 +175,10 @@ class World:
             decrypt=self.decrypt,
             client=self,
             rules=DeliveryRules(
-                retry_schedule=RetrySchedule(), health=HealthRules(), release_every=60, attempt_seconds=15
+                retry_schedule=RetrySchedule(),
+                health=HealthRules(),
+                release_every=60,
+                attempt_seconds=self.attempt_seconds,
             ),
             clock=self.clock,
             jitter=lambda: 0.0,
@@ -246,6 +252,7 @@ class World:
 
     def note_test(self, target: Target, *, status: str, now: datetime, delivery: str = "", answer: str = "") -> None:
         self.tests.append((target.webhook_id, status))
+        self.noted.append((now, delivery, answer))
 
     def park(self, entries: Iterable[tuple[DeliveryBatch, datetime]], *, now: datetime) -> None:
         for one, due in entries:
@@ -313,7 +320,7 @@ class World:
     def keep(self, batches: Iterable[DeliveryBatch], *, now: datetime) -> int:
         self._strike("archive")
         self.kept += batches
-        return 0
+        return self.not_kept
 
     def notify(self, topic: str, *, subject: str, text: str) -> bool:
         self._strike("sns")
