@@ -86,7 +86,7 @@ class Dispatcher:
         batches: Mapping[str, DeliveryBatch],
         *,
         deadline: datetime,
-        prompt: bool = True,
+        prompt: bool,
         seen: Container[str] = (),
     ) -> list[str]:
         """Deliver *batches*, by message id; no attempt begins after *deadline*. The ids of messages to come back.
