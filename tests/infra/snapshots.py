@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.infra.synthesis import Synthesis, synthesise, text
+from tests.snapshots import as_yaml
 
 FOLDER = Path(__file__).with_name("snapshots")
 COMMAND = "python -m tests.infra.snapshots"
 _SECTIONS = ("Parameters", "Mappings", "Conditions", "Resources", "Outputs")
-_SHORT, _WIDTH = 100, 120  # characters
 _OF_THE_CDK = ("BootstrapVersion",)  # stands in every template
 _CLIENT_SECRET = "arn:aws:secretsmanager:us-east-1:111122223333:secret:client-AbCdEf"
 _ZONE_SECRET = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:zone-AbCdEf"
@@ -162,7 +160,7 @@ def parts(synthesis: Synthesis) -> dict[str, str]:
         for name, value in synthesis.template.get(section, {}).items():
             if name not in _OF_THE_CDK:
                 found[f"{section}/{name}"] = {key: one for key, one in value.items() if key != "Metadata"}
-    return {path: _as_yaml(path, value) for path, value in found.items()}
+    return {path: as_yaml({path: _readable(value)}) for path, value in found.items()}
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -184,27 +182,6 @@ def _changes(path: str, before: str, after: str) -> Iterator[str]:
         if line.strip() != f"{path}:":
             yield "  ..." if line.startswith("@@") else line
     yield ""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Short lists and maps on one line, all else a line an entry, so that a change is a line."""
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
-        """A list."""
-        return super().represent_sequence(tag, sequence, flow_style=_is_short(sequence))
-
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
-        """A map; what it holds keeps its order."""
-        return super().represent_mapping(tag, mapping, flow_style=_is_short(dict(mapping)))
-
-
-def _is_short(value: dict[str, Any] | list[Any]) -> bool:
-    entries = list(value.values()) if isinstance(value, dict) else value
-    return not any(isinstance(one, dict | list) for one in entries) and len(json.dumps(value)) < _SHORT
-
-
-def _as_yaml(path: str, value: Any) -> str:
-    return yaml.dump({path: _readable(value)}, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)
 
 
 def _readable(value: Any) -> Any:

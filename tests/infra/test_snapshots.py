@@ -1,17 +1,15 @@
 """What would change in the cloud: each way to deploy against its reviewed text."""
 
-import difflib
 from dataclasses import fields
-from itertools import islice
 
 import pytest
 
 from infra.context import Context
 from tests.infra.snapshots import COMMAND, FOLDER, VARIANTS, difference, path_of, written
+from tests.snapshots import hold
 
 pytestmark = pytest.mark.xdist_group("infra")
 
-_LINES = 60  # of a difference that are shown
 _SHOWN_ELSEWHERE = {
     "bundle_platform",  # app.py alone reads it
     "runbook_url",  # a link in every alarm: tests/infra/test_runbooks.py
@@ -21,11 +19,7 @@ _SHOWN_ELSEWHERE = {
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_template_is_as_it_was_reviewed(name: str) -> None:
     """A change of infra/ shows here what it changes in the cloud; a wanted one is written by the command below."""
-    kept, now = path_of(name).read_text(), written(name)
-    if kept != now:
-        pytest.fail(
-            f"{path_of(name).name} would change; if you meant it: {COMMAND}\n\n{_shown(kept, now)}", pytrace=False
-        )
+    hold(path_of(name), written(name), COMMAND)
 
 
 def test_every_context_key_is_set_in_a_template() -> None:
@@ -48,9 +42,3 @@ def test_a_difference_names_what_was_added_removed_and_changed_with_the_lines_ar
         *("changed", "  ...", "   c: 3", "-  d: 4", "+  d: 5", ""),
         *("+new:", "+  e: 6"),
     ]
-
-
-def _shown(kept: str, now: str) -> str:
-    lines = list(islice(difflib.unified_diff(kept.splitlines(), now.splitlines(), lineterm="", n=4), 2, None))
-    more = len(lines) - _LINES
-    return "\n".join([*lines[:_LINES], *([f"... and {more} lines more"] if more > 0 else [])])
