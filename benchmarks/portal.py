@@ -27,7 +27,7 @@ from moto.core.models import botocore_stubber
 
 from benchmarks.report import Figure, Report, Table, lower, number
 from benchmarks.stub_tables import READ_UNIT, blocks, size_of
-from lambdas.aws.clients import CLIENTS
+from lambdas.aws.clients import CLIENTS, InteractiveClients
 from lambdas.aws.dynamodb.attribute_values import to_item
 from lambdas.domain.reputation.ledger import bucket_of
 from lambdas.portal import composition, handler
@@ -250,8 +250,8 @@ def _page(name: str, request: Request, now: datetime) -> Page:
     def answer() -> Any:
         return handler._portal().answer(request, now=now)
 
-    recording, clients = Recording(), cast("Any", CLIENTS)
-    clients.forget()
+    recording, clients = Recording(), cast("Any", InteractiveClients(CLIENTS))
+    CLIENTS.forget()
     handler._portal.cache_clear()
     for service in SERVICES:
         recording.watch(clients.client(service))

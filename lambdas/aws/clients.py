@@ -39,6 +39,9 @@ _CONFIG = Config(
     max_pool_connections=32,  # the instances and webhooks of a batch run concurrently
     user_agent="ses-feedback",  # botocore builds its own for every call, at a sixth of the call's CPU
 )
+_INTERACTIVE = _CONFIG.merge(  # an HTTP API waits for 30 s: one call that hangs takes at most 10 of them
+    Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=4)
+)
 _IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
 
 
@@ -112,6 +115,17 @@ class LazyClients(Clients):
 
     def _kept(self, name: str, service: str, config: Config) -> Any:
         return _LazyClient(partial(self._clients._kept, name, service, config))
+
+
+class InteractiveClients(Clients):
+    """Clients for requests that a person waits for: two attempts with short timeouts, in place of four long ones."""
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__()
+        self._clients = clients
+
+    def _kept(self, name: str, service: str, _config: Config) -> Any:
+        return self._clients._kept(f"interactive {name}", service, _INTERACTIVE)
 
 
 class _LazyClient:

@@ -55,7 +55,10 @@ class Portal:
         except Exception as error:  # noqa: BLE001  logged in full by `log`
             fault = error
             response = self.refused(
-                request, session, _Fault("The portal failed. Try again, or tell the operator."), now
+                request,
+                session,
+                _Fault("The page could not be made. Try again. If it fails again, contact the operator."),
+                now,
             )
         self.log(route.name if route else "unknown", parts.get("instance", ""), response, fault)
         return replace(response, body="") if request.method == "HEAD" else response
@@ -87,7 +90,7 @@ class Portal:
         if session is not None and "instance" in parts:
             session = self.refresh(session, parts["instance"], now)
         if session is not None and not session.meets(needs, parts.get("instance", "")):
-            raise NotFound("There is nothing at this address that you may see.")
+            raise NotFound("There is no page at this address, or you do not have access to it.")
         form = self._form(request, session, needs, now) if route.method == "POST" else {}
         return route.handle(Call(request=request, session=session, now=now, form=form, **parts))
 
@@ -110,7 +113,7 @@ class _Fault(Refusal):
     """A fault of our own."""
 
     status = FAULT
-    title = "Something broke"
+    title = "Something went wrong"
 
 
 def _is_from_here(request: Request) -> bool:

@@ -187,7 +187,7 @@ class _Reader:
         for entry in self.entries:
             self.after = entry.key
             if is_of(entry, wanted):
-                yield _of_ledger(entry)
+                yield _of_ledger(entry, wanted)
             if entry.timestamp < since or spent() > PATIENCE:
                 return
         self.ended = True
@@ -197,7 +197,7 @@ class _Reader:
         entries = list(islice(self.entries, 1_000))
         self.ended = not entries
         self.after = entries[-1].key if entries else self.after
-        return [_of_ledger(entry) for entry in entries if is_of(entry, wanted)]
+        return [_of_ledger(entry, wanted) for entry in entries if is_of(entry, wanted)]
 
 
 def _waiting_in(parked: Parked, wanted: str, target: Target, host: str) -> Iterator[Found]:
@@ -227,7 +227,7 @@ def matching(delivery: Delivery, wanted: str, *, outcome: str, host: str) -> Fou
         outcome=outcome,
         host=host,
         delivery_id=delivery.id,
-        **facts,
+        **facts | {"recipients": foremost(facts["recipients"], wanted)},
     )
 
 
@@ -266,18 +266,23 @@ def _of_source(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def foremost(recipients: Sequence[str], wanted: str) -> tuple[str, ...]:
+    """*recipients*, those with *wanted* first: a table shows the first few of a mail's."""
+    return tuple(sorted(recipients, key=lambda one: wanted not in one.lower()))
+
+
 def is_of(entry: LedgerEntry, wanted: str) -> bool:
     """Whether *wanted*, in lower case, is part of the message id or of a recipient's address."""
     values: Iterable[str] = (entry.message_id or "", *entry.recipients)
     return any(wanted in value.lower() for value in values)
 
 
-def _of_ledger(entry: LedgerEntry) -> Found:
+def _of_ledger(entry: LedgerEntry, wanted: str) -> Found:
     return Found(
         at=entry.timestamp,
         event=entry.kind.value,
         message_id=entry.message_id or "",
-        recipients=entry.recipients,
+        recipients=foremost(entry.recipients, wanted),
         subject="",
         detail=entry.reason or "",
         outcome="counts in the rates",

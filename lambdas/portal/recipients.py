@@ -7,10 +7,10 @@ BUDGET and says how many instances it has read; the next one continues from ther
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lambdas.domain.reputation.ledger import LedgerEntry
-from lambdas.portal.finding import is_of
+from lambdas.portal.finding import foremost, is_of
 from lambdas.portal.ports import Ledger
 
 BUDGET = 8.0  # s of a request, after which no further round begins
@@ -79,7 +79,9 @@ class RecipientFinder:
     def _read(self, instance_id: str, key: str, wanted: str) -> tuple[list[tuple[str, LedgerEntry]], str]:
         """The matches among the next entries, and the key that the following ones come after; empty at the end."""
         entries, following = self.ledger.page(instance_id, after=key, limit=ENTRIES)
-        return [(instance_id, entry) for entry in entries if is_of(entry, wanted)], following
+        matches = (entry for entry in entries if is_of(entry, wanted))
+        shown = [replace(entry, recipients=foremost(entry.recipients, wanted)) for entry in matches]
+        return [(instance_id, entry) for entry in shown], following
 
 
 def _is_left(instance_id: str, place: RecipientPlace) -> bool:

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -20,6 +20,8 @@ from lambdas.portal.sessions import Sessions
 FOLDER = Path(__file__).parent
 FOLDERS = (FOLDER / "static", FOLDER / "vendor")  # of assets; the bundle brings the second
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+ADDRESSES = 5  # of one mail that a table shows
+LONGEST_ADDRESS = 320  # characters, by RFC 3696
 _HASH = 12  # hexadecimal digits in an asset's name
 
 
@@ -110,6 +112,8 @@ class Renderer:
         environment.filters |= {
             "moment": moment,
             "ago": ago,
+            "short": short,
+            "addresses": addresses,
             "field_time": lambda value: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"),
             "percent": percent,
             "number": lambda value: f"{value:,}",
@@ -136,6 +140,18 @@ def duration(span: timedelta) -> str:
             count = seconds // size
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return "less than a minute"
+
+
+def short(text: str, most: int) -> str:
+    """*text*, cut to *most* characters: what others wrote must not make a page larger than Lambda may answer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def addresses(values: Sequence[str]) -> str:
+    """The first of *values*, of an address's length at most, and how many more there are."""
+    first = ", ".join(short(value, LONGEST_ADDRESS) for value in values[:ADDRESSES])
+    more = len(values) - ADDRESSES
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def percent(share: float) -> str:

@@ -64,4 +64,4 @@ class Router:
                 return route, match.groupdict()
         if matches:
             raise MethodNotAllowed("This page does not take that kind of request.")
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is no page at this address.")

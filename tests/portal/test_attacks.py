@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,31 @@ def test_a_tenant_cannot_do_what_is_the_operator_s(route: Route, victims: World)
     assert status == 404
 
 
+@pytest.mark.parametrize("route", PROTECTED, ids=_name)
+def test_a_session_that_was_ended_or_has_expired_opens_no_route(route: Route, victims: World) -> None:
+    """The cookie is still signed; DynamoDB removes expired items only within days."""
+    ended, expired = victims.caller(), victims.caller()
+    assert ended.post("/sign-out").status == 303
+    portal = handler._portal()
+    session = portal.sessions.of(_request(expired), now=datetime.now(UTC))
+    assert session is not None
+    victims.table.save_session(replace(session, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    for caller in (ended, expired):
+        assert _send(caller, route, _path(route), reason="x", needle="user", sure="yes")[0] == 401
+
+
+@pytest.mark.parametrize("route", [one for one in ACTIONS if one.needs in (Needs.MANAGE, Needs.OPERATE)], ids=_name)
+def test_who_may_only_read_does_nothing(route: Route, victims: World) -> None:
+    """Neither a tenant's read-only session nor an operator's."""
+    readers = [victims.caller("victim", right=Right.READ)]
+    if route.needs is Needs.OPERATE:
+        readers.append(victims.caller(right=Right.READ))
+    for reader in readers:
+        status, _ = _send(reader, route, _path(route), reason="x" * 50, sure="yes", hours="1")
+        assert status == 404
+    assert victims.table.actions("victim") == []
+
+
 @pytest.mark.parametrize("route", ACTIONS, ids=_name)
 def test_an_action_without_the_session_s_token_is_refused(route: Route, victims: World) -> None:
     """Missing, made up, or of another session."""
@@ -201,10 +227,12 @@ def test_what_others_wrote_is_shown_as_text(victims: World) -> None:
     ]
     pages.append(caller.post("/instances/i1/mail", {"needle": "onerror"}).text)
     pages.append(caller.post("/search", {"needle": XSS}).text)
+    pages.append(caller.post("/recipients", {"needle": "onerror", "within": XSS[:5]}).text)
+    pages.append(caller.post("/recipients", {"needle": "onerror"}).text)
     for page in pages:
         assert "<script>alert" not in page
         assert "<img" not in page
-    assert "&lt;script&gt;" in pages[-2]
+    assert all("&lt;script&gt;" in page for page in (pages[5], pages[6], pages[-1]))
 
 
 def test_secrets_userinfo_and_paths_of_webhooks_are_nowhere(victims: World) -> None:
@@ -217,13 +245,18 @@ def test_secrets_userinfo_and_paths_of_webhooks_are_nowhere(victims: World) -> N
 
 
 def test_no_address_is_in_a_url_or_a_log(victims: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A search is posted; the log names the route."""
-    caller = victims.caller("victim")
+    """A search is posted; the log names the route; a page's address stays on its own site."""
     victims.bounced("victim", 1, to="somebody@example.net")
-    page = caller.post("/instances/victim/mail", {"needle": "somebody@example.net"})
-    assert "somebody@example.net" in page.text
-    assert not re.search(r'(href|action)="[^"]*@', page.text)
-    assert "find mail" in {vars(record).get("route") for record in caplog.records}
+    for caller, path in (
+        (victims.caller("victim"), "/instances/victim/mail"),
+        (victims.caller(), "/recipients"),
+        (victims.caller(), "/search"),
+    ):
+        page = caller.post(path, {"needle": "somebody@example.net"})
+        assert "somebody@example.net" in page.text
+        assert not re.search(r'(href|action)="[^"]*(@|somebody)', page.text)
+        assert page.headers["referrer-policy"] == "same-origin"
+    assert {"find mail", "find recipient", "search"} <= {vars(record).get("route") for record in caplog.records}
     assert not any("somebody" in str(vars(record)) for record in caplog.records)
 
 

@@ -159,8 +159,7 @@ class OperatorPages:
                 waiting=self.backlog.waiting(target.instance_id, target.webhook_id),
             )
 
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            return list(pool.map(view, targets))
+        return [view(target) for target in targets]
 
 
 def _split(hours: Iterator[HourCounts], begin: str) -> tuple[list[HourCounts], Iterator[HourCounts]]:

@@ -174,9 +174,9 @@ class SendingPages:
         if transition.after is not SendingState.PAUSED:
             baseline = call.now.replace(microsecond=0)
             if not self.baselines.set(call.instance, baseline):
-                raise Conflict("The service instance is gone.")
+                raise Conflict("The service instance no longer exists.")
         if not self.statuses.claim(status, transition, claimer=HANDED_OVER, baseline=baseline, now=call.now):
-            raise Conflict("The status was changed at the same moment. Look at it again.")
+            raise Conflict("The status was changed at the same moment. Reload the page and try again.")
         self.actions.record(
             Action(instance_id=call.instance, at=call.now, who=call.signed_in.who, what=what, why=transition.why or "")
         )

@@ -139,14 +139,14 @@ class WebhookPages:
             raise Conflict("This webhook has no secret: it sends digests by e-mail.")
         if len(target.ciphertexts(now=call.now)) > 1:
             end = moment(target.previous_expires_at)
-            raise Conflict(f"The secret was replaced lately; the one before it signs until {end}. Wait until then.")
+            raise Conflict(f"The secret was replaced recently. The one before it signs until {end}; wait until then.")
         if call.form.get("sure") != "yes":
             raise Refusal("Tick the box: the application needs the new secret within 24 hours.")
         until = call.now + OVERLAP
         try:
             fresh = self.secrets.replace(target, until=until)
         except VersionConflict:
-            raise Conflict("The webhook was changed at the same moment. Look at it again.") from None
+            raise Conflict("The webhook was changed at the same moment. Reload the page and try again.") from None
         self.record(call, "new secret")
         return self.page(call, target, item, secret=fresh.secret, secret_until=until)
 
@@ -233,24 +233,26 @@ def in_words(health: Health, *, is_email: bool = False) -> str:
         case HealthState.HEALTHY if health.failures:
             return f"The last {health.failures} attempts failed ({health.last_reason}); each is tried again."
         case HealthState.HEALTHY:
-            return "Deliveries get through."
+            return "Deliveries succeed."
         case HealthState.FAILING:
-            probe = f" The next try is at {moment(health.probe_at)}." if health.probe_at else ""
+            probe = f" The next attempt is at {moment(health.probe_at)}." if health.probe_at else ""
             return (
-                f"Attempts fail ({health.last_reason}). One delivery at a time is tried; the others wait, and follow "
-                f"as soon as one gets through.{probe}"
+                f"Attempts fail ({health.last_reason}). One delivery at a time is tried; the others wait and follow "
+                f"as soon as one succeeds.{probe}"
             )
         case HealthState.DISABLED if health.by_operator:
             return "The operator disabled it. Events are kept for 14 days."
         case HealthState.DISABLED:
-            return f"It is no longer tried ({health.last_reason}). Events are kept for 14 days; enable it to have them."
+            return (
+                f"It is no longer tried ({health.last_reason}). Events are kept for 14 days; enable it to receive them."
+            )
 
 
 def reason(call: Call) -> str:
     """The form's reason. Raises Refusal when there is none, or one that is too long."""
     why = " ".join(call.form.get("reason", "").split())
     if not why:
-        raise Refusal("The field reason is empty; say why, it is recorded.")
+        raise Refusal("The field reason is empty. Give a reason; it is recorded.")
     if len(why) > MAX_REASON:
         raise Refusal(f"The field reason is longer than {MAX_REASON} characters.")
     return why
