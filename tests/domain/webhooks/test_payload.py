@@ -1,6 +1,7 @@
 """What a receiver reads."""
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +20,11 @@ from lambdas.domain.events.feedback_event import (
     Receipt,
     Recipient,
 )
-from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.delivery import Delivery, delivery_id
 from lambdas.domain.webhooks.event_data import bare
 from lambdas.domain.webhooks.payload import NOTIFIED, Notice, render_event, render_notice, test_notice
-from lambdas.domain.webhooks.webhook import NotificationFormat, Webhook, WebhookId
+from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Webhook, WebhookId
+from lambdas.domain.webhooks.webhook_body import DATA
 from tests.events import TOPIC_ARN
 
 NOW = datetime(2026, 11, 21, 5, tzinfo=UTC)
@@ -311,3 +313,212 @@ def test_an_sns_message_that_cannot_be_made_to_fit_still_says_its_kind(name: str
     source = json.dumps({name: "Bounce", "huge": "x" * 50_000})
     told = rendered(event(source=source), NotificationFormat.SNS)
     assert json.loads(json.loads(told.body)["Message"])["eventType"] == "Bounce"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "detail", "name", "section"),
+    [
+        (
+            EventType.BOUNCE,
+            Bounce(bounce_class=BounceClass.TRANSIENT, subtype=None, feedback_id=None, counts=False, counted=0),
+            "email.bounced",
+            {"bounce": {"class": "transient", "subtype": None, "counts": False}},
+        ),
+        (
+            EventType.COMPLAINT,
+            COMPLAINED,
+            "email.complained",
+            {"complaint": {"feedback_type": "abuse", "counts": False}},
+        ),
+        (
+            EventType.DELIVERY,
+            Receipt(smtp_response="250 OK", processing_ms=546, counted=1),
+            "email.delivered",
+            {"delivery": {"smtp_response": "250 OK", "processing_ms": 546}},
+        ),
+        (EventType.REJECT, Problem(reason="Bad content"), "email.rejected", {"reject": {"reason": "Bad content"}}),
+        (EventType.DELIVERY_DELAY, Problem(reason="MailboxFull"), "email.delayed", {"delay": {"type": "MailboxFull"}}),
+        (
+            EventType.RENDERING_FAILURE,
+            Problem(reason="no name"),
+            "email.rendering_failed",
+            {"rendering_failure": {"error": "no name"}},
+        ),
+        (EventType.BOUNCE, None, "email.bounced", {}),
+    ],
+)
+def test_a_body_of_each_kind_to_the_field(
+    event_type: EventType, detail: Any, name: str, section: dict[str, Any]
+) -> None:
+    """What was not known of the mail is null, empty, or not there."""
+    mail = Mail(message_id=None, sent_at=None, sender=None, destination=(), subject=None, tags={})
+    delivery = rendered(event(type=event_type, detail=detail, mail=mail, recipients=(), binding_id=None))
+    assert json.loads(delivery.body) == {
+        "type": name,
+        "timestamp": "2026-11-21T04:00:00.123Z",
+        "data": {
+            "instance_id": "i1",
+            "binding_id": None,
+            "message_id": None,
+            "mail": {"sent_at": None, "from": None, "to": [], "subject": None, "tags": {}},
+            "recipients": [],
+            **section,
+        },
+    }
+    assert (delivery.type, delivery.message_id) == (name, None)
+
+
+def test_every_kind_that_a_binding_may_ask_for_has_its_name() -> None:
+    """The kinds are the parameter's, the names the body's."""
+    assert {kind.value: (asked.value, name) for kind, (asked, name) in NOTIFIED.items()} == {
+        "bounce": ("bounce", "email.bounced"),
+        "complaint": ("complaint", "email.complained"),
+        "delivery": ("delivery", "email.delivered"),
+        "reject": ("reject", "email.rejected"),
+        "delivery_delay": ("delivery_delay", "email.delayed"),
+        "rendering_failure": ("rendering_failure", "email.rendering_failed"),
+    }
+    assert set(NOTIFIED.values()) == {(kind, NOTIFIED[EventType(kind.value)][1]) for kind in EventKind}
+    assert {name for _, name in NOTIFIED.values()} | {"webhook.test", "reputation.paused"} == set(DATA)
+
+
+def test_no_text_is_longer_than_an_honest_one() -> None:
+    """The last character says that something was cut."""
+    mail = Mail(
+        message_id="m" * 300,
+        sent_at=None,
+        sender="s" * 400,
+        destination=("d" * 400, "d" * 320),
+        subject="u" * 1_200,
+        tags={},
+    )
+    recipient = Recipient(email="r" * 400, status="5" * 300, diagnostic="x" * 1_200)
+    complained = Complaint(feedback_id=None, feedback_type="f" * 300, subtype=None, counts=True)
+    data = json.loads(
+        rendered(event(type=EventType.COMPLAINT, mail=mail, recipients=(recipient,), detail=complained)).body
+    )["data"]
+    assert data["message_id"] == "m" * 199 + "…"
+    assert (data["mail"]["from"], data["mail"]["subject"]) == ("s" * 319 + "…", "u" * 997 + "…")
+    assert data["mail"]["to"] == ["d" * 319 + "…", "d" * 320]
+    assert data["recipients"] == [{"email": "r" * 319 + "…", "status": "5" * 199 + "…", "diagnostic": "x" * 999 + "…"}]
+    assert data["complaint"]["feedback_type"] == "f" * 199 + "…"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "detail", "section", "field", "length"),
+    [
+        (
+            EventType.BOUNCE,
+            Bounce(bounce_class=BounceClass.PERMANENT, subtype="s" * 2_000, feedback_id=None, counts=True, counted=1),
+            "bounce",
+            "subtype",
+            200,
+        ),
+        (
+            EventType.DELIVERY,
+            Receipt(smtp_response="2" * 2_000, processing_ms=1, counted=1),
+            "delivery",
+            "smtp_response",
+            1_000,
+        ),
+        (EventType.REJECT, Problem(reason="r" * 2_000), "reject", "reason", 1_000),
+    ],
+)
+def test_a_kinds_own_texts_are_cut_too(
+    event_type: EventType, detail: Any, section: str, field: str, length: int
+) -> None:
+    """Reasons and answers as a server's, names as SES's."""
+    data = json.loads(rendered(event(type=event_type, detail=detail)).body)["data"]
+    assert len(data[section][field]) == length
+
+
+def test_a_log_line_has_ses_s_id_of_the_mail_and_not_more() -> None:
+    """A forged event must not make it longer."""
+    told = event()
+    assert rendered(told).message_id == "m-1"
+    mail = Mail(**{name: getattr(told.mail, name) for name in Mail.__slots__} | {"message_id": "m" * 300})
+    assert rendered(event(mail=mail)).message_id == "m" * 200
+
+
+@pytest.mark.parametrize("format_", [NotificationFormat.CLOUDEVENTS, NotificationFormat.CLOUDEVENTS_BINARY])
+def test_a_cloud_event_names_its_mail_if_it_is_about_one(format_: NotificationFormat) -> None:
+    """At most 200 characters of it."""
+    told = event()
+
+    def subject(message_id: str | None) -> str | None:
+        mail = Mail(**{name: getattr(told.mail, name) for name in Mail.__slots__} | {"message_id": message_id})
+        delivery = rendered(event(mail=mail), format_)
+        if format_ is NotificationFormat.CLOUDEVENTS_BINARY:
+            return delivery.headers.get("ce-subject")
+        found = json.loads(delivery.body).get("subject")
+        return None if found is None else str(found)
+
+    assert [subject(None), subject("m-1"), subject("m" * 300)] == [None, "m-1", "m" * 200]
+
+
+def test_a_binary_cloud_event_has_all_attributes() -> None:
+    """Characters that HTTP carries stay as they are."""
+    assert rendered(event(), NotificationFormat.CLOUDEVENTS_BINARY).headers == {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": rendered(event()).id,
+        "ce-source": "/ses-feedback/instances/i1",
+        "ce-type": "email.bounced",
+        "ce-time": "2026-11-21T04:00:00.123Z",
+        "ce-subject": "m-1",
+    }
+    told = event()
+    odd = "!#$&'()*+,-./:;<=>?@[]^_`{|}~\\"
+    mail = Mail(**{name: getattr(told.mail, name) for name in Mail.__slots__} | {"message_id": odd + " \x7f"})
+    assert rendered(event(mail=mail), NotificationFormat.CLOUDEVENTS_BINARY).headers["ce-subject"] == odd + "%20%7F"
+
+
+def test_the_sns_format_to_the_field() -> None:
+    """The envelope's id is the webhook-id as a UUID, so that a receiver that drops duplicates sees it again."""
+    delivery = rendered(event(), NotificationFormat.SNS)
+    assert json.loads(delivery.body) == {
+        "Type": "Notification",
+        "MessageId": str(uuid.UUID(hex=delivery.id.removeprefix("msg_"))),
+        "TopicArn": TOPIC_ARN,
+        "Message": '{"eventType":"Bounce"}',
+        "Timestamp": "2026-11-21T04:00:00.123Z",
+    }
+    assert delivery.headers == {
+        "content-type": "text/plain; charset=UTF-8",
+        "x-amz-sns-message-type": "Notification",
+        "x-amz-sns-message-id": json.loads(delivery.body)["MessageId"],
+        "x-amz-sns-topic-arn": TOPIC_ARN,
+    }
+
+
+def test_a_test_to_the_field() -> None:
+    """In the webhook's format; about no mail."""
+    webhook = Webhook(id=WebhookId("w1"), instance_id="i1")
+    notice = test_notice(test_id="t1", instance_id="i1", binding_id="b1", now=HAPPENED)
+    assert notice.id == "test\nt1"
+    delivery = render_notice(notice, webhook, topic_arn=TOPIC_ARN, now=NOW)
+    assert json.loads(delivery.body) == {
+        "type": "webhook.test",
+        "timestamp": "2026-11-21T04:00:00.123Z",
+        "data": {"instance_id": "i1", "binding_id": "b1", "message": "This is a test. No mail was sent."},
+    }
+    assert (delivery.timestamp, delivery.created_at, delivery.message_id) == (HAPPENED, NOW, None)
+    assert delivery.id == delivery_id(webhook.id, notice.id)
+    in_sns = Webhook(id=WebhookId("w1"), instance_id="i1", format=NotificationFormat.SNS)
+    envelope = json.loads(render_notice(notice, in_sns, topic_arn=TOPIC_ARN, now=NOW).body)
+    assert json.loads(envelope["Message"]) == {
+        "eventType": "webhook.test",
+        "mail": {"destination": []},
+        "data": {"instance_id": "i1", "binding_id": "b1", "message": "This is a test. No mail was sent."},
+    }
+
+
+def test_an_email_is_plain_text_in_utf_8() -> None:
+    """It goes into a digest."""
+    assert rendered(event(), NotificationFormat.EMAIL).headers == {"content-type": "text/plain; charset=UTF-8"}
+
+
+def test_bodies_are_written_without_blanks_and_escapes() -> None:
+    """Bytes cost money, and the limit is in bytes."""
+    told = rendered(event(recipients=(Recipient(email="jö@shop.example"),)))
+    assert '"recipients":[{"email":"jö@shop.example","status":null' in told.body
