@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lambdas.domain.tenants.confirmation_mail import KEY_PREFIX, counter_key, refusal
+from lambdas.domain.tenants.confirmation_mail import KEY_PREFIX, again, counter_key, organization_key, refusal
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,15 @@ def test_the_refusal_says_when_it_is_possible_again_and_nothing_of_others() -> N
     said = refusal(datetime(2026, 11, 21, 23, 59, tzinfo=UTC))
     assert "from 2026-11-22 00:00 UTC on" in said
     assert not any(word in said.lower() for word in ("tenant", "instance", "organization", "other"))
+
+
+def test_an_organization_has_a_counter_beside_those_of_mailboxes() -> None:
+    """Three mails a day for each instance that it may have."""
+    assert organization_key("org-1") == "confirmations#organization#org-1"
+    assert again(datetime(2026, 11, 21, 0, 0, tzinfo=UTC)) == "2026-11-22 00:00 UTC"
+
+
+def test_a_mailbox_keeps_its_counter_in_every_release() -> None:
+    """An upgrade in the middle of a day does not begin it anew; Gmail's two names are one."""
+    assert counter_key("a@b.cc") == ("confirmations#a8c4271ffca17a5708183b3b9507f7e1e386ba08108353a556d1e1c91c68ed6f")
+    assert counter_key("a.b+c@googlemail.com") == counter_key("ab@gmail.com")

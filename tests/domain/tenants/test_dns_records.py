@@ -2,7 +2,16 @@
 
 import pytest
 
-from lambdas.domain.tenants.dns_records import Dkim, Dmarc, RecordType, as_json, as_line, required_records
+from lambdas.domain.tenants.dns_records import (
+    SPF,
+    Dkim,
+    Dmarc,
+    DnsRecord,
+    RecordType,
+    as_json,
+    as_line,
+    required_records,
+)
 
 DKIM = Dkim(tokens=("a", "b", "c"), zone="dkim.us-gov-west-1.amazonses.com")
 
@@ -41,3 +50,43 @@ def test_a_line_can_be_pasted_into_a_zone_file() -> None:
         'm.a.gov. 600 IN TXT "v=spf1 include:amazonses.com ~all"',
     ]
     assert as_json(records[4])["value"] == "10 feedback-smtp.us-east-1.amazonses.com"
+
+
+def test_the_records_of_a_domain_to_the_letter() -> None:
+    """With a MAIL FROM domain it needs no SPF record of its own; without, SPF is on the domain."""
+    dmarc = Dmarc(policy="none")
+    dkim = Dkim(tokens=("a",), zone="dkim.amazonses.com")
+    common = (
+        DnsRecord(
+            type=RecordType.CNAME,
+            name="a._domainkey.a.gov",
+            value="a.dkim.amazonses.com",
+            purpose="DKIM: proves to SES that the domain is yours, and signs your mail",
+        ),
+        DnsRecord(type=RecordType.TXT, name="_dmarc.a.gov", value="v=DMARC1; p=none", purpose="DMARC policy"),
+    )
+    assert required_records("a.gov", dkim=dkim, dmarc=dmarc, mail_from="m.a.gov", region="us-east-1") == (
+        *common,
+        DnsRecord(
+            type=RecordType.MX,
+            name="m.a.gov",
+            value="10 feedback-smtp.us-east-1.amazonses.com",
+            purpose="MAIL FROM: the only MX of this name",
+        ),
+        DnsRecord(type=RecordType.TXT, name="m.a.gov", value=SPF, purpose="SPF of the MAIL FROM domain"),
+    )
+    assert required_records("a.gov", dkim=dkim, dmarc=dmarc, mail_from="", region="us-east-1") == (
+        *common,
+        DnsRecord(
+            type=RecordType.TXT,
+            name="a.gov",
+            value="v=spf1 include:amazonses.com ~all",
+            purpose="SPF; merge it with the domain's SPF record if there is one, two are invalid",
+        ),
+    )
+
+
+def test_a_record_as_a_binding_holds_it() -> None:
+    """Each part by its name, with a time to live of ten minutes."""
+    record = DnsRecord(type=RecordType.TXT, name="a.gov", value="v", purpose="why")
+    assert as_json(record) == {"type": "TXT", "name": "a.gov", "value": "v", "ttl": 600, "purpose": "why"}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lambdas.domain.tenants.domain_names import (
     generated,
     is_domain,
+    is_label,
     is_under,
     parents,
     reversed_labels,
@@ -56,3 +57,31 @@ def test_a_generated_domain_is_the_instances_for_ever() -> None:
     assert first == generated("i1", "mail.example.net") != generated("i2", "mail.example.net")
     assert is_domain(first)
     assert len(first) == len("ses-") + 16 + len(".mail.example.net")
+
+
+@pytest.mark.parametrize("name", ["a.gov", "1.gov", "a-b.c-d", "xn--bcher-kva.example", "1.2.3.4a", "a." + "b" * 63])
+def test_what_is_a_domain(name: str) -> None:
+    """As SES takes it."""
+    assert is_domain(name)
+
+
+def test_a_domain_has_at_most_253_characters() -> None:
+    """RFC 1035, without the final dot."""
+    longest = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+    assert len(longest) == 253
+    assert is_domain(longest)
+    assert not is_domain(longest + "d")
+
+
+@pytest.mark.parametrize(("name", "right"), [("mail", True), ("a-1", True), ("", False), ("a.b", False), ("a-", False)])
+def test_a_label_is_one_part_of_a_name(name: str, right: bool) -> None:
+    """A MAIL FROM subdomain is one."""
+    assert is_label(name) is right
+
+
+def test_names_and_their_reversals_to_the_letter() -> None:
+    """They are keys of the table, and a generated domain must not change with a release."""
+    assert reversed_labels("mail.agency.gov") == "gov.agency.mail."
+    assert unreversed("gov.agency.mail.") == "mail.agency.gov"
+    assert parents("a.b.agency.gov") == ("b.agency.gov", "agency.gov")
+    assert generated("i1", "mail.example.net") == "ses-4cd9b7672d7fbee8.mail.example.net"

@@ -23,3 +23,8 @@ def test_the_fips_host_is_named_where_there_is_one(region: str) -> None:
     assert smtp_host(region, fips=False) == f"email-smtp.{region}.amazonaws.com"
     fips = smtp_host(region, fips=True)
     assert (fips == f"email-smtp-fips.{region}.amazonaws.com") is (region in FIPS_REGIONS)
+
+
+def test_the_regions_with_fips_smtp_hosts_are_those_of_aws() -> None:
+    """https://docs.aws.amazon.com/general/latest/gr/ses.html"""
+    assert frozenset({"us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-west-1"}) == FIPS_REGIONS

@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.domain.webhooks.attempt import (
     BODY_KEPT,
+    BODY_READ,
     Delivered,
     Failed,
     NoResponse,
@@ -55,3 +56,21 @@ def test_an_excerpt_is_short_printable_text() -> None:
 
     assert shown.startswith("�[31mred�\n�x")
     assert len(shown) == BODY_KEPT
+
+
+def test_answers_have_defaults_that_mean_nothing_was_said() -> None:
+    """No Retry-After, no body, no excerpt; of a body at most so much is read and shown."""
+    assert Response(status=204) == Response(status=204, retry_after=None, body=b"")
+    assert Failed(reason="x") == Failed(reason="x", excerpt="", wait=None)
+    assert ReceiverGone(reason="x") == ReceiverGone(reason="x", excerpt="")
+    assert (BODY_READ, BODY_KEPT) == (16_384, 1_024)
+
+
+def test_what_the_receiver_said_with_a_410_is_kept() -> None:
+    """It may say where to go."""
+    assert classify(Response(status=410, body=b"moved"), now=NOW) == ReceiverGone(reason="410", excerpt="moved")
+
+
+def test_tabs_and_line_breaks_stay_in_an_excerpt() -> None:
+    """They are how a body is laid out."""
+    assert excerpt(b"a\tb\nc\r") == "a\tb\nc\N{REPLACEMENT CHARACTER}"

@@ -150,3 +150,31 @@ def test_without_a_time_to_gather_nothing_waits() -> None:
 def test_webhooks_windows_end_at_different_moments() -> None:
     """So that all tenants' events do not become visible in the same second."""
     assert len({gathering_delay(60, f"w{number}", now=NOW) for number in range(100)}) > 30
+
+
+def test_a_batch_is_as_old_as_its_oldest_event() -> None:
+    """Its expiry counts from the first fan-out; no log line takes it for a mail."""
+    events = [delivery(1, age=60), delivery(2, age=90), delivery(3)]
+
+    batch = render_batch(events)
+
+    assert batch.created_at == NOW - timedelta(seconds=90)
+    assert batch.timestamp == NOW + timedelta(seconds=1)
+    assert (batch.id, batch.format, batch.message_id) == (batch_id(events), STANDARD, None)
+
+
+def test_the_id_of_a_batch_is_the_same_in_every_release() -> None:
+    """A batch that waited while a new release was deployed is the same batch."""
+    assert batch_id([delivery(1), delivery(2)]) == "msg_9114bb053b896c23a717b6a4538f0f1e"
+
+
+def test_an_hour_parts_what_may_go_together() -> None:
+    """Whichever of the two is the older."""
+    assert timedelta(hours=1) == MAX_AGE_APART
+    assert [len(batch) for batch in in_batches([delivery(1), delivery(2, age=3_601)], 10)] == [1, 1]
+
+
+def test_halves_of_an_odd_number_are_as_equal_as_can_be() -> None:
+    """The first has one more."""
+    events = [delivery(number) for number in range(5)]
+    assert halves(events) == (tuple(events[:3]), tuple(events[3:]))

@@ -1,9 +1,19 @@
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.webhooks.delivery import MAX_BYTES, MAX_DELIVERIES, Delivery, batched, delivery_id
+from lambdas.domain.webhooks.delivery import (
+    MAX_BYTES,
+    MAX_DELIVERIES,
+    Delivery,
+    DeliveryBatch,
+    batched,
+    created_at,
+    delivery_id,
+    expires_at,
+)
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -45,3 +55,27 @@ def test_batches_keep_every_delivery_in_order_within_a_messages_limits(sizes: li
     assert [one for batch in batches for one in batch] == deliveries
     assert all(0 < len(batch) <= MAX_DELIVERIES for batch in batches)
     assert all(sum(len(one.body) for one in batch) <= MAX_BYTES for batch in batches)
+
+
+def test_the_id_of_a_delivery_is_the_same_in_every_release() -> None:
+    """A retry after an upgrade, or a replay, must look like the first attempt."""
+    assert delivery_id(WebhookId("w1"), "e1") == "msg_198ed97878313e42803c32bd73c957ad"
+
+
+def test_a_batch_expires_fourteen_days_after_its_oldest_delivery_was_fanned_out() -> None:
+    """As long as SQS keeps a message."""
+    deliveries = tuple(replace(delivery("x"), created_at=NOON - timedelta(hours=age)) for age in (1, 5, 0))
+    batch = DeliveryBatch(instance_id="i1", webhook_id=WebhookId("wh_1"), attempt=1, deliveries=deliveries)
+
+    assert created_at(batch) == NOON - timedelta(hours=5)
+    assert expires_at(batch) == NOON - timedelta(hours=5) + timedelta(days=14)
+    assert (batch.fixed, batch.refused) == (False, 0)
+
+
+def test_only_what_may_go_together_with_the_first_is_in_its_batch() -> None:
+    """And as many as are wanted."""
+    deliveries = [delivery(body) for body in ("a", "ab", "b", "bc", "b")]
+
+    batches = batched(deliveries, most=2, together=lambda first, other: first.body[0] == other.body[0])
+
+    assert [[one.body for one in batch] for batch in batches] == [["a", "ab"], ["b", "bc"], ["b"]]

@@ -63,3 +63,21 @@ def test_no_retry_after_raises(value: str) -> None:
 def test_settings_spell_a_retry_schedule() -> None:
     """As the stack's context has it."""
     assert RetrySchedule.parse("1,2.5").waits == (1, 2.5)
+
+
+def test_an_operators_schedule_is_written_in_seconds() -> None:
+    """Fractions are for tests."""
+    assert RetrySchedule.parse("5, 300,0.5") == RetrySchedule(waits=(5.0, 300.0, 0.5))
+
+
+def test_a_wait_is_at_its_place_in_the_jitter_or_what_was_asked_for() -> None:
+    """20 % at most; never beyond the longest wait."""
+    schedule = RetrySchedule(waits=(10, 100))
+    assert [schedule.wait(1, retry_after=None, jitter=jitter) for jitter in (-1, 0, 1)] == [8, 10, 12]
+    assert [schedule.wait(1, retry_after=asked, jitter=1) for asked in (0, 12, 13, 100, 101)] == [12, 12, 13, 100, 100]
+    assert schedule.wait(3, retry_after=5, jitter=0) is None
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    """`-0000` in mail says that the zone is not known."""
+    assert retry_after("Sat, 21 Nov 2026 04:01:30 -0000", now=NOW) == 90

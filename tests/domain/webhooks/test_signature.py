@@ -1,5 +1,6 @@
 """Signatures as any Standard Webhooks library checks them."""
 
+import base64
 import json
 from datetime import UTC, datetime
 
@@ -74,3 +75,21 @@ def test_a_secret_never_shows_in_a_repr() -> None:
 
     assert "whsec_x" not in shown
     assert "joe" not in shown
+
+
+@pytest.mark.parametrize(("length", "allowed"), [(23, False), (24, True), (64, True), (65, False)])
+def test_a_secret_has_24_to_64_bytes(length: int, allowed: bool) -> None:
+    """As the specification says; with its prefix or without."""
+    written = base64.b64encode(b"k" * length).decode()
+    for secret in (written, "whsec_" + written):
+        if allowed:
+            assert signing_key(secret) == b"k" * length
+        else:
+            with pytest.raises(BadSecret, match="24 to 64 bytes"):
+                signing_key(secret)
+
+
+def test_a_character_that_is_not_base64_is_not_skipped() -> None:
+    """Libraries differ on what they would make of it."""
+    with pytest.raises(BadSecret, match="base64"):
+        signing_key("whsec_" + "A" * 31 + "\n" + "A" * 9)
