@@ -84,9 +84,8 @@ def _method_and_path(event: dict[str, Any]) -> tuple[str, str]:
     context = event["requestContext"]
     if "http" not in context:
         return event["httpMethod"], event["path"]
-    stage = context.get("stage", "$default")
     path: str = event["rawPath"]
-    return context["http"]["method"], path.removeprefix(f"/{stage}") if stage != "$default" else path
+    return context["http"]["method"], path.removeprefix(f"/{context['stage']}")
 
 
 def _written(answer: Response) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def gauge(rate: float, *, warning: float, pause: float, label: str) -> Markup:
 
 def bars(points: Sequence[Point], *, warning: float, pause: float, label: str) -> Markup:
     """Stacked bars of deliveries and bounces, complaints as dots, the bounce rate as a line, thresholds dashed."""
-    fullest = max((point.outcomes for point in points), default=0) or 1
+    fullest = max([1, *(point.outcomes for point in points)])
     highest = max([pause * 1.5, *(point.rate for point in points)])
     step = (_WIDTH - 2 * _SIDE) / max(1, len(points))
     parts = [
@@ -85,7 +85,7 @@ def _svg(kind: str, size: tuple[int, int], label: str, content: str) -> Markup:
 
 
 def _x(rate: float, full: float) -> str:
-    return f"{300 * min(1.0, rate / full):.1f}"
+    return f"{300 * rate / full:.1f}"
 
 
 def _y(share: float) -> float:
@@ -112,15 +112,11 @@ def _thresholds(highest: float, warning: float, pause: float) -> Iterable[str]:
 def _bar(number: int, point: Point, step: float, fullest: int) -> str:
     x, width = _SIDE + number * step + step * 0.1, step * 0.8
     top, middle, base = _y(point.outcomes / fullest), _y(point.bounces / fullest), _y(0)
-    dot = (
-        f'<circle class="complaints" cx="{x + width / 2:.1f}" cy="{max(top - 5, 5):.1f}" r="3"/>'
-        if point.complaints
-        else ""
-    )
+    dot = f'<circle class="complaints" cx="{x + width / 2:.1f}" cy="{top - 5:.1f}" r="3"/>' if point.complaints else ""
     return (
         f"<g><title>{escape(point.title)}</title>"
-        f'<rect class="deliveries" x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{max(0, middle - top):.1f}"/>'
-        f'<rect class="bounces" x="{x:.1f}" y="{middle:.1f}" width="{width:.1f}" height="{max(0, base - middle):.1f}"/>'
+        f'<rect class="deliveries" x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{middle - top:.1f}"/>'
+        f'<rect class="bounces" x="{x:.1f}" y="{middle:.1f}" width="{width:.1f}" height="{base - middle:.1f}"/>'
         f"{dot}</g>"
     )
 
@@ -135,7 +131,7 @@ def _rate_line(points: Sequence[Point], step: float, highest: float) -> str:
 
 
 def _labels(points: Sequence[Point], step: float) -> Iterable[str]:
-    every = -(-len(points) // _MOST_LABELS) or 1
+    every = -(-len(points) // _MOST_LABELS)
     for number, point in enumerate(points):
         if number % every == 0:
             x = _SIDE + (number + 0.5) * step

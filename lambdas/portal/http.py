@@ -93,11 +93,9 @@ def request_of(event: Mapping[str, Any], *, public_url: str = "") -> Request:
     """The request in an event of the HTTP API."""
     context = event["requestContext"]
     body = event.get("body") or ""
-    stage = context.get("stage", "$default")
-    raw = event["rawPath"]
     return Request(
         method=context["http"]["method"],
-        path=raw if stage == "$default" else raw.removeprefix(f"/{stage}"),
+        path=event["rawPath"].removeprefix(f"/{context['stage']}"),  # of a stage with a name
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         cookies=_cookies(event),

@@ -137,7 +137,7 @@ class Provider:
         registry = jwt.JWTClaimsRegistry(
             now=int(now.timestamp()),
             leeway=_LEEWAY,
-            iss={"essential": True, "value": self._metadata["issuer"]},
+            iss={"essential": True, "value": self._endpoint("issuer")},
             aud={"essential": True, "value": self.client.id},
             exp={"essential": True},
             nonce={"essential": True, "value": nonce},
@@ -146,7 +146,7 @@ class Provider:
             keys = KeySet.import_key_set(self._json("GET", self._endpoint("jwks_uri"), {}))  # type: ignore[arg-type]
             found = jwt.decode(token, keys, algorithms=_ALGORITHMS)
             registry.validate(found.claims)
-        except (JoseError, ValueError, TypeError) as error:
+        except (JoseError, LookupError, ValueError, TypeError) as error:  # the last three for keys that are malformed
             raise ProviderFailed(f"the ID token is not valid: {type(error).__name__}") from None
         return found.claims
 
@@ -155,7 +155,10 @@ class Provider:
         return self._json("GET", f"{self.issuer}/.well-known/openid-configuration", {})
 
     def _endpoint(self, name: str) -> str:
-        return str(self._metadata[name])
+        address = self._metadata.get(name)
+        if not isinstance(address, str):
+            raise ProviderFailed(f"the provider's discovery document names no {name}")
+        return address
 
     def _json(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
         status, content = self.fetch(method, url, headers={"accept": "application/json", **headers}, body=body)
@@ -175,7 +178,12 @@ def fetch(method: str, url: str, *, headers: Mapping[str, str], body: bytes | No
         raise ProviderFailed("the provider's address is not https")
     try:
         with _pool().request(
-            method, url, headers=dict(headers), body=body, redirect=False, retries=False, preload_content=False
+            method,
+            url,
+            headers=dict(headers),
+            body=body,
+            retries=False,
+            preload_content=False,  # nor redirects
         ) as answer:
             return answer.status, answer.read(_MAX_ANSWER)
     except urllib3.exceptions.HTTPError as error:

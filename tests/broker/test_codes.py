@@ -13,7 +13,7 @@ from lambdas.broker.osb.api import Call
 from lambdas.broker.osb.catalog import SES_PLAN, SES_SERVICE
 from lambdas.broker.osb.parameters import BindParameters
 from lambdas.broker.osb.requests import Body, Request, Response
-from lambdas.domain.errors import VersionConflict
+from lambdas.domain.errors import Throttled, VersionConflict
 from lambdas.domain.tenants import aws_names as aws_names
 from lambdas.domain.tenants.iam_user import AccessKey
 from lambdas.domain.tenants.instance import BindingState, BindRequest, WebhookSettings
@@ -64,6 +64,8 @@ def test_minor_versions_are_additive(world: World, version: str) -> None:
         "",
         "Basic",
         "Basic !!!",
+        "Basic " + base64.b64encode(b"broker:secret").decode().replace("Y", "!Y", 1),
+        "Basic \xe4",
         "Bearer abc",
         "Basic " + base64.b64encode(b"broker:wrong").decode(),
         "Basic " + base64.b64encode(b"broker").decode(),
@@ -76,6 +78,16 @@ def test_wrong_credentials_are_401_before_anything_else(world: World, header: st
         answer = world.call("GET", path, headers={"authorization": header, "x-broker-api-version": ""})
         refused(answer, 401)
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
+
+
+def test_while_aws_takes_no_more_calls_the_platform_is_told_when_to_come_back(world: World) -> None:
+    """It repeats the request; the operator sees what was slow."""
+    world.gate.failing["FakeTable.instance"] = slow = Throttled(3.0)
+    answer = world.fetch()
+    refused(answer, 503, "Busy", "AWS takes no more calls at the moment; try again")
+    assert answer.headers == {"Retry-After": "10"}
+    [(_, _, error)] = world.told
+    assert error is slow
 
 
 def test_the_request_identity_comes_back(world: World) -> None:
@@ -111,6 +123,7 @@ def test_a_body_beyond_all_sense_is_413(world: World) -> None:
         b"null",
         b'{"a": NaN}',
         b"\xff\xfe",
+        b'{"a": "\xff"}',
         b"[" * 50_000,
     ],
 )

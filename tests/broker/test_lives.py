@@ -88,8 +88,9 @@ def generated_domain() -> Transcript:
     life.world.ses.verifies = True
     life.call("work")
     life.call("poll")
-    life.call("bind")
-    life.call("update", parameters={"mail_from_subdomain": "bounce"})
+    life.call("fetch")
+    life.call("bind", parameters={"notification_webhook": WEBHOOK, "notification_batch": 2})
+    life.call("update", parameters={"mail_from_subdomain": "a.bounce"})
     life.call("work")
     life.call("poll")
     life.call("unbind")

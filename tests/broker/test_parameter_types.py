@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambdas.broker.osb.errors import BadParameter
 from lambdas.broker.osb.parameter_tables import BINDING, PROVISION, privatelink
-from lambdas.broker.osb.parameter_types import Boolean, ParameterType
+from lambdas.broker.osb.parameter_types import Boolean, ParameterType, text
 from lambdas.domain.webhooks.webhook import EventKind, NotificationFormat, Scope
 
 SERVICE = "com.amazonaws.us-east-1.email-smtp"
@@ -39,6 +39,19 @@ def test_what_a_check_accepts_its_schema_accepts(name: str, value: Any) -> None:
     kind = EVERY[name]
     if _accepts(kind, value) and not _is_lenient(kind, value):
         assert jsonschema_rs.is_valid(kind.schema(), value)
+
+
+@pytest.mark.parametrize("value", ["x" * 50, "a\xa0b", "\u00e4", " a "])
+def test_text_may_be_anything_that_can_be_seen(value: str) -> None:
+    """Up to the most characters, unchanged."""
+    assert text(value, "field", what="a name", longest=50) == value
+
+
+@pytest.mark.parametrize("value", ["x" * 51, "", " \t", "a\x1fb", "a\x7fb", "a\x9fb", "\n", 5, None])
+def test_text_is_not_empty_and_holds_no_control_characters(value: Any) -> None:
+    """C1's included."""
+    with pytest.raises(BadParameter, match=r"^field: must "):
+        text(value, "field", what="a name", longest=50)
 
 
 def _is_lenient(kind: ParameterType, value: Any) -> bool:

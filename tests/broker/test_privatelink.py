@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lambdas.broker.instances.privatelink import LOOK_EVERY
+from lambdas.broker.operations.engine import StepDone, StepWaiting
 from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, catalog
 from lambdas.domain.tenants.operation_task import OperationTask
 from tests.broker.world import LINK, World, settings
@@ -229,3 +230,13 @@ def test_a_lost_endpoint_without_a_reason_says_so(world: World) -> None:
     world.work()
     words = "Could not be created: AWS says the endpoint is failed: no reason given"
     assert world.poll("p1").body["description"] == words
+
+
+def test_a_security_group_that_is_still_in_use_is_waited_for(world: World) -> None:
+    """EC2 frees it some time after the endpoint is gone."""
+    linked(world)
+    instance = world.table.instances["p1"]
+    group = world.engine.steps_of(instance)[0]
+    assert group.remove(instance) == StepWaiting(LOOK_EVERY, "Waiting for the security group to be free")
+    world.endpoints.endpoints.clear()
+    assert group.remove(instance) == StepDone()

@@ -64,7 +64,8 @@ def test_a_test_is_queued_once(world: World) -> None:
 def test_how_the_test_went_stands_in_the_binding(world: World) -> None:
     """Once delivery has written it."""
     first = world.bind(parameters=HOOKED)
-    assert "webhook.test event is on its way" in first.body["credentials"]["instructions"]
+    again = "A webhook.test event is on its way; fetch the binding to see how it went."
+    assert again in first.body["credentials"]["instructions"]
     [(key, kept)] = world.webhooks.webhooks.items()
     world.webhooks.webhooks[key] = replace(kept, test_status="delivered", test_at="2026-11-21T05:00:01+00:00")
     instructions = world.fetch("i1/service_bindings/b1").body["credentials"]["instructions"]

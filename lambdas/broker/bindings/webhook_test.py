@@ -32,14 +32,7 @@ class SendTest:
 
         The same *test_id* makes the same webhook-id: a repetition is the same message to a receiver.
         """
-        webhook = Webhook(
-            id=WebhookId(webhook_id),
-            instance_id=of.instance_id,
-            events=frozenset(settings.events),
-            format=settings.format,
-            scope=settings.scope,
-            senders=frozenset({of.binding_id}),
-        )
+        webhook = Webhook(id=WebhookId(webhook_id), instance_id=of.instance_id, format=settings.format)
         notice = test_notice(test_id=test_id, instance_id=of.instance_id, binding_id=of.binding_id, now=now)
         delivery = render_notice(notice, webhook, topic_arn=self.topic_arn, now=now)
         batch = DeliveryBatch(instance_id=of.instance_id, webhook_id=webhook.id, attempt=1, deliveries=(delivery,))

@@ -144,11 +144,11 @@ class Renderer:
         """What changes in the tenant's DNS; empty for a generated domain, whose records are changed already."""
         known, wanted = self.dns.records(before), self.dns.records(after)
         due = [record for record in wanted if record not in known]
-        if after.generated or not (due or set(known) - set(wanted)):
+        if after.generated or not due:
             return ""
         names = {(record.name, record.type) for record in due}
         stale = [record for record in known if record not in wanted and (record.name, record.type) not in names]
-        lines = [f"Make or replace these DNS records of {after.domain}:", *map(as_line, due)] if due else []
+        lines = [f"Make or replace these DNS records of {after.domain}:", *map(as_line, due)]
         lines += ["These DNS records are no longer needed:", *map(as_line, stale)] if stale else []
         return "\n" + "\n".join(lines) + "\n"
 
