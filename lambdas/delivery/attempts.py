@@ -1,13 +1,14 @@
 """Attempts of one invocation: all webhooks side by side, none able to hold up the others.
 
 Each webhook has a concurrency limit and a patience (failures in a row) after which no further attempt of it begins. No
-attempt begins that could not end in time. An attempt's time begins when it has its slot: waiting for one, or for a name
-look-up, is no failure.
+attempt begins that could not end in time. An attempt's time begins when it has its slot and, if it has to connect, its
+turn: waiting for one of them, or for a name look-up, is no failure.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -31,6 +32,10 @@ class Client(Protocol):
 
     async def locate(self, instance_id: str, url: str) -> Endpoint:
         """Read *url* and look its host up. Raises Unreachable."""
+        ...
+
+    def turn(self, endpoint: Endpoint) -> AbstractAsyncContextManager[None]:
+        """Wait until an attempt may begin, in case it has to connect first."""
         ...
 
     async def post(
@@ -222,6 +227,10 @@ class _Workers:
 
     async def _attempt_next(self) -> bool:
         """Make the next attempt; False if none may begin."""
+        async with self.runner.client.turn(self.endpoint):
+            return await self._attempt_now()
+
+    async def _attempt_now(self) -> bool:
         if self.runner.clock() >= self.runner.begin_before or (pending := self.series.next()) is None:
             return False
         attempt = await self.runner.attempt(self.series, self.endpoint, pending)

@@ -2,6 +2,7 @@
 
 Every webhook of an invocation has its first slots from the start, so that a neighbour's receivers cannot keep it
 waiting. A webhook gets more only while it answers quickly, and those come from a part of the slots that is kept apart.
+It gets many only if more at once do not make its answers slower: else they wait for each other at the receiver.
 """
 
 import asyncio
@@ -9,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 FIRST = 4  # attempts of a webhook at once before anything is known of it
-MOST = 16  # attempts of a webhook at once: 320 a second at 50 ms
+SOME = 16  # attempts of a webhook at once that quick answers alone earn: 160 a second at 100 ms
+MOST = 40  # attempts of a webhook at once: 400 a second at 100 ms
+SLOWER = 2.0  # times the quickest answer: one that took longer earns nothing beyond SOME
 QUICK = 1.0  # s: an answer that took longer earns no further slot
 PER_INSTANCE = 64  # attempts of a service instance's webhooks at once
 FIRST_SLOTS = 500  # of all webhooks
@@ -23,10 +26,15 @@ class ConcurrencyLimit:
     def __init__(self, first: int) -> None:
         self.first = first
         self.current = first
+        self._quickest = QUICK
 
     def answered(self, seconds: float) -> None:
         """Take note of an answer after *seconds*: a quick one allows one attempt more, a slow one the first again."""
-        self.current = min(MOST, self.current + 1) if seconds <= QUICK else self.first
+        self._quickest = min(self._quickest, seconds)
+        if seconds > QUICK:
+            self.current = self.first
+        elif self.current < SOME or seconds <= SLOWER * self._quickest:
+            self.current = min(MOST, self.current + 1)
 
 
 class ConnectionSlots:

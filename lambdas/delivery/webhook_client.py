@@ -8,20 +8,22 @@ allows it). docs/decisions/0401-transport.md has the figures for the choice.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 
 import pycurl
 
 from lambdas.delivery.endpoint import Endpoint, read_url
+from lambdas.delivery.handshakes import Handshakes
 from lambdas.delivery.name_resolver import NameResolver, Unreachable
-from lambdas.delivery.transfer import Transfer
+from lambdas.delivery.transfer import KEEP_ALIVE, Transfer
 from lambdas.domain.webhooks.address_rules import AddressRules, BadUrl
 from lambdas.domain.webhooks.attempt import NoResponse, Response
 
 DEADLINE = 15.0  # s for an attempt, connect to last byte: Standard Webhooks asks for 15 to 30
 BODY_DEADLINE = 3.0  # s for the body: the status is already known, and decides
-_URLS_KEPT = 4_096  # URLs that need not be read again
+_URLS_KEPT = 4_096  # URLs that need not be read again, and hosts that are known to answer
 
 
 class WebhookClient:
@@ -49,6 +51,8 @@ class WebhookClient:
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections)
         self._unused: list[Transfer] = []
+        self._handshakes = Handshakes()
+        self._answered: dict[tuple[str, int], float] = {}  # when a host last did: a connection of its is kept since
 
     async def locate(self, instance_id: str, url: str) -> Endpoint:
         """Read *url* by the rules of a bind and look its host up. Raises Unreachable if it cannot be posted to.
@@ -61,6 +65,13 @@ class WebhookClient:
             raise Unreachable(str(error)) from None
         addresses = await self._resolver.resolve(instance_id, endpoint.host)
         return replace(endpoint, addresses=addresses)
+
+    def turn(self, endpoint: Endpoint) -> AbstractAsyncContextManager[None]:
+        """Wait until an attempt may begin: at once if the host answered lately, so that a connection is kept."""
+        answered = self._answered.get((endpoint.host, endpoint.port))
+        if answered is not None and asyncio.get_running_loop().time() < answered + KEEP_ALIVE:
+            return nullcontext()
+        return self._handshakes.turn()
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float = DEADLINE
@@ -84,9 +95,16 @@ class WebhookClient:
                 raise
             return transfer.outcome(None)  # and not used again: libcurl lets go of it later in this loop's turn
         outcome = transfer.outcome(failure)
+        if isinstance(outcome, Response):
+            self._note_answer(endpoint)
         transfer.clear()
         self._unused.append(transfer)
         return outcome
+
+    def _note_answer(self, endpoint: Endpoint) -> None:
+        if len(self._answered) >= _URLS_KEPT:
+            self._answered.clear()
+        self._answered[endpoint.host, endpoint.port] = asyncio.get_running_loop().time()
 
     async def aclose(self) -> None:
         """Close all connections; attempts under way are cancelled."""

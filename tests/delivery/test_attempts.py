@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from lambdas.delivery.concurrency import (
     MOST,
     PER_INSTANCE,
     QUICK,
+    SOME,
     ConcurrencyLimit,
     ConnectionSlots,
 )
@@ -50,6 +52,10 @@ class Receivers:
             check()
         await asyncio.sleep(0)
         return Endpoint(url=url, host="app.example", port=443)
+
+    def turn(self, endpoint: Endpoint) -> AbstractAsyncContextManager[None]:
+        """At once."""
+        return nullcontext()
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
@@ -138,6 +144,33 @@ def test_a_webhook_that_answers_slowly_gets_no_more_than_it_began_with() -> None
 
     assert receivers.most[one.target.url] == FIRST
     assert len(one.made) == 40
+
+
+@pytest.mark.parametrize(("grown", "wanted"), [(2.0, MOST), (2.1, SOME)])
+def test_many_attempts_at_once_are_for_receivers_that_they_do_not_make_slower(grown: float, wanted: int) -> None:
+    """Answers that take longer the more there are at once wait for each other at the receiver."""
+    limit = ConcurrencyLimit(FIRST)
+    limit.answered(0.1)
+    for _ in range(MOST):
+        limit.answered(0.1 * grown)
+    assert limit.current == wanted
+
+
+@pytest.mark.parametrize(("seconds", "begun"), [(5, 1), (1, 0)])
+def test_waiting_for_the_turn_to_connect_is_no_part_of_an_attempts_time(seconds: float, begun: int) -> None:
+    """It waits for us, not for the receiver: it must not be marked slow. What has no turn in time is not attempted."""
+    one, receivers = series(1), Receivers()
+
+    @asynccontextmanager
+    async def late(_: Endpoint) -> AsyncIterator[None]:
+        receivers.now += timedelta(seconds=2)
+        yield
+
+    receivers.turn = late  # type: ignore[method-assign]
+    run(receivers, one, seconds=seconds)
+
+    assert [attempt.ended - attempt.began for _, attempt in one.made] == [timedelta(0)] * begun
+    assert (one.slow, len(one.pending)) == (False, 1 - begun)
 
 
 def test_a_webhook_that_turns_slow_loses_what_quick_answers_earned() -> None:

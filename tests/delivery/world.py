@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -209,6 +210,10 @@ class World:
         if webhook in self.unreachable:
             raise Unreachable(self.unreachable[webhook])
         return Endpoint(url=url, host=webhook, port=443)
+
+    def turn(self, endpoint: Endpoint) -> AbstractAsyncContextManager[None]:
+        """At once."""
+        return nullcontext()
 
     async def post(
         self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, *, deadline: float
