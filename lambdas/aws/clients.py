@@ -42,7 +42,9 @@ _CONFIG = Config(
 _INTERACTIVE = _CONFIG.merge(  # an HTTP API waits for 30 s: one call that hangs takes at most 10 of them
     Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=1, read_timeout=4)
 )
-_IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
+_IMPATIENT = _CONFIG.merge(
+    Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=2)
+)
 
 
 class Clients:

@@ -6,6 +6,7 @@ What only one function needs is imported where it is composed: release, which ru
 import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from lambdas.delivery.ports import Count, DeliveryRules, Queues
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.webhooks.health import HealthRules
 from lambdas.domain.webhooks.retry_schedule import RetrySchedule
+
+DECRYPTING = 16  # secrets at a time, each a call of some milliseconds: KMS allows thousands a second
 
 if TYPE_CHECKING:
     from lambdas.delivery.dispatch import Dispatcher
@@ -69,7 +72,7 @@ class Composition:
             backlog=self._backlog,
             archive=Archive(self.clients.impatient_dynamodb(), settings.backlog_table),
             transitions=self._transitions,
-            decrypt=SecretDecrypter(self.clients.client("kms")),
+            decrypt=SecretDecrypter(self.clients.client("kms"), run=ThreadPoolExecutor(DECRYPTING).map),
             client=WebhookClient(
                 addresses, NameResolver(addresses), ca_file(settings.private_ca_file), connections=CONNECTIONS
             ),

@@ -97,6 +97,7 @@ class Dispatcher:
         limits = self._limits(prompt=prompt)
         began = self.clock()
         webhooks = self._load(batches, seen, now=began)
+        self._decrypt_ahead(webhooks, limits, now=began)
         for one in webhooks:
             with self._own_fault(one):
                 self._prepare(one, limits)
@@ -128,6 +129,16 @@ class Dispatcher:
             if (batch.instance_id, batch.webhook_id) not in targets:
                 self.log.webhook_gone(batch)
         return by_webhook(batches, targets, seen)
+
+    def _decrypt_ahead(self, webhooks: Sequence[WebhookDeliveries], limits: Limits, *, now: datetime) -> None:
+        """Decrypt together what will be attempted; a webhook whose attempts are in doubt asks when it needs to."""
+        targets = [one.target for one in webhooks if limits.prompt and not one.target.health.is_in_doubt(now=now)]
+        self.decrypt.ahead(
+            (target.webhook_id, ciphertext)
+            for target in targets
+            if not is_parked(target, now=now)
+            for ciphertext in target.ciphertexts(now=now)
+        )
 
     # 2. what is attempted
 

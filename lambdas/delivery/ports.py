@@ -18,7 +18,6 @@ Key = tuple[str, WebhookId]  # instance id, webhook id
 Clock = Callable[[], datetime]
 Jitter = Callable[[], float]  # a number from -1 to 1: the place in a wait's jitter
 Count = Callable[[str, int], None]  # a metric's name, and by how much
-Decrypt = Callable[[WebhookId, bytes], WebhookSecret]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,18 @@ class Queues:
 
     prompt: DelayedSender
     slow: DelayedSender
+
+
+class Decrypt(Protocol):
+    """Decrypts webhooks' secrets."""
+
+    def __call__(self, webhook_id: WebhookId, ciphertext: bytes, /) -> WebhookSecret:
+        """A webhook's secret."""
+        ...
+
+    def ahead(self, secrets: Iterable[tuple[WebhookId, bytes]], /) -> None:
+        """Decrypt many together, because they will be needed. Never raises."""
+        ...
 
 
 class WebhookHealthStore(Protocol):

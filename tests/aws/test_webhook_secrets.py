@@ -1,10 +1,11 @@
 """Webhook secrets at rest."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.aws.kms.encryption import DecryptionFailed
@@ -72,3 +73,35 @@ def test_the_cache_is_bounded_and_forgets_the_least_used(kms: "KMSClient", key_i
         decrypter(WEBHOOK, ciphertext)
 
     assert {ciphertext for _, ciphertext in decrypter._cache} == {first, third}
+
+
+def test_many_secrets_are_decrypted_together_before_they_are_needed(kms: "KMSClient", key_id: str) -> None:
+    """Each once; those that are known already are not asked for again."""
+    together: list[int] = []
+
+    def run(function: Any, values: Any) -> Any:
+        together.append(len(values))
+        return map(function, values)
+
+    secrets = [(WebhookId(f"w{number}"), encrypt(kms, key_id, WebhookId(f"w{number}"), SECRET)) for number in range(3)]
+    decrypter = SecretDecrypter(kms, run=run)
+    decrypter.ahead(secrets[:2])
+    decrypter.ahead([*secrets, *secrets])
+    kms.disable_key(KeyId=key_id)
+
+    assert together == [2, 1]
+    assert [decrypter(*one) for one in secrets] == [SECRET] * 3
+
+
+def test_a_secret_that_cannot_be_decrypted_ahead_is_the_fault_of_its_webhook_alone(
+    kms: "KMSClient", key_id: str
+) -> None:
+    """Its own deliveries fail when they ask; the others' secrets are there."""
+    good, bad = (WEBHOOK, encrypt(kms, key_id, WEBHOOK, SECRET)), (WebhookId("w2"), b"no ciphertext")
+    decrypter = SecretDecrypter(kms)
+    decrypter.ahead([bad, good])
+    kms.disable_key(KeyId=key_id)
+
+    assert decrypter(*good) == SECRET
+    with pytest.raises((DecryptionFailed, ClientError)):
+        decrypter(*bad)

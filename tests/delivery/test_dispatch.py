@@ -173,6 +173,22 @@ def test_a_new_url_does_not_make_a_slow_webhook_prompt() -> None:
     assert (world.posted, len(world.slow)) == ([], 1)
 
 
+def test_secrets_are_decrypted_together_for_what_will_be_attempted_and_for_nothing_else() -> None:
+    """Hundreds of calls one after the other would use up an invocation's time; a call for what is parked costs money."""
+    world = World()
+    for name, health in {
+        "w1": Health(),
+        "w2": Health(),
+        "slow": Health(slow_until=START + timedelta(minutes=1)),
+        "disabled": Health(state=HealthState.DISABLED),
+    }.items():
+        world.webhook(name, health=health)
+
+    world.deliver(*(batch(name) for name in ("w1", "w2", "slow", "disabled")))
+
+    assert world.decrypted_ahead == ["w1", "w2"]
+
+
 def test_a_webhook_that_answers_gets_more_connections_but_never_all() -> None:
     """The cap is per webhook."""
     world = World()

@@ -81,6 +81,7 @@ class World:
     readers: dict[str, Reader] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     posted: list[tuple[str, str]] = field(default_factory=list)
+    decrypted_ahead: list[str] = field(default_factory=list)
     located: list[tuple[str, str]] = field(default_factory=list)
     unreachable: dict[str, str] = field(default_factory=dict)
     deadlines: list[float] = field(default_factory=list)
@@ -173,7 +174,7 @@ class World:
             backlog=self,
             archive=self,
             transitions=self._transitions(),
-            decrypt=self.decrypt,
+            decrypt=self,
             client=self,
             rules=DeliveryRules(
                 retry_schedule=RetrySchedule(),
@@ -200,7 +201,10 @@ class World:
     def record_seconds(self, name: str, values: Sequence[float]) -> None:
         self.seconds.setdefault(name, []).extend(values)
 
-    def decrypt(self, webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
+    def ahead(self, secrets: Iterable[tuple[WebhookId, bytes]]) -> None:
+        self.decrypted_ahead += [webhook_id for webhook_id, _ in secrets]
+
+    def __call__(self, webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
         self._strike(f"kms {webhook_id}")
         return WebhookSecret(secret=SECRET, userinfo="joe:pw" if webhook_id == "w-auth" else None)
 

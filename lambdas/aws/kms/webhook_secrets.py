@@ -6,11 +6,14 @@ makes a ciphertext copied to another webhook's item unreadable.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lambdas.aws.kms.encryption import decrypt_json, encrypt_json
+from lambdas.domain.ports import Runner
 from lambdas.domain.webhooks.signature import WebhookSecret
 from lambdas.domain.webhooks.webhook import WebhookId
 
@@ -43,12 +46,13 @@ class SecretDecrypter:
     """Decrypts secrets, calling KMS once per process and ciphertext.
 
     A changed secret has another ciphertext, so no cache entry is ever invalid; the least recently used are evicted
-    first.
+    first. *run* makes calls for different webhooks, concurrently where a thread pool's `map` is given.
     """
 
-    def __init__(self, client: "KMSClient", *, size: int = CACHED_SECRETS) -> None:
+    def __init__(self, client: "KMSClient", *, size: int = CACHED_SECRETS, run: Runner = map) -> None:
         self._client = client
         self._size = size
+        self._run = run
         self._cache: OrderedDict[tuple[WebhookId, bytes], WebhookSecret] = OrderedDict()
 
     def __call__(self, webhook_id: WebhookId, ciphertext: bytes) -> WebhookSecret:
@@ -57,7 +61,25 @@ class SecretDecrypter:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        self._cache[key] = found = decrypt(self._client, webhook_id, ciphertext)
+        return self._keep(key, decrypt(self._client, webhook_id, ciphertext))
+
+    def ahead(self, secrets: Iterable[tuple[WebhookId, bytes]]) -> None:
+        """Decrypt several unknown *secrets* together: one after the other, hundreds take seconds.
+
+        Never raises: what cannot be decrypted is found out when it is needed.
+        """
+        unknown = [key for key in dict.fromkeys(secrets) if key not in self._cache]
+        for key, secret in zip(unknown, self._run(self._try, unknown), strict=True):
+            if secret:
+                self._keep(key, secret)
+
+    def _try(self, key: tuple[WebhookId, bytes]) -> WebhookSecret | None:
+        with suppress(Exception):
+            return decrypt(self._client, *key)
+        return None
+
+    def _keep(self, key: tuple[WebhookId, bytes], secret: WebhookSecret) -> WebhookSecret:
+        self._cache[key] = secret
         if len(self._cache) > self._size:
             self._cache.popitem(last=False)
-        return found
+        return secret
