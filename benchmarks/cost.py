@@ -23,7 +23,6 @@ ENVIRONMENT_LIFE = 7_200  # s before Lambda replaces an environment: each asks K
 PER_TENANT = 0.04  # events a second on average: 100,000 a month
 REPORT_LINES = 900  # bytes that Lambda itself logs of an invocation (start, report)
 PACKET_OVERHEAD = 250  # bytes: TLS, TCP and IP around a POST that is sent over a kept-alive connection
-POST_HEADERS = 420  # bytes of a request's line and headers
 JUDGEMENT_READS = 12.5  # read units: a month of hourly counters, 50 KB, read consistently
 JUDGEMENT_S = 0.1  # s billed for a judgement
 
@@ -135,7 +134,7 @@ def usage_of(fed: Fed, posted: Posted, events: int) -> Usage:
             + REPORT_LINES * (len(feedback.invocations) + len(delivery.invocations))
         )
         / events,
-        bytes_out=size / events + (POST_HEADERS + PACKET_OVERHEAD) * posted.posts / events,
+        bytes_out=(posted.bytes + PACKET_OVERHEAD * posted.posts) / events,
     )
 
 
@@ -191,9 +190,9 @@ def _dollars(priced: Mapping[Scenario, Mapping[str, float]], price: Prices) -> T
         columns=("line", *(_heading(scenario) for scenario in scenarios)),
         rows=tuple(rows),
         note=(
-            "Counted: calls, units, bytes logged, Lambda's time with an AWS that takes 5 ms and receivers that take "
-            "100 ms. Reckoned: Lambda's polling, SNS's sends to SQS, KMS (once an environment and webhook, 100,000 "
-            "events a tenant and month), judgements, headers on the wire. A few tenants send most of the mail. "
+            "Counted: calls, units, bytes logged and posted, Lambda's time with an AWS that takes 5 ms and receivers "
+            "that take 100 ms. Reckoned: Lambda's polling, SNS's sends to SQS, KMS (once an environment and webhook, "
+            "100,000 events a tenant and month), judgements, packets' overhead. A few tenants send most of the mail. "
             "The others' prices are their lists', without their data out."
         ),
     )

@@ -58,10 +58,13 @@ class Fed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What delivery did with messages: requests and different ones that arrived, and the receivers' CPU a second."""
+    """What delivery did with messages: requests, their bytes and how many different ones arrived; the receivers' CPU a
+    second.
+    """
 
     stage: Stage
     posts: int
+    bytes: int
     delivered: int
     receiver_busy: float
 
@@ -146,6 +149,7 @@ def deliver(
     return Posted(
         stage=stage,
         posts=received["received"],
+        bytes=received["bytes"],
         delivered=received["distinct"],
         receiver_busy=received["cpu_s"] / stage.wall_s,
     )

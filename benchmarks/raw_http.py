@@ -15,12 +15,13 @@ END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request; header names are in lower case."""
+    """A request; header names are in lower case. *size* is that of all of it, in bytes."""
 
     method: str
     path: str
     headers: dict[bytes, bytes]
     body: bytes
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class HttpProtocol(asyncio.Protocol):
             return None
         self._received = rest[length:]
         method, path, _ = first.decode().split(" ", 2)
-        return Request(method, path, headers, rest[:length])
+        return Request(method, path, headers, rest[:length], size=len(head) + len(END_OF_HEAD) + length)
 
     def _reply(self, answer: Answer) -> None:
         match answer.delay:

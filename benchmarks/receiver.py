@@ -29,11 +29,13 @@ class Receiver:
         self.hanging = 0  # one in so many hangs; 0: none
         self.received = 0
         self.ids: set[bytes] = set()
+        self.bytes = 0  # of requests: line, headers and body
         self._cpu = time.process_time()
 
     def answer(self, number: int, request: Request) -> Answer:
         """What webhook *number* answers to a delivery."""
         self.received += 1
+        self.bytes += request.size
         if self.hangs(number):
             return Answer(delay=None)
         self.ids.add(request.headers.get(b"webhook-id", b"%d" % self.received))
@@ -45,11 +47,16 @@ class Receiver:
 
     def control(self, request: Request) -> Answer:
         """Tell the counts; a POST first sets latency and hanging and begins anew."""
-        answer = {"received": self.received, "distinct": len(self.ids), "cpu_s": time.process_time() - self._cpu}
+        answer = {
+            "received": self.received,
+            "distinct": len(self.ids),
+            "bytes": self.bytes,
+            "cpu_s": time.process_time() - self._cpu,
+        }
         if request.method == "POST":
             wanted = json.loads(request.body)
             self.latency, self.hanging = wanted["latency"], wanted["hanging"]
-            self.received, self.ids, self._cpu = 0, set(), time.process_time()
+            self.received, self.ids, self.bytes, self._cpu = 0, set(), 0, time.process_time()
         return as_json(answer)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_lambda_powertools import Logger
 
 from lambdas.aws.dynamodb.backlog.compressed_batch import compress, decompress
+from lambdas.domain.log_lines import compact
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from ops.troubleshooting.trail import Kind, is_about
@@ -21,7 +22,7 @@ MAIL = "0100019aa1b2c3d4-11111111-2222-3333-4444-555555555555-000000"
 ID = "msg_0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 READ_UNIT = 8_192  # bytes of a query that is not consistent
 _written = io.StringIO()
-_logger = Logger(service="delivery", stream=_written)
+_logger = Logger(service="delivery", stream=_written, json_serializer=compact)
 _NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -83,9 +84,9 @@ def search(size: int) -> tuple[float, float, float]:
     return units, seconds, units / MILLION * PRICES["dynamodb_read_unit_per_million"]
 
 
-def shared(message: str, name: str, row: list[object], events: int, **facts: object) -> float:
-    """The bytes of an event's share in a line about so many."""
-    return line(message, **facts, **{name: [row] * events}) / events
+def shared(message: str, name: str, ids: list[object], row: list[object], events: int, each: int) -> float:
+    """The bytes of an event's share in a line about so many, *each* of one instance or webhook with these *ids*."""
+    return line(message, **{name: [[*ids, [row] * each]] * (events // each)}) / events
 
 
 def main() -> None:
@@ -96,11 +97,12 @@ def main() -> None:
     attempt = line("attempt succeeded", **facts, **ids, type="email.delivered", attempt=1, status="200", ms=57)
     sizes: list[tuple[str, float]] = [("event recorded", event), ("attempt succeeded", attempt)]
     recorded: list[object] = [MAIL, "delivery", [ID]]
-    succeeded: list[object] = [MAIL, ID, "email.delivered", 1, "200", 57]
-    for events in (2, 100):
-        of = f", {events} a line"
-        sizes += [("events recorded" + of, shared("events recorded", "events", recorded, events, instance_id=INSTANCE))]
-        sizes += [("attempts succeeded" + of, shared("attempts succeeded", "attempts", succeeded, events, **facts))]
+    succeeded: list[object] = [ID, 1, "200", 57]
+    for events, each in ((2, 1), (100, 1), (100, 100)):
+        of = f", {events} a line, {each} each"
+        sizes.append(("recorded" + of, shared("events recorded", "instances", [INSTANCE], recorded, events, each)))
+        ids: list[object] = [INSTANCE, INSTANCE]
+        sizes.append(("succeeded" + of, shared("attempts succeeded", "webhooks", ids, succeeded, events, each)))
     print("log line                         bytes an event   $ per million")
     for name, size in sizes:
         print(f"{name:<32} {size:>14,.0f}   {size * MILLION / 1e9 * PRICES['logs_per_gb']:.2f}")

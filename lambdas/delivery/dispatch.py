@@ -108,6 +108,7 @@ class Dispatcher:
                     self._conclude(one, limits)
         self._reschedule(webhooks)
         self._keep_for_replay(webhooks)
+        self.log.succeeded(webhooks)
         self.log.service_level(webhooks)
         return [message for one in webhooks if one.fault for message in one.messages]
 

@@ -8,12 +8,12 @@ from aws_lambda_powertools import Logger
 from lambdas.delivery.attempts import AttemptSeries, PendingAttempt
 from lambdas.delivery.ports import Count
 from lambdas.delivery.webhook_deliveries import WebhookDeliveries
+from lambdas.domain.log_lines import shared_lines
 from lambdas.domain.webhooks.attempt import Attempt, Delivered, Failed, ReceiverGone
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 from lambdas.domain.webhooks.service_level import TARGET_SECONDS, first_attempt_seconds
 
-ATTEMPT_FACTS = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # in the lists of `attempts`, in order
-MAX_ATTEMPTS = 100  # in one line: about 15 KB
+ATTEMPT_FACTS = ("delivery_id", "attempt", "status", "ms")  # of an attempt in `attempts succeeded`, in order
 MAX_SAMPLE = 100  # values of a metric that one EMF line may hold
 
 
@@ -36,37 +36,36 @@ class DeliveryLog:
         self.logger.info("webhook tested", extra={**one.ids, **_facts(pending, attempt)})
 
     def attempted(self, one: WebhookDeliveries) -> None:
-        """Log a webhook's attempts with the ids that `ops trace` follows: the mail's, the delivery's, the instance's.
-
-        A failed attempt and a batch have a line each. A line for each of the others would cost more than the tables
-        (docs/cost.md), so several that succeeded share one, as lists of ATTEMPT_FACTS.
+        """Log a webhook's failed attempts and its batches, a line each, with the ids that `ops trace` follows: the
+        mail's, the delivery's, the instance's. Count them all.
         """
         delivered = failed = 0
-        succeeded: list[dict[str, object]] = []
         for pending, attempt in one.attempts.made if one.attempts else ():
-            facts = _facts(pending, attempt)
             if not isinstance(attempt.outcome, Delivered):
                 failed += len(pending.deliveries)
-                self.logger.warning("attempt failed", extra={**one.ids, **facts})
+                self.logger.warning("attempt failed", extra={**one.ids, **_facts(pending, attempt)})
                 continue
             delivered += len(pending.deliveries)
             if pending.batch:
-                self.logger.info("attempt succeeded", extra={**one.ids, **facts})
-            else:
-                succeeded.append(facts)
-        self._succeeded(one, succeeded)
+                self.logger.info("attempt succeeded", extra={**one.ids, **_facts(pending, attempt)})
         for name, number in (("DeliveriesMade", delivered), ("DeliveriesFailed", failed)):
             if number:
                 self.count(name, number)
 
-    def _succeeded(self, one: WebhookDeliveries, attempts: Sequence[dict[str, object]]) -> None:
-        for start in range(0, len(attempts), MAX_ATTEMPTS):
-            match attempts[start : start + MAX_ATTEMPTS]:
-                case [facts]:
-                    self.logger.info("attempt succeeded", extra={**one.ids, **facts})
-                case several:
-                    rows = [[facts[name] for name in ATTEMPT_FACTS] for facts in several]
-                    self.logger.info("attempts succeeded", extra={**one.ids, "attempts": rows})
+    def succeeded(self, webhooks: Iterable[WebhookDeliveries]) -> None:
+        """Log the other attempts of an invocation that succeeded.
+
+        A line for each would cost more than the tables (docs/cost.md), so many share one, as lists of ATTEMPT_FACTS by
+        webhook; the mail's id stands in feedback's log, beside the delivery's.
+        """
+        rows = [(one, pending, attempt) for one in webhooks for pending, attempt in _singles(one)]
+        match rows:
+            case [(one, pending, attempt)]:
+                self.logger.info("attempt succeeded", extra={**one.ids, **_facts(pending, attempt)})
+            case several:
+                by_ids = ((tuple(one.ids.values()), _row(pending, attempt)) for one, pending, attempt in several)
+                for grouped in shared_lines(by_ids):
+                    self.logger.info("attempts succeeded", extra={"webhooks": grouped})
 
     def service_level(self, webhooks: Iterable[WebhookDeliveries]) -> None:
         """Count the first attempts of an invocation and those that were late; record a sample of their seconds."""
@@ -98,6 +97,13 @@ class DeliveryLog:
         self.count("DeliveryFaults", 1)
 
 
+def _singles(one: WebhookDeliveries) -> Iterator[tuple[PendingAttempt, Attempt]]:
+    """Attempts that succeeded and carried one event."""
+    for pending, attempt in one.attempts.made if one.attempts else ():
+        if isinstance(attempt.outcome, Delivered) and not pending.batch:
+            yield pending, attempt
+
+
 def _first_attempts(series: AttemptSeries) -> Iterator[float]:
     """Their seconds, an event each, without the time for which the webhook wanted events to be gathered."""
     for pending, attempt in series.made:
@@ -121,6 +127,15 @@ def excerpt_of(attempt: Attempt) -> str:
     return "" if isinstance(attempt.outcome, Delivered) else attempt.outcome.excerpt
 
 
+def _row(pending: PendingAttempt, attempt: Attempt) -> tuple[object, ...]:
+    """An attempt's ATTEMPT_FACTS."""
+    return attempt.delivery.id, pending.number, status_of(attempt), _milliseconds(attempt)
+
+
+def _milliseconds(attempt: Attempt) -> int:
+    return round((attempt.ended - attempt.began).total_seconds() * 1000)
+
+
 def _facts(pending: PendingAttempt, attempt: Attempt) -> dict[str, object]:
     """Of a batch, the ids of its events too: one line for all of them."""
     events = pending.deliveries if pending.batch else ()
@@ -132,5 +147,5 @@ def _facts(pending: PendingAttempt, attempt: Attempt) -> dict[str, object]:
         **({"deliveries": [delivery.id for delivery in events], "message_ids": mails} if events else {}),
         "attempt": pending.number,
         "status": status_of(attempt),
-        "ms": round((attempt.ended - attempt.began).total_seconds() * 1000),
+        "ms": _milliseconds(attempt),
     }

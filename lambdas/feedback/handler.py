@@ -12,13 +12,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import CLIENTS
 from lambdas.aws.refusals import RefusalFields
+from lambdas.domain.log_lines import compact
 from lambdas.feedback.batch import QueueMessage, process
 from lambdas.feedback.composition import compose
 from lambdas.feedback.observability import Observability
 from lambdas.feedback.record import Recorder
 from lambdas.feedback.settings import FeedbackSettings
 
-logger = Logger(service="feedback")
+logger = Logger(service="feedback", json_serializer=compact)
 logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="feedback")
 _side_by_side = ThreadPoolExecutor(
@@ -31,9 +32,9 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Record a batch of the events queue; see `lambdas.feedback.batch`."""
     messages = list(_messages(event))
     metrics.add_metric(name="MessagesRead", unit=MetricUnit.Count, value=len(messages))
-    failed = process(
-        messages, _recorder(), Observability(logger, metrics), now=datetime.now(UTC), run=_side_by_side.map
-    )
+    observability = Observability(logger, metrics)
+    failed = process(messages, _recorder(), observability, now=datetime.now(UTC), run=_side_by_side.map)
+    observability.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

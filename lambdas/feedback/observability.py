@@ -6,14 +6,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
+from lambdas.domain.log_lines import shared_lines
 from lambdas.domain.reputation.ledger import LedgerEntry, LedgerKind
 from lambdas.domain.webhooks.delivery import MAX_MESSAGE_ID
 from lambdas.feedback.batch import InstanceGone, RecordingFailed, RecordingOutcome
 from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind
 from lambdas.feedback.record import Recorded
 
-EVENT_FACTS = ("message_id", "type", "delivery_ids")  # in the lists of `events`, in order
-MAX_EVENTS = 100  # in one line: with a webhook for each of three kinds it stays far below CloudWatch's 256 KB
+EVENT_FACTS = ("message_id", "type", "delivery_ids")  # of an event in `events recorded`, in order
 _METRICS = {
     NotAnEventKind.CONTROL: "ControlMessages",
     NotAnEventKind.TENANT_CONTROL: "TenantControlMessages",
@@ -23,11 +23,12 @@ _METRICS = {
 
 
 class Observability:
-    """Writes a line per instance and batch with the ids that `ops trace` follows; sums are metrics."""
+    """Writes the ids that `ops trace` follows, of many events a line; sums are metrics. One for each batch."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
         self._logger = logger
         self._metrics = metrics
+        self._rows: list[tuple[tuple[str], tuple[str, str, list[str]]]] = []  # of EVENT_FACTS, by instance
 
     def not_an_event(self, message_id: str, reading: NotAnEvent) -> None:
         """Log a message that is no event.
@@ -50,7 +51,7 @@ class Observability:
         self._count("EventsUnattributed")
 
     def outcome(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: RecordingOutcome) -> None:
-        """Log the outcome of an instance's events; if they were recorded, with the ids of each."""
+        """Log the outcome of an instance's events; the ids of those that were recorded come with `finish`."""
         facts = {"instance_id": instance_id, "events": len(events)}
         match outcome:
             case InstanceGone():
@@ -60,26 +61,23 @@ class Observability:
                 self._logger.error("events could not be recorded and are retried", extra=facts, exc_info=error)
                 self._count("EventsFailed", len(events))
             case Recorded():
-                self._recorded(instance_id, events, outcome)
+                self._rows += [((instance_id,), _row(event, outcome)) for event in events]
                 self._recorded_events(facts, outcome)
 
-    def _recorded(self, instance_id: str, events: Sequence[FeedbackEvent], outcome: Recorded) -> None:
-        """The line that links SES's message ids to the deliveries made of the events.
+    def finish(self) -> None:
+        """Log the lines that link SES's message ids to the deliveries made of the batch's events.
 
-        A line for each event would cost more than the tables (docs/cost.md), so several share one, as lists of
-        EVENT_FACTS.
+        A line for each event would cost more than the tables (docs/cost.md), so many share one, as lists of EVENT_FACTS
+        by instance.
         """
-        rows = [
-            ((event.mail.message_id or "")[:MAX_MESSAGE_ID], event.type.value, outcome.fan_out.delivery_ids(event))
-            for event in events
-        ]
-        for start in range(0, len(rows), MAX_EVENTS):
-            match rows[start : start + MAX_EVENTS]:
-                case [row]:
-                    facts = dict(zip(EVENT_FACTS, row, strict=True))
-                    self._logger.info("event recorded", extra={"instance_id": instance_id, **facts})
-                case several:
-                    self._logger.info("events recorded", extra={"instance_id": instance_id, "events": several})
+        match self._rows:
+            case [((instance_id,), row)]:
+                facts = dict(zip(EVENT_FACTS, row, strict=True))
+                self._logger.info("event recorded", extra={"instance_id": instance_id, **facts})
+            case several:
+                for instances in shared_lines(several):
+                    self._logger.info("events recorded", extra={"instances": instances})
+        self._rows = []
 
     def _recorded_events(self, facts: dict[str, object], recorded_events: Recorded) -> None:
         for entry in recorded_events.entries:
@@ -98,3 +96,9 @@ class Observability:
 
     def _count(self, name: str, number: int = 1) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def _row(event: FeedbackEvent, outcome: Recorded) -> tuple[str, str, list[str]]:
+    """An event's EVENT_FACTS."""
+    message_id = (event.mail.message_id or "")[:MAX_MESSAGE_ID]
+    return message_id, event.type.value, outcome.fan_out.delivery_ids(event)

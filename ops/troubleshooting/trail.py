@@ -16,6 +16,7 @@ from lambdas.aws.dynamodb.backlog.kept_deliveries import KeptDeliveries, KeptDel
 from lambdas.aws.dynamodb.reputation.reputation_table import ReputationTable
 from lambdas.domain.reputation.ledger import LedgerEntry
 from lambdas.domain.webhooks.delivery import Delivery
+from lambdas.domain.webhooks.payload import NOTIFIED
 from lambdas.domain.webhooks.webhook import WebhookId
 from ops.deployment.tools import Tools
 from ops.troubleshooting.function_logs import AT, FunctionLogs, Line
@@ -25,13 +26,12 @@ EARLY = timedelta(minutes=5)  # clocks differ
 _SES_ID = re.compile(
     r"01[0-9a-f]{2}([0-9a-f]{12})-"
 )  # SES's ids begin with a region and Unix time in ms, seen not told
-EVENT_FACTS: tuple[str, ...] = (
-    "message_id",
-    "type",
-    "delivery_ids",
-)  # in lists, in order
-ATTEMPT_FACTS: tuple[str, ...] = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # of many attempts
+EVENT_FACTS: tuple[str, ...] = ("message_id", "type", "delivery_ids")  # of an event in a line about many
+ATTEMPT_FACTS: tuple[str, ...] = ("delivery_id", "attempt", "status", "ms")  # of an attempt in a line about many
+ATTEMPT_FACTS_BEFORE = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # up to version 1.0.0
+_TYPES = {kind.value: name for kind, (_, name) in NOTIFIED.items()}  # an attempt's by its event's
 MAX_SHOWN = 10  # events of a batch that are named
+MAX_DELIVERIES = 50  # of a mail, whose attempts are looked up in the logs one by one
 MAX_MAILS = 20  # of a recipient, the latest, whose attempts are looked up in the logs one by one
 
 
@@ -116,13 +116,28 @@ class Trail:
         return dict.fromkeys(step.instance_id for step in logged if step.instance_id) or None
 
     def _logged(self, ids: Iterable[str], question: Question) -> Iterator[Step]:
-        """What the feedback and the delivery function logged of each id."""
-        for function in ("feedback", "delivery"):
-            logs = FunctionLogs(self.found.stack, function)
-            for id_ in ids:
-                since, until = window(id_, since=question.since, until=question.until)
-                for line in logs.lines(containing=id_, since=since, until=until):
-                    yield from filter(None, (_of_line(function, one) for one in _each(line, id_)))
+        """What the feedback and the delivery function logged of each id, and of the deliveries that were made of it.
+
+        Feedback's log has SES's message ids with the deliveries' ids, delivery's the attempts by the deliveries' ids.
+        """
+        for id_ in ids:
+            recorded = self._lines("feedback", [id_], question)
+            events = {made: line for line in recorded for made in line.get("delivery_ids", ()) if _leads_to(id_, made)}
+            attempts = self._lines("delivery", dict.fromkeys([id_, *list(events)[:MAX_DELIVERIES]]), question)
+            yield from filter(None, (_of_line("feedback", line) for line in recorded))
+            yield from filter(None, (_of_line("delivery", _with_mail(line, events)) for line in attempts))
+
+    def _lines(self, function: str, ids: Iterable[str], question: Question) -> list[Line]:
+        """A function's lines about each of *ids*."""
+        logs = FunctionLogs(self.found.stack, function)
+        first, *_ = ids
+        since, until = window(first, since=question.since, until=question.until)
+        return [
+            one
+            for id_ in ids
+            for line in logs.lines(containing=id_, since=since, until=until)
+            for one in _each(line, id_)
+        ]
 
     def _kept(self, question: Question, instances: Iterable[str] | None) -> Iterator[Step]:
         deliveries = KeptDeliveries(client("dynamodb"), self.found.stack.tables["backlog"])
@@ -201,17 +216,35 @@ def _of_kept(kept: KeptDelivery) -> Step:
 def _each(line: Line, id_: str) -> Iterator[Line]:
     """A line about one event or attempt each, of a line about many: those about *id_*."""
     match line:
-        case {"message": "events recorded", "events": list(rows)}:
-            names, each = EVENT_FACTS, "event recorded"
-        case {"message": "attempts succeeded", "attempts": list(rows)}:
-            names, each = ATTEMPT_FACTS, "attempt succeeded"
+        case {"message": "events recorded", "instances": list(groups)}:
+            ids, names, each = ("instance_id",), EVENT_FACTS, "event recorded"
+        case {"message": "attempts succeeded", "webhooks": list(groups)}:
+            ids, names, each = ("instance_id", "webhook_id"), ATTEMPT_FACTS, "attempt succeeded"
+        case {"message": "events recorded", "events": list(rows)}:  # up to version 1.0.0
+            ids, groups, names, each = (), [[rows]], EVENT_FACTS, "event recorded"
+        case {"message": "attempts succeeded", "attempts": list(rows)}:  # up to version 1.0.0
+            ids, groups, names, each = (), [[rows]], ATTEMPT_FACTS_BEFORE, "attempt succeeded"
         case _:
             yield line
             return
-    for row in rows:
-        one = dict(zip(names, row, strict=False))
-        if id_ in {one.get("message_id"), one.get("delivery_id"), *one.get("delivery_ids", ())}:
-            yield {**line, **one, "message": each}
+    for *owner, rows in groups:
+        for row in rows:
+            one = dict(zip(names, row, strict=False))
+            if id_ in {one.get("message_id"), one.get("delivery_id"), *one.get("delivery_ids", ())}:
+                yield {**line, **dict(zip(ids, owner, strict=False)), **one, "message": each}
+
+
+def _leads_to(asked: str, delivery_id: str) -> bool:
+    """Whether a delivery of an event is looked for: a webhook-id asks for itself only."""
+    return kind_of(asked) is not Kind.WEBHOOK_ID or asked == delivery_id
+
+
+def _with_mail(line: Line, events: Mapping[str, Line]) -> Line:
+    """An attempt's line with the message id and the type of its event, where it has none of its own."""
+    event = events.get(line.get("delivery_id", ""))
+    if event is None or "message_id" in line:
+        return line
+    return {**line, "message_id": event["message_id"], "type": _TYPES.get(event["type"], "")}
 
 
 def _of_line(function: str, line: Line) -> Step | None:

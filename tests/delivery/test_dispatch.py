@@ -174,7 +174,7 @@ def test_a_new_url_does_not_make_a_slow_webhook_prompt() -> None:
 
 
 def test_secrets_are_decrypted_together_for_what_will_be_attempted_and_for_nothing_else() -> None:
-    """Hundreds of calls one after the other would use up an invocation's time; a call for what is parked costs money."""
+    """Hundreds of calls one after the other would use up an invocation's time; a call for the parked costs."""
     world = World()
     for name, health in {
         "w1": Health(),
@@ -636,9 +636,18 @@ def test_attempts_are_logged_with_the_ids_that_a_trace_follows(caplog: pytest.Lo
     (succeeded,) = (vars(line) for line in caplog.records if line.getMessage() == "attempts succeeded")
     ids = [failed[name] for name in ("message_id", "delivery_id", "attempt", "status")]
     assert ids == ["mail-b", "b", 2, "404"]
-    rows = [dict(zip(ATTEMPT_FACTS, row, strict=True)) for row in succeeded["attempts"]]
-    assert [(row["message_id"], row["delivery_id"], row["attempt"], row["status"]) for row in rows] == [
-        ("mail-a", "a", 2, "200"),
-        ("mail-c", "c", 2, "204"),
-    ]
-    assert {(line["instance_id"], line["webhook_id"]) for line in (failed, succeeded)} == {("i1", "w1")}
+    [[*ids, attempts]] = succeeded["webhooks"]
+    rows = [dict(zip(ATTEMPT_FACTS, row, strict=True)) for row in attempts]
+    assert [(row["delivery_id"], row["attempt"], row["status"]) for row in rows] == [("a", 2, "200"), ("c", 2, "204")]
+    assert [failed["instance_id"], failed["webhook_id"]] == ids == ["i1", "w1"]
+
+
+def test_the_attempts_of_many_webhooks_share_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    """With thousands of webhooks most have one or two in an invocation, and a line is longer than its attempts."""
+    world = World()
+    for name in ("w1", "w2", "w3"):
+        world.webhook(name)
+    with caplog.at_level("INFO"):
+        world.deliver(batch("w1", "a", "b"), batch("w2", "c"), batch("w3"))
+    (line,) = (vars(line) for line in caplog.records if line.getMessage().startswith("attempt"))
+    assert [(webhook, len(rows)) for _, webhook, rows in line["webhooks"]] == [("w1", 2), ("w2", 1), ("w3", 1)]

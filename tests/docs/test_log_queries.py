@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 
 from tests.docs.blocks import ROOT
 
-_WORDS = {"fields", "filter", "sort", "desc", "limit", "stats", "count", "by", "as"}
+_WORDS = {"fields", "filter", "like", "sort", "desc", "limit", "stats", "count", "by", "as"}
 
 
 def test_every_field_of_a_query_is_one_that_the_functions_log() -> None:

@@ -81,6 +81,28 @@ TOGETHER: dict[str, list[dict[str, Any]]] = {
     "feedback": [
         {
             "message": "events recorded",
+            "instances": [
+                ["i0", [["mail-0", "delivery", ["msg_0"]]]],
+                ["i1", [["mail-1", "delivery", ["msg_1", "msg_other"]], ["mail-2", "bounce", ["msg_2", "msg_3"]]]],
+            ],
+        }
+    ],
+    "delivery": [
+        {
+            "message": "attempts succeeded",
+            "webhooks": [
+                ["i0", "w0", [["msg_0", 1, "200", 5]]],
+                ["i1", "w1", [["msg_1", 1, "204", 9], ["msg_2", 3, "200", 12]]],
+                ["i1", "w2", [["msg_3", 1, "202", 8]]],
+            ],
+        }
+    ],
+}
+
+BEFORE: dict[str, list[dict[str, Any]]] = {  # as version 1.0.0 wrote them: logs are kept for 90 days
+    "feedback": [
+        {
+            "message": "events recorded",
             "instance_id": "i1",
             "events": [["mail-1", "delivery", ["msg_1", "msg_other"]], ["mail-2", "bounce", ["msg_2"]]],
         }
@@ -222,19 +244,36 @@ def test_an_address_is_found_whole(text: str, whole: bool) -> None:
         assert is_about(replace(one, body=body), text, Asked.RECIPIENT) is whole
 
 
+@pytest.mark.parametrize("written", [BEFORE, TOGETHER])
 @pytest.mark.parametrize("asked", ["mail-2", "msg_2"])
-def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(traced: Ops, asked: str) -> None:
-    """Feedback and delivery write one line for an instance's events, so that logs cost less."""
-    for function, lines in TOGETHER.items():
+def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(
+    traced: Ops, asked: str, written: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Feedback and delivery write one line for many instances' events, so that logs cost less."""
+    for function, lines in written.items():
         log(function, lines, stream="together")
-    steps = traced.run("trace", asked)["steps"]
+    steps = [step for step in traced.run("trace", asked)["steps"] if step["webhook_id"] != "msg_3"]
     shown = [(step["what"], step["type"], step["message_id"]) for step in steps]
     assert shown == [
         ("attempt 3 succeeded", "email.bounced", "mail-2"),
         ("event recorded", "bounce", "mail-2"),
     ]
-    assert [step["details"] for step in steps] == ["200, 12 ms", "webhook-id msg_2"]
+    assert steps[0]["details"] == "200, 12 ms"
+    assert steps[1]["details"].startswith("webhook-id msg_2")
     assert (steps[0]["webhook_id"], steps[0]["webhook"], steps[0]["instance"]) == ("msg_2", "w1", "i1")
+
+
+def test_a_mail_leads_to_the_attempts_of_all_its_deliveries_and_a_webhook_id_to_its_own(traced: Ops) -> None:
+    """The attempts' lines have no message id: feedback's line says which deliveries were made of a mail."""
+    for function, lines in TOGETHER.items():
+        log(function, lines, stream="together")
+
+    def attempts(asked: str) -> list[tuple[str, str]]:
+        steps = traced.run("trace", asked)["steps"]
+        return sorted((step["webhook"], step["details"]) for step in steps if "attempt" in step["what"])
+
+    assert attempts("mail-2") == [("w1", "200, 12 ms"), ("w2", "202, 8 ms")]
+    assert attempts("msg_3") == [("w2", "202, 8 ms")]
 
 
 def test_the_trail_reads_what_the_functions_write() -> None:
