@@ -28,7 +28,7 @@ _SES_ID = re.compile(
 )  # SES's ids begin with a region and Unix time in ms, seen not told
 EVENT_FACTS: tuple[str, ...] = ("message_id", "type", "delivery_ids")  # of an event in a line about many
 ATTEMPT_FACTS: tuple[str, ...] = ("delivery_id", "attempt", "status", "ms")  # of an attempt in a line about many
-ATTEMPT_FACTS_BEFORE = ("message_id", "delivery_id", "type", "attempt", "status", "ms")  # up to version 1.0.0
+_OWNER = ("instance_id", "webhook_id")  # of the events or attempts in a line about many; events have no webhook
 _TYPES = {kind.value: name for kind, (_, name) in NOTIFIED.items()}  # an attempt's by its event's
 MAX_SHOWN = 10  # events of a batch that are named
 MAX_DELIVERIES = 50  # of a mail, whose attempts are looked up in the logs one by one
@@ -217,13 +217,9 @@ def _each(line: Line, id_: str) -> Iterator[Line]:
     """A line about one event or attempt each, of a line about many: those about *id_*."""
     match line:
         case {"message": "events recorded", "instances": list(groups)}:
-            ids, names, each = ("instance_id",), EVENT_FACTS, "event recorded"
+            names, each = EVENT_FACTS, "event recorded"
         case {"message": "attempts succeeded", "webhooks": list(groups)}:
-            ids, names, each = ("instance_id", "webhook_id"), ATTEMPT_FACTS, "attempt succeeded"
-        case {"message": "events recorded", "events": list(rows)}:  # up to version 1.0.0
-            ids, groups, names, each = (), [[rows]], EVENT_FACTS, "event recorded"
-        case {"message": "attempts succeeded", "attempts": list(rows)}:  # up to version 1.0.0
-            ids, groups, names, each = (), [[rows]], ATTEMPT_FACTS_BEFORE, "attempt succeeded"
+            names, each = ATTEMPT_FACTS, "attempt succeeded"
         case _:
             yield line
             return
@@ -231,7 +227,7 @@ def _each(line: Line, id_: str) -> Iterator[Line]:
         for row in rows:
             one = dict(zip(names, row, strict=False))
             if id_ in {one.get("message_id"), one.get("delivery_id"), *one.get("delivery_ids", ())}:
-                yield {**line, **dict(zip(ids, owner, strict=False)), **one, "message": each}
+                yield {**line, **dict(zip(_OWNER, owner, strict=False)), **one, "message": each}
 
 
 def _leads_to(asked: str, delivery_id: str) -> bool:

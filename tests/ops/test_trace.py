@@ -99,27 +99,6 @@ TOGETHER: dict[str, list[dict[str, Any]]] = {
     ],
 }
 
-BEFORE: dict[str, list[dict[str, Any]]] = {  # as version 1.0.0 wrote them: logs are kept for 90 days
-    "feedback": [
-        {
-            "message": "events recorded",
-            "instance_id": "i1",
-            "events": [["mail-1", "delivery", ["msg_1", "msg_other"]], ["mail-2", "bounce", ["msg_2"]]],
-        }
-    ],
-    "delivery": [
-        {
-            "message": "attempts succeeded",
-            "instance_id": "i1",
-            "webhook_id": "w1",
-            "attempts": [
-                ["mail-1", "msg_1", "email.delivered", 1, "204", 9],
-                ["mail-2", "msg_2", "email.bounced", 3, "200", 12],
-            ],
-        }
-    ],
-}
-
 
 def log(function: str, lines: list[dict[str, Any]], *, stream: str = "s") -> None:
     """Write a function's log, a line a second, up to now."""
@@ -244,13 +223,10 @@ def test_an_address_is_found_whole(text: str, whole: bool) -> None:
         assert is_about(replace(one, body=body), text, Asked.RECIPIENT) is whole
 
 
-@pytest.mark.parametrize("written", [BEFORE, TOGETHER])
 @pytest.mark.parametrize("asked", ["mail-2", "msg_2"])
-def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(
-    traced: Ops, asked: str, written: dict[str, list[dict[str, Any]]]
-) -> None:
+def test_of_a_line_about_many_events_only_the_one_that_was_asked_for_is_shown(traced: Ops, asked: str) -> None:
     """Feedback and delivery write one line for many instances' events, so that logs cost less."""
-    for function, lines in written.items():
+    for function, lines in TOGETHER.items():
         log(function, lines, stream="together")
     steps = [step for step in traced.run("trace", asked)["steps"] if step["webhook_id"] != "msg_3"]
     shown = [(step["what"], step["type"], step["message_id"]) for step in steps]
