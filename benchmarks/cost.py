@@ -22,7 +22,7 @@ POLLERS = 5  # environments of delivery that Lambda keeps busy at least
 ENVIRONMENT_LIFE = 7_200  # s before Lambda replaces an environment: each asks KMS for every webhook's secret once
 PER_TENANT = 0.04  # events a second on average: 100,000 a month
 REPORT_LINES = 900  # bytes that Lambda itself logs of an invocation (start, report)
-PACKET_OVERHEAD = 250  # bytes around a POST: 22 of TLS, one or two packets of 52, and a share of the connections' 1.6 KB
+PACKET_OVERHEAD = 250  # bytes of a POST: 22 of TLS, one or two packets of 52, and a share of a connection's 1.6 KB
 JUDGEMENT_READS = 12.5  # read units: a month of hourly counters, 50 KB, read consistently
 JUDGEMENT_S = 0.1  # s billed for a judgement
 
