@@ -101,8 +101,8 @@ def main() -> None:
     for events, each in ((2, 1), (100, 1), (100, 100)):
         of = f", {events} a line, {each} each"
         sizes.append(("recorded" + of, shared("events recorded", "instances", [INSTANCE], recorded, events, each)))
-        ids: list[object] = [INSTANCE, INSTANCE]
-        sizes.append(("succeeded" + of, shared("attempts succeeded", "webhooks", ids, succeeded, events, each)))
+        owner: list[object] = [INSTANCE, INSTANCE]
+        sizes.append(("succeeded" + of, shared("attempts succeeded", "webhooks", owner, succeeded, events, each)))
     print("log line                         bytes an event   $ per million")
     for name, size in sizes:
         print(f"{name:<32} {size:>14,.0f}   {size * MILLION / 1e9 * PRICES['logs_per_gb']:.2f}")

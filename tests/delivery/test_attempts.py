@@ -166,7 +166,7 @@ def test_waiting_for_the_turn_to_connect_is_no_part_of_an_attempts_time(seconds:
         receivers.now += timedelta(seconds=2)
         yield
 
-    receivers.turn = late  # type: ignore[method-assign]
+    receivers.turn = late  # type: ignore[assignment, method-assign]
     run(receivers, one, seconds=seconds)
 
     assert [attempt.ended - attempt.began for _, attempt in one.made] == [timedelta(0)] * begun
