@@ -1,7 +1,4 @@
-"""The broker's object graph: which adapter has which table, queue, key and limit, and who shares what.
-
-`python -m tests.broker.test_composition` writes the transcript anew.
-"""
+"""The broker's object graph: which adapter has which table, queue, key and limit, and who shares what."""
 
 import json
 from datetime import UTC, datetime
@@ -23,6 +20,7 @@ from lambdas.domain.tenants.instance import (
 )
 from tests.broker.world import START, settings
 from tests.graph import Clients, graph
+from tests.snapshots import hold
 
 EXPECTED = Path(__file__).with_name("graph.yaml")
 SETTINGS = settings(
@@ -71,7 +69,7 @@ _NAMES = ("id", "service_id", "plan_id", "organization_guid", "space_guid", "sta
 
 def test_everything_is_connected_as_the_transcript_says() -> None:
     """Down to the names of tables and the limits."""
-    assert composed() == EXPECTED.read_text()
+    hold(EXPECTED, composed(), "python -m tests.broker.test_composition")
 
 
 def test_without_a_zone_a_secret_or_networks_there_is_none() -> None:

@@ -13,6 +13,7 @@ from lambdas.broker.osb.catalog import PRIVATELINK_PLAN, PRIVATELINK_SERVICE, SE
 from lambdas.domain.tenants.domain_claim import proof_record
 from tests.broker.transcript import Transcript, plain
 from tests.broker.world import LINK, WEBHOOK, World, settings
+from tests.snapshots import hold
 
 EXPECTED = Path(__file__).parent / "lives"
 ASKED: dict[str, Any] = {
@@ -463,7 +464,7 @@ LIVES: dict[str, Callable[[], Transcript]] = {
 @pytest.mark.parametrize("name", LIVES)
 def test_a_life_goes_as_its_transcript_says(name: str) -> None:
     """Each answer to the platform, each request to AWS with all its arguments, each write."""
-    assert str(LIVES[name]()) == (EXPECTED / f"{name}.yaml").read_text()
+    hold(EXPECTED / f"{name}.yaml", str(LIVES[name]()), "python -m tests.broker.test_lives")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Transcripts: whole answers of the broker, all that it asks of AWS, and what it writes, as text to compare.
-
-`python -m tests.broker.test_lives` writes the expected ones anew; whoever changes one reads the difference.
-"""
+"""Transcripts: whole answers of the broker, all that it asks of AWS, and what it writes, as text to compare."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass

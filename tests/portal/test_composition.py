@@ -1,7 +1,4 @@
-"""The portal's object graph: which page reads which table, by which rules, and how people sign in.
-
-`python -m tests.portal.test_composition` writes the transcript anew.
-"""
+"""The portal's object graph: which page reads which table, by which rules, and how people sign in."""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from lambdas.portal.composition import compose, compose_replayer
 from lambdas.portal.settings import PortalSettings
 from tests.graph import Clients, graph
 from tests.portal.world import _settings
+from tests.snapshots import hold
 
 EXPECTED = Path(__file__).with_name("graph.yaml")
 QUEUES = {"deliveries": "https://sqs/deliveries", "replays": "https://sqs/replays"}
@@ -38,7 +36,7 @@ def composed(**changes: str) -> str:
 
 def test_everything_is_connected_as_the_transcript_says() -> None:
     """Down to the names of tables and the limits."""
-    assert composed() == EXPECTED.read_text()
+    hold(EXPECTED, composed(), "python -m tests.portal.test_composition")
 
 
 @pytest.mark.parametrize(

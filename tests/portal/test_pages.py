@@ -1,7 +1,6 @@
 """Whole pages, held against transcripts: every word, every link, every field of every form.
 
-The other tests say what matters and why. `python -m tests.portal.test_pages` writes the transcripts anew; whoever
-changes one reads the difference.
+The other tests say what matters and why.
 """
 
 import os
@@ -26,6 +25,7 @@ from lambdas.portal.http import Response, request_of
 from lambdas.portal.pages.setup import LookedUp, RecordState
 from tests.portal.reading import read
 from tests.portal.world import World, delivery, event_of, running
+from tests.snapshots import hold
 
 NOW = datetime(2026, 11, 21, 5, 0, tzinfo=UTC)
 EXPECTED = Path(__file__).parent / "pages"
@@ -287,7 +287,7 @@ def made(name: str) -> Iterator[str]:
 def test_pages_are_as_their_transcript_says(name: str) -> None:
     """Each word, link and field."""
     for text in made(name):
-        assert text == (EXPECTED / f"{name}.txt").read_text()
+        hold(EXPECTED / f"{name}.txt", text, "python -m tests.portal.test_pages")
 
 
 if __name__ == "__main__":
