@@ -217,7 +217,5 @@ TestAnyOrder = Platform.TestCase
 TestAnyOrder.settings = settings(
     max_examples=150,
     stateful_step_count=30,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

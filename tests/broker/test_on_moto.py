@@ -353,7 +353,7 @@ CALLS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(calls=CALLS)
 def test_calls_and_deaths_in_any_order_orphan_nothing(calls: list[tuple[str, int | None, bool]]) -> None:
     """The platform does not wait for anything, and tidies up in the end. The fakes are driven so for longer."""

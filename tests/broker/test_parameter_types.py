@@ -32,7 +32,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(value=VALUES)
 def test_what_a_check_accepts_its_schema_accepts(name: str, value: Any) -> None:
     """So a form that a platform draws from the schema refuses nothing that the broker takes."""

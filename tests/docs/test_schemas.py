@@ -72,7 +72,7 @@ def test_a_batch_of_every_kind_is_as_its_schema_says(format_: NotificationFormat
 
 @pytest.mark.parametrize("format_", BATCHED_FORMATS)
 @given(events=st.lists(large_events(), min_size=1, max_size=12))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_batch_of_truncated_events_is_as_its_schema_says(
     format_: NotificationFormat, events: list[FeedbackEvent]
 ) -> None:
@@ -100,7 +100,7 @@ def test_the_schema_of_a_batch_refuses_what_is_none(format_: NotificationFormat)
 
 @pytest.mark.parametrize("format_", FOLDERS)
 @given(event=large_events())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_truncated_body_is_as_its_schema_says(format_: NotificationFormat, event: FeedbackEvent) -> None:
     """However much was cut."""
     webhook = Webhook(id=WebhookId("w1"), instance_id="i1", format=format_)

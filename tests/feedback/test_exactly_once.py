@@ -63,7 +63,7 @@ def event_of(told: Told) -> FeedbackEvent:
     tellings=st.lists(st.lists(TOLD, max_size=8), max_size=5),
     deaths=st.lists(st.integers(0, 8), max_size=5),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_told_and_wherever_killed_each_counts_once(
     dynamodb: "DynamoDBClient", tellings: list[list[Told]], deaths: list[int]
 ) -> None:

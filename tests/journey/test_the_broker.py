@@ -158,7 +158,7 @@ CALLS = st.lists(
 )
 
 
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(calls=CALLS)
 def test_calls_in_any_order_leave_nothing_behind(stack: Stack, calls: list[tuple[str, str]]) -> None:
     """The platform does not wait for anything; what it then tidies up leaves the account as it was."""

@@ -223,7 +223,7 @@ def large_events(draw: st.DrawFn) -> FeedbackEvent:
 
 @pytest.mark.parametrize("format_", NotificationFormat)
 @given(told=large_events())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_body_is_over_the_limit(format_: NotificationFormat, told: FeedbackEvent) -> None:
     """However long what a server answered, and always JSON."""
     delivery = rendered(told, format_)
