@@ -41,11 +41,13 @@ BOUNCES = 3  # an hour that are seeded: more than the 2,000 that any page but th
 ARCHIVED = timedelta(hours=1)
 BATCH = 10  # deliveries of an archived item: what a busy tenant's invocations deliver together
 OTHERS, BUSY_OTHERS = 1_000, 25  # other instances, and those of them with mail in every hour: a page of the list
+FLEET, IN_FLEET = "fleet", 100  # the organization of the tenant and of some others
 OTHERS_HOURS = 10 * 24  # of their counters: the list reads no further back once the window is full
+SHARE = 1024 / 1769  # of a vCPU that the portal's function has: Lambda gives a whole one at 1,769 MB
 RUNS = 5  # of each page from the recording; the median is told
 SERVICES = ("dynamodb", "secretsmanager", "sns", "sesv2", "iam")
 TARGET_READ_UNITS, TARGET_CPU_MS = 250.0, 400.0  # of a page; a download and a search are asked for rarely
-_RARE = ("evidence.csv", "find a mail", "find a recipient")
+_RARE = ("evidence.csv", "find a ")
 
 
 Answer = tuple[int, Mapping[str, str], bytes]  # status, headers, body
@@ -193,7 +195,7 @@ class _Untransacted:
 
 def _seed(world: World) -> None:
     quick = replace(world, dynamodb=_Untransacted(world.dynamodb))
-    world.tenant(TENANT, domain="busy.agency.gov")
+    world.tenant(TENANT, domain="busy.agency.gov", organization=FLEET)
     world.webhook(TENANT, WEBHOOK)
     for hour in range(DAYS * 24):
         at = world.now - timedelta(hours=hour, minutes=1)
@@ -208,7 +210,7 @@ def _seed(world: World) -> None:
     for index in range(40):
         world.parked(TENANT, WEBHOOK, delivery(f"msg_w{index}", to="waits@shop.example", at=world.now))
     for index in range(OTHERS):
-        quick.tenant(f"other-{index:04}")
+        quick.tenant(f"other-{index:04}", organization=FLEET if index < IN_FLEET else "org")
         world.webhook(f"other-{index:04}", f"wh-{index}")
         hours = OTHERS_HOURS if index < BUSY_OTHERS else 1
         _put(world, _counters(f"other-{index:04}", hours, world.now))
@@ -243,7 +245,9 @@ def _requests(operator: Caller) -> Iterator[tuple[str, Request]]:
         yield name, request_of(event_of("GET", path, {}, b"", cookie=operator.cookie))
     form = urlencode({"form_token": operator._new_token(), "needle": "nobody@shop.example"}).encode()
     yield "find a mail", request_of(event_of("POST", f"{home}/mail", {}, form, cookie=operator.cookie))
-    yield "find a recipient", request_of(event_of("POST", "/recipients", {}, form, cookie=operator.cookie))
+    form += b"&within=" + FLEET.encode()
+    name = f"find a recipient ({IN_FLEET + 1} instances)"
+    yield name, request_of(event_of("POST", "/recipients", {}, form, cookie=operator.cookie))
 
 
 def _page(name: str, request: Request, now: datetime) -> Page:
@@ -276,22 +280,31 @@ def _page(name: str, request: Request, now: datetime) -> Page:
 
 def _table(pages: list[Page]) -> Table:
     rows = [
-        (page.name, f"{page.calls}", number(page.read_units), number(page.cpu_ms), number(page.kilobytes))
+        (
+            page.name,
+            f"{page.calls}",
+            number(page.read_units),
+            number(page.cpu_ms),
+            number(page.cpu_ms / SHARE),
+            number(page.kilobytes),
+        )
         for page in pages
     ]
     return Table(
         title="A page of the portal, for a tenant with 10 million events in 30 days",
-        columns=("page", "AWS calls", "DynamoDB read units", "CPU, ms", "KB"),
+        columns=("page", "AWS calls", "DynamoDB read units", "CPU, ms", "in the function, ms", "KB"),
         rows=tuple(rows),
         note=(
             f"evidence.csv: of {DAYS * 24 * BOUNCES:,} bounces. Find a mail: the latest hour, {AN_HOUR:,} deliveries, "
-            "and the ledger; a real search stops after 8 s and goes on from there."
+            "and the ledger. Find a recipient: the ledgers of an organization, the tenant's among them. A real search "
+            f"stops after 8 s and continues from there. All instances: a page of {BUSY_OTHERS} instances with "
+            "mail in every hour. In the function: what the CPU takes with its 0.58 of a vCPU, without the wait for AWS."
         ),
     )
 
 
 def _figures(pages: list[Page]) -> Iterator[Figure]:
     for page in pages:
-        rare = page.name in _RARE
+        rare = page.name.startswith(_RARE)
         yield lower(f"portal, {page.name}: read units", page.read_units, "", None if rare else TARGET_READ_UNITS)
         yield lower(f"portal, {page.name}: CPU", page.cpu_ms, "ms", None if rare else TARGET_CPU_MS)
