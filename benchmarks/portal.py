@@ -195,7 +195,7 @@ class _Untransacted:
 
 def _seed(world: World) -> None:
     quick = replace(world, dynamodb=_Untransacted(world.dynamodb))
-    world.tenant(TENANT, domain="busy.agency.gov", organization=FLEET)
+    world.tenant(TENANT, domain="busy.agency.gov", organization=FLEET, claimed=True)
     world.webhook(TENANT, WEBHOOK)
     for hour in range(DAYS * 24):
         at = world.now - timedelta(hours=hour, minutes=1)

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 
 from infra.bundle import ROOT
+from lambdas.domain.portal import OPERATOR
 from tests.portal.browser import chromium, chromium_path
 from tests.portal.scenes import HEALTHY, PAUSED, dns, tenants
 from tests.portal.serving import served
@@ -33,12 +34,17 @@ def main() -> int:
                 color_scheme="dark" if scheme == "dark" else "light",
             )
             page = context.new_page()
-            page.goto(url + world.link(now=datetime.now(UTC)))
+            page.goto(url + world.link(_instance(path), now=datetime.now(UTC)))
             page.get_by_role("button", name="Sign in").click()
             page.goto(url + path)
             page.screenshot(path=PICTURES / f"{name}.png")
             context.close()
     return 0
+
+
+def _instance(path: str) -> str:
+    """Whose session sees the page: the tenant's on its own pages, the operator's elsewhere."""
+    return path.split("/")[2] if path.startswith("/instances/") else OPERATOR
 
 
 if __name__ == "__main__":

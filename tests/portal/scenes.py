@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
+import boto3
 import pytest
 
 from lambdas.domain.reputation.evaluation import SendingState
@@ -18,8 +19,12 @@ PAUSED, HEALTHY = "paused", "healthy"
 
 def tenants(world: World) -> None:
     """One that its rates paused, and one that is well, each with webhooks."""
-    world.tenant(PAUSED, domain="news.agency.gov", organization="office-of-news")
-    world.tenant(HEALTHY, domain="permits.agency.gov", organization="permits")
+    for name, domain, organization in (
+        (PAUSED, "news.agency.gov", "office-of-news"),
+        (HEALTHY, "permits.agency.gov", "permits"),
+    ):
+        world.tenant(name, domain=domain, organization=organization, claimed=True)
+        boto3.client("sesv2").create_email_identity(EmailIdentity=domain)
     for day in range(30):
         at = world.now - timedelta(days=day, hours=1)
         world.delivered(HEALTHY, 800 + 37 * (day % 7), at=at)
