@@ -41,7 +41,7 @@ def _repaired(text: str) -> tuple[str, Any]:
     """Accepts control characters in strings and halves of surrogate pairs, which SES leaves where it cuts a
     diagnostic."""
     try:
-        whole = json.dumps(_replaced(json.loads(text)), ensure_ascii=False)
+        whole = json.dumps(_replaced(json.loads(text, strict=False)), ensure_ascii=False)
         return whole, _decode(whole)
     except _BROKEN as error:
         raise NotJSON from error

@@ -1,5 +1,6 @@
 """The feedback function as Lambda calls it, with tables and a queue in moto."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,3 +167,14 @@ def test_an_event_alone_has_a_line_with_fields_that_can_be_queried(
 def _ids(record: logging.LogRecord) -> Any:
     """A log record with the fields that a line adds."""
     return record
+
+
+def test_metrics_and_log_lines_are_the_feedback_functions(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alarms look for the namespace, log queries for the service; every message of the batch is counted."""
+    stack.run(text(bounce()), "rubbish")
+    [line] = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    metrics = json.loads(line)
+    [described] = metrics["_aws"]["CloudWatchMetrics"]
+    assert (described["Namespace"], metrics["service"]) == ("SesFeedback", "feedback")
+    assert (metrics["MessagesRead"], metrics["InvalidMessages"], metrics["BouncesCounted"]) == ([2.0], [1.0], [1.0])
+    assert feedback.logger.service == "feedback"

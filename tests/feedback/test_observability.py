@@ -6,13 +6,15 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.domain.events.feedback_event import FeedbackEvent
 from lambdas.domain.webhooks.audience import Audience
+from lambdas.domain.webhooks.delivery import delivery_id
 from lambdas.domain.webhooks.webhook import Webhook, WebhookId
 from lambdas.feedback.batch import InstanceGone, RecordingFailed, RecordingOutcome
-from lambdas.feedback.observability import Observability
-from lambdas.feedback.parse_message import NotAnEvent, parse_message
+from lambdas.feedback.observability import EVENT_FACTS, Observability
+from lambdas.feedback.parse_message import NotAnEvent, NotAnEventKind, parse_message
 from lambdas.feedback.record import Recorder
 from tests.events import INSTANCE, TOPIC_ARN, bounce, complaint, delivery, in_sns, text
 from tests.feedback.fakes import FakeAudiences, FakeDeliveryQueue, FakeLedger
@@ -38,6 +40,7 @@ class Seen:
         )
 
     def _count(self, *, name: str, unit: Any, value: int) -> None:
+        assert unit is MetricUnit.Count
         self.counts[name] = self.counts.get(name, 0) + value
 
     def record(self, *bodies: str) -> None:
@@ -128,3 +131,73 @@ def test_an_event_without_an_instance_says_why(tags: dict[str, list[str]], reaso
     seen.report.unattributed(event)
     assert seen.counts == {"EventsUnattributed": 1}
     assert seen.logged("warning", "event has no instance")["reason"] == reason
+
+
+def test_a_message_about_a_tenant_is_worth_a_look_and_tells_its_facts() -> None:
+    """Beside the message's id, its kind and the reason."""
+    seen = Seen()
+    reading = NotAnEvent(kind=NotAnEventKind.TENANT_CONTROL, reason="Sending Status Disabled", facts={"tenant": "acme"})
+    seen.report.not_an_event("message-1", reading)
+    assert seen.counts == {"TenantControlMessages": 1}
+    assert seen.logged("warning", "message was no event") == {
+        "queue_message": "message-1",
+        "kind": "tenant_control",
+        "reason": "Sending Status Disabled",
+        "tenant": "acme",
+    }
+
+
+def test_the_facts_of_an_event_that_counts_and_of_one_without_an_instance() -> None:
+    """No address among them; the hour is the counter's."""
+    seen = Seen()
+    seen.record(text(complaint(feedback_id="f1")))
+    [event] = readings(text(complaint(feedback_id="f1")))
+    assert seen.logged("info", "complaint was counted") == {
+        "instance_id": INSTANCE,
+        "feedback": f"f1#{event.id[:16]}",
+        "message_id": "m-1",
+        "reason": "abuse",
+        "hour": "2026-11-21T04",
+        "recipients": 1,
+    }
+    assert seen.counts == {"ComplaintsCounted": 1, "EventsRecorded": 1, "DeliveriesMade": 1}
+    [nobodys] = readings(text(bounce(instance=None)))
+    seen.report.unattributed(nobodys)
+    assert seen.logged("warning", "event has no instance") == {
+        "event": nobodys.id,
+        "type": "bounce",
+        "message_id": "m-1",
+        "reason": "no configuration set",
+    }
+
+
+def test_an_event_alone_has_fields_and_several_share_a_line_in_rows() -> None:
+    """SES's id of the mail, cut where no honest one is longer, the kind, and the ids of its deliveries."""
+    seen = Seen()
+    [one] = readings(text(bounce(message_id="m" * 300)))
+    seen.record(text(bounce(message_id="m" * 300)))
+    assert seen.logged("info", "event recorded") == {
+        "instance_id": INSTANCE,
+        "message_id": "m" * 200,
+        "type": "bounce",
+        "delivery_ids": [delivery_id(WebhookId("w1"), one.id)],
+    }
+    several = Seen()
+    events = readings(text(delivery(message_id="a")), text(delivery(message_id="b")))
+    several.record(text(delivery(message_id="a")), text(delivery(message_id="b")))
+    assert several.logged("info", "events recorded") == {
+        "instance_id": INSTANCE,
+        "events": [
+            (name, "delivery", [delivery_id(WebhookId("w1"), event.id)])
+            for name, event in zip("ab", events, strict=True)
+        ],
+    }
+    assert EVENT_FACTS == ("message_id", "type", "delivery_ids")
+
+
+def test_an_error_is_logged_with_what_raised_it() -> None:
+    """The metric alone says nothing of why."""
+    seen = Seen()
+    error = TimeoutError("DynamoDB")
+    seen.report.outcome(INSTANCE, readings(text(bounce())), RecordingFailed(error=error))
+    assert seen.logger.error.call_args.kwargs["exc_info"] is error

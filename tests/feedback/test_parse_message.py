@@ -345,3 +345,19 @@ def test_what_sqs_takes_stays_as_it_is() -> None:
     event = bounce()
     event["mail"]["commonHeaders"] = {"subject": subject}
     assert read_event(event).mail.subject == subject
+
+
+def test_an_event_is_read_from_three_wrappers_and_not_from_four() -> None:
+    """SES in SNS in a Lambda event is the deepest there is."""
+    body = text(bounce())
+    assert isinstance(read_one(in_sns(in_sns(in_sns(body)))), FeedbackEvent)
+    assert read_one(in_sns(in_sns(in_sns(in_sns(body))))) == NotAnEvent(
+        kind=NotAnEventKind.INVALID, reason="wrapped too deeply"
+    )
+
+
+def test_word_that_a_topic_was_subscribed_is_control() -> None:
+    """SES's, in the older format."""
+    assert read_one('{"notificationType":"AmazonSnsSubscriptionSucceeded"}') == NotAnEvent(
+        kind=NotAnEventKind.CONTROL, reason="AmazonSnsSubscriptionSucceeded"
+    )

@@ -16,6 +16,9 @@ from lambdas.domain.events.feedback_event import (
     Recipient,
 )
 from lambdas.domain.reputation.ledger import (
+    COUNTERS_KEPT,
+    LEDGER_KEPT,
+    LedgerEntry,
     LedgerKind,
     begin_of,
     bucket_of,
@@ -161,3 +164,35 @@ def test_evidence_is_cut_where_no_honest_event_is_longer() -> None:
     assert entry is not None
     assert (len(entry.recipients), len(entry.recipients[0])) == (50, 320)
     assert (len(entry.reason or ""), len(entry.key)) == (200, 200 + 1 + 16)
+
+
+def test_evidence_is_kept_for_the_days_of_a_rate_and_counters_for_some_more() -> None:
+    """A rate looks back 30 days."""
+    assert (timedelta(days=30), timedelta(days=35)) == (LEDGER_KEPT, COUNTERS_KEPT)
+
+
+def test_an_entry_to_the_field() -> None:
+    """Without an id and a reason of SES's it is known by the event's own."""
+    detail = replace(BOUNCED, feedback_id=None, subtype=None)
+    told = replace(event(detail, timestamp=NOW, sent_at=BASELINE), recipients=(Recipient(email="a" * 320),) * 50)
+    assert ledger_entry(told, baseline=None, now=NOW) == LedgerEntry(
+        key="#" + "e" * 16,
+        kind=LedgerKind.BOUNCE,
+        bucket="2026-11-21T06",
+        timestamp=NOW,
+        counted=2,
+        message_id="m-1",
+        reason=None,
+        recipients=("a" * 320,) * 50,
+        sent_at=BASELINE,
+    )
+
+
+def test_deliveries_are_summed_by_the_counter_they_belong_to() -> None:
+    """The hour of each, or the baseline's."""
+    events = [event(DELIVERED, timestamp=moment) for moment in (NOW, NOW - timedelta(hours=1), NOW)]
+    events.append(event(replace(DELIVERED, counted=0), timestamp=NOW))
+    assert deliveries_by_bucket(events, baseline=None, now=NOW) == {"2026-11-21T06": 6, "2026-11-21T05": 3}
+    assert deliveries_by_bucket([event(DELIVERED, timestamp=BASELINE)], baseline=BASELINE, now=NOW) == {
+        "2026-11-21T04:30:07": 3
+    }
