@@ -236,13 +236,16 @@ class _Workers:
         attempt = await self.runner.attempt(self.series, self.endpoint, pending)
         if not self.runner.final and _timed_out(attempt):
             self.series.give_up(pending)
-            return False
+        else:
+            self._note(pending, attempt)
+        return True
+
+    def _note(self, pending: PendingAttempt, attempt: Attempt) -> None:
         self.series.note(pending, attempt)
         if isinstance(attempt.outcome, Delivered):
             self.limit.answered((attempt.ended - attempt.began).total_seconds())
         if not self.series.failures:
             self.staff()
-        return True
 
 
 def _timed_out(attempt: Attempt) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,7 +22,7 @@ from lambdas.delivery.concurrency import (
 )
 from lambdas.delivery.endpoint import Endpoint
 from lambdas.delivery.name_resolver import Unreachable
-from lambdas.domain.webhooks.attempt import TIMED_OUT, Failed, NoResponse, Response
+from lambdas.domain.webhooks.attempt import TIMED_OUT, Attempt, AttemptOutcome, Delivered, Failed, NoResponse, Response
 from lambdas.domain.webhooks.delivery import Delivery
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
@@ -322,3 +322,73 @@ def test_the_headers_of_the_format_and_the_signature_are_sent() -> None:
     assert headers["webhook-id"] == "msg_1"
     assert headers["webhook-signature"].startswith("v1,")
     assert headers["webhook-timestamp"] == str(int(NOW.timestamp()))
+
+
+@pytest.mark.parametrize(("seconds", "slow"), [(0.5, False), (QUICK, False), (QUICK + 0.001, True)])
+def test_an_attempt_that_takes_more_than_a_second_makes_its_webhook_slow(seconds: float, slow: bool) -> None:
+    """Whatever its outcome; a second is quick enough for one attempt more."""
+    one = series(1)
+    run(Receivers(seconds={one.target.url: seconds}), one)
+    assert (one.slow, len(one.made)) == (slow, 1)
+    limit = ConcurrencyLimit(1)
+    limit.answered(seconds)
+    assert limit.current == (1 if slow else 2)
+
+
+def test_a_slot_that_is_given_back_is_one_slot() -> None:
+    """Of all, and of the instance."""
+
+    async def go() -> None:
+        slots = ConnectionSlots(["i1"], first=10, extra=1)
+        assert [slots.take_extra("i1"), slots.take_extra("i1")] == [True, False]
+        slots.give_back_extra("i1")
+        assert [slots.take_extra("i1"), slots.take_extra("i1")] == [True, False]
+        many = ConnectionSlots(["i1"], first=10, extra=1_000)
+        taken = sum(many.take_extra("i1") for _ in range(1_000))
+        assert taken == PER_INSTANCE - FIRST
+        many.give_back_extra("i1")
+        assert [many.take_extra("i1"), many.take_extra("i1")] == [True, False]
+
+    asyncio.run(go())
+
+
+def test_failures_in_a_row_are_counted_one_by_one_and_a_success_begins_anew() -> None:
+    """A receiver that asks to wait, or does not answer in time, has used them up."""
+    one = series(8, most=1)
+    one.failure_limit = 3
+    outcomes: list[AttemptOutcome] = [
+        Failed(reason="500"),
+        Failed(reason="500"),
+        Delivered(status=200),
+        Failed(reason="500"),
+        Failed(reason="429", wait=5),
+    ]
+    seen = []
+    for outcome in outcomes:
+        pending = one.next()
+        assert pending is not None
+        one.note(pending, Attempt(delivery=pending.content(), began=NOW, ended=NOW, outcome=outcome))
+        seen.append((one.failures, one.failure_limit, one.below_failure_limit))
+    assert seen == [(1, 3, True), (2, 3, True), (0, 4, True), (1, 4, True), (4, 4, False)]
+    assert one.next() is None
+    assert (one.under_way, len(one.pending)) == (0, 3)
+
+
+def test_what_is_given_up_is_pending_again_as_it_was_posted() -> None:
+    """First, and together; no further attempt of the webhook begins."""
+    one = series(2)
+    batch = PendingAttempt(deliveries=(delivery(7), delivery(8)), number=2, batch=True)
+    one.pending.appendleft(batch)
+    assert one.next() is batch
+    one.give_up(batch)
+    assert one.pending[0] == replace(batch, fixed=True)
+    assert (one.under_way, one.slow, one.given_up, one.made, one.next()) == (0, True, True, [], None)
+
+
+def test_a_webhook_that_recovers_among_failures_gets_no_more_attempts_at_once_than_before() -> None:
+    """Its workers had ended one after the other: as many begin again."""
+    one = series(30)
+    answers = iter([NoResponse(reason="connection refused")] * 3)
+    receivers = Receivers(answers={one.target.url: lambda: next(answers, OK)}, seconds={one.target.url: QUICK + 0.5})
+    run(receivers, one, seconds=1_000)
+    assert (receivers.most[one.target.url], len(one.made)) == (FIRST, 30)

@@ -1,7 +1,13 @@
 """The text of a digest."""
 
-from lambdas.delivery.digests import MAX_TEXT, SHOWN_IN_FULL, digest_text
-from tests.delivery.world import delivery
+from dataclasses import replace
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+
+from lambdas.delivery.digests import EVERY, MAX_TEXT, SHOWN_IN_FULL, UNCONFIRMED_CHECK, Digests, digest_text
+from lambdas.domain.webhooks.webhook import NotificationFormat
+from tests.delivery.world import START, World, batch, delivery
 
 
 def test_each_event_is_a_paragraph() -> None:
@@ -34,3 +40,39 @@ def test_a_digest_ends_with_the_instance_s_page() -> None:
     """Where there is a portal."""
     page = "https://portal.agency.gov/instances/i1"
     assert digest_text([], page=page) == f"Rates, evidence and history in the portal: {page}\n"
+
+
+def test_a_hundred_events_are_spelled_out_and_the_text_ends_with_a_line_end() -> None:
+    """200,000 bytes of them; the one that would pass that is counted."""
+    assert (SHOWN_IN_FULL, MAX_TEXT) == (100, 200_000)
+    hundred = [delivery(f"b{number}", body="x") for number in range(100)]
+    assert digest_text(hundred) == "\n\n".join(["x"] * 100) + "\n"
+    half = delivery("h", body="y" * 100_000)
+    assert digest_text([half, half]) == f"{half.body}\n\n{half.body}\n"
+    one_more = [half, half, delivery("z", "email.complained", body="z")]
+    assert digest_text(one_more).endswith("y\n\nNot spelled out here: 1 email.complained\n")
+
+
+def test_a_digest_is_sent_in_the_order_of_events_with_what_it_holds_as_its_subject() -> None:
+    """By kind, and whose it is; the page of the portal if there is one."""
+    world = World()
+    target = world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:t")
+    deliveries = (
+        delivery("late", "email.rendering_failed", body="late", created_at=START + timedelta(seconds=2)),
+        delivery("first", body="first"),
+        delivery("second", body="second", created_at=START + timedelta(seconds=1)),
+    )
+    batches = [
+        replace(batch("email-b1"), deliveries=deliveries[:1]),
+        replace(batch("email-b1"), deliveries=deliveries[1:]),
+    ]
+
+    digests = Digests(topics=world, states=world, logger=Logger(), count=world.count, portal_url="https://portal.gov")
+    digests.send(replace(target, url="arn:t"), batches)
+
+    page = "Rates, evidence and history in the portal: https://portal.gov/instances/i1"
+    assert world.notified == [
+        ("arn:t", "2 bounced, 1 rendering failed (i1)", f"first\n\nsecond\n\nlate\n\n{page}\n"),
+    ]
+    assert world.counted == {"DeliveriesMade": 3}
+    assert (timedelta(minutes=1), timedelta(minutes=15)) == (EVERY, UNCONFIRMED_CHECK)

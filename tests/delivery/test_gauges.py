@@ -23,6 +23,7 @@ class Counting(World):
 
     def read(self, partition: Partition, **limits: Any) -> list[Parked]:
         """A partition's parked items."""
+        assert limits == {"limit": 1}
         self.reads += 1
         return super().read(partition, **limits)
 
@@ -117,3 +118,33 @@ def test_a_backlog_that_cannot_be_measured_keeps_nothing_from_being_released() -
             raise TimeoutError
 
     assert gauged(Refusing()) == {}
+
+
+@pytest.mark.parametrize(
+    ("due", "read"),
+    [
+        (timedelta(0), True),
+        (timedelta(seconds=1), False),
+        (timedelta(days=1, hours=3), False),
+        (timedelta(days=1, hours=3, seconds=1), True),
+    ],
+)
+def test_only_what_is_overdue_or_waits_for_its_expiry_is_read(due: timedelta, read: bool) -> None:
+    """Between them are those that wait for a retry: a day at most, with its jitter."""
+    world = Counting()
+    park(world, "w1", age=DAY, due=START + due)
+    assert gauged(world)["BacklogOldestSeconds"] == [86_400 if read else 0]
+    assert world.reads == int(read)
+
+
+def test_a_webhook_with_several_partitions_is_one_unwell_webhook() -> None:
+    """And one with a new URL is failing, not disabled any more."""
+    world = World(shards=2)
+    disabled = Health(state=HealthState.DISABLED, since=START - DAY)
+    for _ in range(2):
+        park(world, "w1", age=DAY, due=START, health=disabled)
+        world.park([(batch("w1", "other"), START)], now=START)
+    assert gauged(world)["BacklogWebhooksDisabled"] == [1]
+    world.webhook("w1", health=disabled, version=2)
+    found = gauged(world)
+    assert (found["BacklogWebhooksFailing"], found["BacklogWebhooksDisabled"]) == ([1], [0])

@@ -389,3 +389,158 @@ def test_a_slow_webhooks_deliveries_are_released_to_the_slow_queue() -> None:
     world.release()
 
     assert ([one.deliveries[0].id for one, _ in world.slow], world.later) == (["a"], [])
+
+
+def test_a_round_sends_two_hundred_messages_of_a_webhook_and_the_next_one_goes_on() -> None:
+    """Its partition is not put to rest before."""
+    world = World()
+    world.webhook()
+    park(world, *(f"m{number:03}" for number in range(201)), due=-timedelta(hours=1))
+
+    world.release()
+    assert len(sent(world)) == 200
+    assert list(world.due(now=START))
+    world.release()
+    assert sent(world) == ["m200"]
+    assert world.resting == {}
+    assert world.counted == {"DeliveriesReleased": 201}
+
+
+def test_two_hundred_messages_are_all_of_a_round_and_the_partition_rests() -> None:
+    """Exactly as many as it sends."""
+    world = World()
+    world.webhook()
+    park(world, *(f"m{number:03}" for number in range(200)), due=-timedelta(hours=1))
+
+    world.release()
+
+    assert len(sent(world)) == 200
+    assert world.resting == {}
+
+
+def test_a_full_partition_leaves_the_others_one_message_each_in_a_round() -> None:
+    """So that none is held up by the first."""
+    world = World(shards=2)
+    world.webhook()
+    park(world, *(f"m{number:03}" for number in range(404)), due=-timedelta(hours=1))
+
+    world.release()
+
+    released = sent(world)
+    assert len(released) == 201
+    assert {int(one[1:]) % 2 for one in released} == {0, 1}
+
+
+def test_partitions_share_the_two_hundred_messages_of_a_round() -> None:
+    """What the first did not need is the second's."""
+    world = World(shards=2)
+    world.webhook()
+    park(world, *(f"m{number:03}" for number in range(300)), due=-timedelta(hours=1))
+
+    world.release()
+
+    assert len(sent(world)) == 150 + 50
+
+
+def test_a_probe_is_one_message_of_the_first_partition_that_holds_one() -> None:
+    """An item that cannot be read does not take its place for ever."""
+    world = World(shards=2)
+    world.webhook(health=replace(FAILING, probe_at=START))
+    park(world, "bad", "b", "c", "d")
+    key = next(key for key, one in world.parked.items() if one.batch and one.batch.deliveries[0].id == "bad")
+    world.parked[key] = replace(world.parked[key], batch=None, count=7)
+
+    world.release()
+
+    assert sent(world) == ["b"]
+    assert world.counted == {"DeliveriesUnreadable": 7, "DeliveriesReleased": 1}
+    world.release()
+    assert len(sent(world)) == 1
+
+
+def test_what_expires_is_counted_by_delivery_and_at_its_moment() -> None:
+    """Fourteen days after the fan-out."""
+    world = World()
+    world.webhook()
+    world.park([(batch("w1", "a", "b"), START), (batch("w1", "c", created_at=START + MINUTE), START)], now=START)
+    world.now = START + KEPT_FOR
+
+    world.release()
+
+    assert (sent(world), world.counted) == (["c"], {"DeliveriesExpired": 2, "DeliveriesReleased": 1})
+
+
+def test_a_digest_holds_twenty_messages_of_each_partition() -> None:
+    """The rest is in the next."""
+    world = World()
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, *(f"m{number:02}" for number in range(25)), webhook="email-b1")
+
+    world.release()
+    world.now += MINUTE
+    world.release()
+
+    assert [subject for _, subject, _ in world.notified] == ["20 bounced (i1)", "5 bounced (i1)"]
+    assert world.counted == {"DeliveriesMade": 25}
+    assert world.resting == {}
+
+
+def test_a_digest_whose_recipient_did_not_confirm_is_tried_again_after_a_quarter_of_an_hour() -> None:
+    """SNS need not be asked each minute."""
+    world = World(heard=False)
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, "a", webhook="email-b1")
+
+    world.release()
+    assert world.health("email-b1").probe_at == START + 15 * MINUTE
+    world.heard = True
+    world.now += 15 * MINUTE - timedelta(seconds=1)
+    world.release()
+    assert world.notified == []
+    world.now += timedelta(seconds=1)
+    world.release()
+    assert len(world.notified) == 1
+    assert world.health("email-b1").probe_at == world.now + MINUTE
+
+
+def test_of_two_rounds_at_once_one_sends_the_digest() -> None:
+    """The other sees the webhook as it was, and loses the claim."""
+    world = World()
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    stale = dict(world.targets)
+    park(world, "a", webhook="email-b1")
+    world.set_health("email-b1", probe_at=START + timedelta(seconds=30))
+    world.load = lambda keys, **_: {key: stale[key] for key in keys}  # type: ignore[method-assign]
+
+    world.release()
+
+    assert (world.notified, len(world.parked)) == ([], 1)
+    assert world.health("email-b1").probe_at == START + timedelta(seconds=30)
+
+
+def test_events_for_a_topic_that_is_gone_are_counted_as_such() -> None:
+    """Its binding went a moment ago."""
+    world = World()
+    world.webhook("email-b1", format=NotificationFormat.EMAIL, url="arn:aws:sns:us-east-1:1:t")
+    park(world, "a", "b", webhook="email-b1")
+    world.notify = lambda *_, **__: False  # type: ignore[method-assign]
+
+    world.release()
+
+    assert (world.counted, world.parked) == ({"DeliveriesWebhookDeleted": 2}, {})
+
+
+def test_a_drain_goes_on_while_anything_is_left_and_slowly_for_a_slow_webhook() -> None:
+    """What was parked after the recovery, and is due, is drained with the rest."""
+    world = World()
+    world.webhook(health=Health(since=START - MINUTE, drain=1, slow_until=START + MINUTE))
+    park(world, "old", due=timedelta(hours=3))
+    park(world, "new", due=-MINUTE, at=timedelta(0))
+    world.wake("i1", WebhookId("w1"), now=START)
+
+    world.release()
+    assert ([one.deliveries[0].id for one, _ in world.slow], world.later) == (["new"], [])
+    assert world.health().drain == 2
+    world.release()
+    assert [one.deliveries[0].id for one, _ in world.slow] == ["new", "old"]
+    assert world.health().drain == 0
