@@ -57,7 +57,7 @@ def release(event: dict[str, Any], context: "LambdaContext") -> None:  # noqa: A
         _composition().gauges.record_if_due(now=began)
         while True:
             _composition().releaser.release(deadline=began + left - SETTLING)
-            if every >= 60 or _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - SETTLING):
+            if _now() - began + timedelta(seconds=every) > min(RELEASE_RUN, left - SETTLING):
                 return
             time.sleep(every)
     finally:

@@ -1,6 +1,7 @@
 """The delivery functions as Lambda calls them: tables, queue, keys and topics in moto, a receiver on a real socket."""
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -20,8 +21,12 @@ from lambdas.aws.dynamodb.webhooks.webhook_table import webhook_key
 from lambdas.aws.kms.webhook_secrets import encrypt
 from lambdas.aws.sqs.delivery_queue import decode, encode
 from lambdas.delivery import handler as functions
+from lambdas.delivery.composition import Composition
+from lambdas.delivery.ports import DeliveryRules
 from lambdas.delivery.settings import DeliverySettings
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
+from lambdas.domain.webhooks.health import HealthRules
+from lambdas.domain.webhooks.retry_schedule import RetrySchedule
 from lambdas.domain.webhooks.signature import WebhookSecret, new_secret
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from tests.aws.tables import create_backlog, dynamodb_with
@@ -366,3 +371,141 @@ def test_messages_that_come_together_leave_as_one_and_those_that_come_again_do_n
 
     assert stack.run(*messages, received=2) == []
     assert len(stack.received) == 2
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The metrics that were printed for CloudWatch."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+
+
+def test_metrics_and_log_lines_are_the_delivery_functions(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alarms look for the namespace, log queries for the service; also of an invocation that fails."""
+    assert stack.run("{}", message(one(1))) == ["0"]
+    [metrics] = emitted(capsys)
+    [described] = metrics["_aws"]["CloudWatchMetrics"]
+    assert (described["Namespace"], metrics["service"]) == ("SesFeedback", "delivery")
+    units = {metric["Name"]: metric["Unit"] for metric in described["Metrics"]}
+    assert units == {
+        "MessagesUnreadable": "Count",
+        "DeliveriesMade": "Count",
+        "FirstAttempts": "Count",
+        "FirstAttemptsLate": "Count",
+        "EventToWebhookSeconds": "Seconds",
+    }
+    assert (metrics["MessagesUnreadable"], metrics["DeliveriesMade"]) == ([1.0], [1.0])
+    assert functions.logger.service == "delivery"
+    stack.run(message(webhook=WebhookId("gone")))
+    assert [metrics["DeliveriesWebhookDeleted"] for metrics in emitted(capsys)] == [[1.0]]
+
+
+@dataclass
+class Invocation:
+    """What the dispatcher is asked for."""
+
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    async def deliver(self, batches: dict[str, DeliveryBatch], **limits: Any) -> list[str]:
+        """Nothing is delivered; the first message comes back."""
+        self.asked.append({"batches": list(batches), **limits})
+        return list(batches)[:1]
+
+
+@pytest.mark.parametrize(("queue", "prompt"), [("deliveries", True), ("slow-deliveries", False)])
+def test_an_invocation_ends_before_its_function_and_knows_its_queue(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str, prompt: bool
+) -> None:
+    """90 seconds, less an attempt's 15 and 10 for what follows it; what SQS delivers again is known, too."""
+    asked = Invocation()
+    monkeypatch.setattr(Composition, "dispatcher", asked)
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    monkeypatch.setattr(functions, "_now", lambda: now)
+    assert stack.run(message(), message(), queue=queue) == ["0"]
+    assert stack.run("{}", message(), queue=queue, received=2) == ["0", "1"]
+    deadline = now + timedelta(seconds=65)
+    assert asked.asked == [
+        {"batches": ["0", "1"], "deadline": deadline, "prompt": prompt, "seen": set()},
+        {"batches": ["1"], "deadline": deadline, "prompt": prompt, "seen": {"0", "1"}},
+    ]
+
+
+def test_a_message_whose_receives_are_not_known_came_for_the_first_time(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a replay by hand."""
+    asked = Invocation()
+    monkeypatch.setattr(Composition, "dispatcher", asked)
+    record = {"messageId": "m", "body": message(), "eventSourceARN": "arn:aws:sqs:us-east-1:1:deliveries"}
+    functions.handler({"Records": [record]}, Context())  # type: ignore[arg-type]
+    assert asked.asked[0]["seen"] == set()
+
+
+@pytest.mark.parametrize(
+    ("every", "left", "rounds"),
+    [
+        (60, 90, 1),
+        (59, 90, 1),
+        (20, 90, 3),
+        (11, 90, 6),
+        (27, 90, 3),
+        (20, 45, 2),
+        (10, 45, 4),
+    ],
+)
+def test_release_makes_as_many_rounds_as_fit_a_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, every: int, left: int, rounds: int
+) -> None:
+    """Of 55 seconds, or of the function's time but for its last ten; one where a round a minute is enough."""
+    made: list[datetime] = []
+    now = began = datetime(2026, 11, 21, tzinfo=UTC)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        assert seconds == every
+        now += timedelta(seconds=seconds)
+
+    class Round:
+        def release(self, *, deadline: datetime) -> None:
+            assert deadline == began + timedelta(seconds=left - 10)
+            made.append(now)
+
+    class Gauge:
+        def record_if_due(self, *, now: datetime) -> None:
+            assert (now, made) == (began, [])
+
+    monkeypatch.setattr(functions, "_now", lambda: now)
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr(Composition, "releaser", Round())
+    monkeypatch.setattr(Composition, "gauges", Gauge())
+    monkeypatch.setenv("RELEASE_SECONDS", str(every))
+    functions._settings.cache_clear()
+    context = Context()
+    context.get_remaining_time_in_millis = lambda: left * 1000  # type: ignore[method-assign]
+    functions.release({}, context)  # type: ignore[arg-type]
+    assert made == [began + timedelta(seconds=every * number) for number in range(rounds)]
+
+
+def test_both_functions_are_composed_from_their_settings(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Periods, address rules, the portal's address; the garbage collector runs again after the imports."""
+    monkeypatch.setenv("PORTAL_URL", "https://portal.gov")
+    functions._settings.cache_clear()
+    functions._composition.cache_clear()
+    composed = functions._composition()
+    assert composed.dispatcher.rules == DeliveryRules(
+        retry_schedule=RetrySchedule(waits=(5.0, 300.0, 1_800.0)),
+        health=HealthRules(
+            failing_after=timedelta(seconds=30), disabled_after=timedelta(days=5), probes=(5.0, 30.0, 300.0, 900.0)
+        ),
+        release_every=60,
+        attempt_seconds=15,
+    )
+    assert gc.isenabled()
+    assert composed.dispatcher is composed.dispatcher
+    jitters = [composed.dispatcher.jitter() for _ in range(300)]
+    assert -1 <= min(jitters) < -0.5 < 0.5 < max(jitters) <= 1
+    assert composed.releaser.digests.portal_url == composed.releaser.transitions.portal_url == "https://portal.gov"
+    assert composed.dispatcher.transitions is composed.releaser.transitions
+    notifier = composed.releaser.transitions.notifier
+    assert (notifier, composed.gauges.states) == (composed.releaser.digests.topics, composed.releaser.states)
+    assert not notifier.notify("arn:aws:sns:us-east-1:123456789012:gone", subject="s", text="t")
+    utc = composed.dispatcher.clock().utcoffset()
+    assert utc == timedelta(0)
