@@ -4,6 +4,7 @@ The other tests say what matters and why.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,12 @@ import boto3
 import pytest
 
 from lambdas.aws.dynamodb.attribute_values import to_item
-from lambdas.domain.portal import OPERATOR, Replay, Right
+from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
+from lambdas.domain.portal import OPERATOR, Action, Replay, Right
+from lambdas.domain.reputation.evaluation import SendingState
+from lambdas.domain.reputation.sending_status import Cause, SendingStatus
 from lambdas.domain.tenants.dns_records import DnsRecord
+from lambdas.domain.tenants.instance import Operation, OperationKind
 from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState
 from lambdas.domain.webhooks.webhook import NotificationFormat
 from lambdas.portal import handler
@@ -259,6 +264,138 @@ def setup(world: World) -> list[str]:
     return [*tenant.told, *reader.told, *other.told]
 
 
+def counted(world: World) -> None:
+    """Mail of two days, a warning, a pause and what led to it, in an organization of two instances."""
+    world.tenant("i1", domain="agency.gov", organization="org-1", tags={"ses-feedback:space-name": "Dev"})
+    world.tenant("i2", domain="two.agency.gov", organization="org-2")
+    for number, days in enumerate((0, 0.1, 2, 9)):
+        at = NOW - timedelta(days=days)
+        world.delivered("i1", 900 + number, at=at)
+        world.bounced("i1", 12 + number, at=at, reason=None if number == 3 else "NoEmail")
+    world.delivered("i2", 100, at=NOW - timedelta(days=1))
+
+
+def status(world: World) -> list[str]:
+    """Healthy, warned, paused and on probation; by day, by hour; older evidence; the download."""
+    counted(world)
+    tenant, operator, other = visitor(world), visitor(world, OPERATOR), visitor(world, "i2")
+    tenant.get("/instances/i1")
+    world.moved("i1", SendingState.WARNED, at=NOW - timedelta(days=3))
+    tenant.get("/instances/i1?by=hour")
+    world.moved("i1", SendingState.PAUSED, at=NOW - timedelta(days=2), why="<b>spam</b>", by="ops")
+    tenant.get("/instances/i1?by=year", until="Rates")
+    operator.get("/instances/i1", until="Rates")
+    world.moved("i1", SendingState.HEALTHY, cause=Cause.TENANT, at=NOW, probation_until=NOW + timedelta(days=7))
+    tenant.get("/instances/i1", until="Rates")
+    answer = tenant.ask("GET", "/instances/i1?after=0000")
+    tenant.told.append(read(str(answer.body)).partition("\nEvidence\n")[2])
+    for after in ("x" * 401, "%09"):
+        tenant.get(f"/instances/i1?after={after}", until="Signed in")
+    other.get("/instances/i2")
+    answer = tenant.ask("GET", "/instances/i1/evidence.csv")
+    head = f"{answer.status} {answer.content_type} {answer.headers}"
+    lines = str(answer.body).splitlines()
+    return [*tenant.told, *operator.told, *other.told, head, *lines[:2], *lines[-2:], str(len(lines))]
+
+
+def sending(world: World) -> list[str]:
+    """Why an instance is paused, and resuming it: each refusal, and what is recorded."""
+    counted(world)
+    tenant, reader, operator = visitor(world), visitor(world, right=Right.READ), visitor(world, OPERATOR)
+    path = "/instances/i1/sending"
+    tenant.get(path)
+    tenant.post(path, reason="x" * 40)
+    operator.post("/instances/i1/operator/resume", reason="x")
+    world.moved("i1", SendingState.PAUSED, at=NOW - timedelta(hours=23, minutes=59))
+    tenant.get(path)
+    tenant.post(path, reason="x" * 40)
+    tenant.now = NOW + timedelta(minutes=1)
+    tenant.get(path)
+    reader.get(path)
+    operator.get(path)
+    operator.post("/instances/i1/operator/pause", reason="again")
+    seen = _seen(tenant, path)
+    tenant.post(path, reason="x" * 40, looked="yes", seen="x")
+    tenant.post(path, reason="x" * 40, seen=seen)
+    tenant.post(path, reason="x" * 39, looked="yes", seen=seen)
+    tenant.now += timedelta(hours=1, seconds=1)
+    tenant.post(path, reason="x" * 40, looked="yes", seen=seen)
+    tenant.post(path, reason="x" * 40, looked="yes", seen=_seen(tenant, path))
+    tenant.get(path)
+    operator.now = NOW + timedelta(hours=2)
+    operator.post("/instances/i1/operator/pause")
+    operator.post("/instances/i1/operator/pause", reason="spam traps")
+    operator.post("/instances/i1/operator/resume", reason="talked to them")
+    operator.post("/instances/i2/operator/pause", reason="because")
+    recorded = [
+        f"{one.who} {one.what} {one.why}" for name in ("i1", "i2") for one in sorted(world.table.actions(name), key=_at)
+    ]
+    return [*tenant.told, *reader.told, *operator.told, "== recorded", *recorded, *map(_status, _statuses(world))]
+
+
+def _seen(caller: Visitor, path: str) -> str:
+    found = re.search(r'name="seen" value="([^"]*)"', str(caller.ask("GET", path).body))
+    return found[1] if found else ""
+
+
+def _at(action: Action) -> datetime:
+    return action.at
+
+
+def _statuses(world: World) -> list[SendingStatus]:
+    table = SendingStatusTable(world.dynamodb, "reputation")
+    return [table.load(name) for name in ("i1", "i2")]
+
+
+def _status(one: SendingStatus) -> str:
+    pending = one.pending
+    assert pending is not None
+    made = pending.transition
+    facts = f"{made.before.value} to {made.after.value} at {made.at} by {made.by} for {made.cause.value}, {made.why}"
+    more = f"{made.domain} {made.reputation} until {made.until}, probation {made.probation_until}"
+    return f"{one.instance_id} {facts}; {more}; baseline {one.baseline}, {pending.claimed_by}"
+
+
+def mail(world: World) -> list[str]:
+    """Finding a mail by its recipient or its id, and what cannot be looked for."""
+    hooked(world)
+    world.bounced("i1", 1, to="ann@example.net", at=NOW - timedelta(minutes=51))
+    tenant = visitor(world)
+    path = "/instances/i1/mail"
+    tenant.get(path)
+    for needle in ("", "ab", "x" * 321, "ann\tb"):
+        tenant.post(path, needle=needle)
+    tenant.post(path, needle=" ann@example.net ")
+    tenant.post(path, needle="mail-1", until="2026-11-21T04:30:00", width="7200")
+    tenant.post(path, needle="ann@example.net", until="yesterday")
+    return tenant.told
+
+
+def operators(world: World) -> list[str]:
+    """The list by risk, what is unwell and stuck, quotas, and the search."""
+    counted(world)
+    world.moved("i2", SendingState.PAUSED, at=NOW - timedelta(days=1))
+    failing = Health(
+        state=HealthState.FAILING, since=NOW - timedelta(hours=2), last_reason="status 503", webhook_version=1
+    )
+    world.webhook("i1", "w1", health=failing)
+    late = delivery("msg_2", to="bob@example.net", at=NOW - timedelta(hours=1))
+    world.parked("i1", "w1", late)
+    for minutes in (14, 15):
+        touched = NOW - timedelta(minutes=minutes)
+        busy = Operation(id="op", kind=OperationKind.UPDATE, started_at=touched, touched_at=touched, step="alerts")
+        world.tenant(f"busy-{minutes}", domain=f"b{minutes}.gov", organization="org-3", operation=busy)
+    operator, tenant = visitor(world, OPERATOR), visitor(world)
+    operator.get("/")
+    for needle in ("ORG-1", "dev", "x@two.agency.gov", "nothing"):
+        answer = operator.ask("POST", "/search", {"needle": f" {needle} "})
+        found = re.findall(r"/instances/([^/\"]+)\"", str(answer.body))
+        operator.told.append(f"search {needle}: {answer.status} {list(dict.fromkeys(found))}")
+    operator.post("/search", needle="", page="1")
+    tenant.get("/")
+    return [*operator.told, *tenant.told]
+
+
 def _answered(records: Any, _: Any = None) -> list[LookedUp]:
     """DNS as it may be: one of each state."""
     states = [RecordState.FOUND, RecordState.MISSING, RecordState.UNKNOWN, RecordState.DIFFERENT]
@@ -272,7 +409,8 @@ def _looked_up(record: DnsRecord, state: RecordState) -> LookedUp:
 
 
 PAGES: dict[str, Callable[[World], list[str]]] = {
-    page.__name__: page for page in (webhooks, acting_on_webhooks, replays, signing, setup)
+    page.__name__: page
+    for page in (webhooks, acting_on_webhooks, replays, signing, setup, status, sending, mail, operators)
 }
 
 
