@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lambdas.aws.clients import CLIENTS, InteractiveClients
+from lambdas.aws.clients import CLIENTS, InteractiveClients, LazyClients
 from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.replay_queue import ReplayQueue, ReplayStep, decode
 from lambdas.portal.app import FAULT, Portal
@@ -85,4 +85,4 @@ def _replayer() -> Replayer:
 
 @cache
 def _portal() -> Portal:
-    return compose(_settings(), InteractiveClients(CLIENTS), log=_log)
+    return compose(_settings(), LazyClients(InteractiveClients(CLIENTS)), log=_log)

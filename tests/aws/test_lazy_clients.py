@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lambdas.aws import clients
-from lambdas.aws.clients import Clients, LazyClients
+from lambdas.aws.clients import Clients, InteractiveClients, LazyClients
 
 
 class Made:
@@ -35,6 +35,17 @@ def test_a_lazy_client_is_created_when_it_is_first_used(made: Made) -> None:
     assert made.services == []
     assert (lazy.service, lazy.service) == ("iam", "iam")
     assert made.services == ["iam"]
+
+
+def test_interactive_clients_are_made_once_beside_the_patient_ones(made: Made) -> None:
+    """A process may have both, each with its own timeouts."""
+    process = Clients()
+    interactive = InteractiveClients(process)
+    page: Any = interactive.client("dynamodb")
+    patient: Any = process.client("dynamodb")
+    assert page is not patient
+    assert InteractiveClients(process).client("dynamodb") is page
+    assert made.services == ["dynamodb", "dynamodb"]
 
 
 def test_lazy_clients_are_those_of_the_process(made: Made) -> None:
