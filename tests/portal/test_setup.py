@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import boto3
 import pytest
 
-from lambdas.aws import clients
+from lambdas.aws.clients import CLIENTS, InteractiveClients
 from lambdas.aws.dynamodb.confirmation_mails import ConfirmationMails
 from tests.portal.world import Answer, Caller, World
 
@@ -16,7 +16,7 @@ ADDRESS = "admin@agency.gov"  # of every tenant of the world
 @pytest.fixture
 def subscribe(world: World, monkeypatch: pytest.MonkeyPatch) -> Mock:
     """SNS's Subscribe for a tenant whose address has not confirmed. Moto confirms each address at once."""
-    sns = clients.CLIENTS.client("sns")
+    sns = InteractiveClients(CLIENTS).client("sns")
     topic = boto3.client("sns").create_topic(Name="ses-feedback-i1-alerts")["TopicArn"]
     world.tenant("i1", alert_topic_arn=topic)
     pending = [(ADDRESS, "PendingConfirmation")]
