@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import re
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from lambdas.domain.webhooks.attempt import BODY_READ, TIMED_OUT, NoResponse, Re
 KEEP_ALIVE = 60  # s: most servers close an idle connection after 60 to 75
 MAX_AGE = 300  # s: a receiver that moves to other addresses is followed by then, however busy its connection
 
+_BREAK = re.compile(r"[\r\n\0]")
 _NO_ANSWER = "connection closed without an answer"
 _NOT_HTTP = "answer is not HTTP"
 _REASONS = {
@@ -163,6 +165,6 @@ def _refuse_lookup() -> int:
 def _lines(headers: Mapping[str, str]) -> list[str]:
     """Headers as libcurl takes them; its own Accept and Expect are taken out."""
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
-    if any(character in line for line in lines for character in "\r\n\0"):
+    if _BREAK.search("".join(lines)):
         raise ValueError("a header holds a line break")
     return [*lines, "accept:", "expect:"]
