@@ -10,6 +10,7 @@ import pytest
 from lambdas.aws.dynamodb.attribute_values import from_item, to_item
 from lambdas.aws.dynamodb.webhooks.webhook_states import KEPT_FOR, WebhookStates, _health_map
 from lambdas.aws.dynamodb.webhooks.webhook_table import instance_key, webhook_key
+from lambdas.domain import schema
 from lambdas.domain.webhooks.health import FailedAttempt, Health, HealthState
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
@@ -198,3 +199,10 @@ def test_the_old_secret_signs_too_until_its_end(dynamodb: "DynamoDBClient", stat
 
     assert target.ciphertexts(now=NOW) == (b"new", b"old")
     assert target.ciphertexts(now=NOW + timedelta(hours=24)) == (b"new",)
+
+
+def test_a_webhook_that_a_later_release_wrote_is_refused(states: WebhookStates, dynamodb: "DynamoDBClient") -> None:
+    """Read as this release understands it, it might be posted to wrongly; its messages wait in their queue."""
+    put(dynamodb, **{schema.ATTRIBUTE: schema.READS + 1})
+    with pytest.raises(schema.NewerSchema):
+        load(states)

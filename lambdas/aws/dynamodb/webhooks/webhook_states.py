@@ -13,6 +13,7 @@ import msgspec
 
 from lambdas.aws.dynamodb.attribute_values import from_item, to_attribute, to_item
 from lambdas.aws.dynamodb.webhooks.webhook_table import WEBHOOK_PREFIX, webhook_key
+from lambdas.domain import schema
 from lambdas.domain.webhooks.health import Health
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
@@ -36,6 +37,7 @@ _READ = (  # what delivery needs of an item: botocore takes 30 us of CPU for eac
     "previous_ciphertext",
     "previous_expires_at",
     "health",
+    schema.ATTRIBUTE,  # so that what a later release wrote is refused
 )
 _NAMES = {f"#{number}": name for number, name in enumerate(_READ)}  # some are words of DynamoDB's own
 _MAX_ROUNDS = 5  # of BatchGetItem for keys it left unread
