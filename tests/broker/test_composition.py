@@ -29,6 +29,7 @@ SETTINGS = settings(
     privatelink_cidrs="10.0.0.0/8",
     allowed_cidrs="10.0.0.0/8",
     portal_url="https://portal.agency.gov",
+    ses_calls_per_second=2.0,
     zone_credentials_secret_arn="zone",
     dashboard_client_secret_arn="client",
 )
