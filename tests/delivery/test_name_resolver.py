@@ -166,3 +166,35 @@ async def end(servers: NameServers, resolver: NameResolver, tasks: list["asyncio
     await asyncio.gather(*tasks, return_exceptions=True)
     resolver.close()
     await asyncio.sleep(0.05)
+
+
+def test_a_name_that_cannot_be_written_for_dns_is_not_found() -> None:
+    """Python refuses a label of more than 63 characters before it asks."""
+
+    def refuse(_: str) -> Sequence[str]:
+        raise UnicodeError("label too long")
+
+    async def go() -> None:
+        resolver = NameResolver(AddressRules(), refuse)
+        with pytest.raises(Unreachable, match="host not found"):
+            await resolver.resolve("i1", "app.example")
+        resolver.close()
+        with pytest.raises(RuntimeError):
+            resolver._threads.submit(print)
+
+    asyncio.run(go())
+
+
+def test_a_process_keeps_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives for hours, and tenants choose the names."""
+    monkeypatch.setattr("lambdas.delivery.name_resolver._MAX_KEPT", 2)
+
+    async def go() -> None:
+        servers = NameServers()
+        resolver = NameResolver(AddressRules(), servers)
+        for name in ("a.example", "b.example", "c.example", "c.example", "a.example"):
+            await resolver.resolve("i1", name)
+        assert servers.asked == ["a.example", "b.example", "c.example", "a.example"]
+        resolver.close()
+
+    asyncio.run(go())
