@@ -80,9 +80,9 @@ The bounce rate and the complaint rate crossed the limit at 2026-11-21T05:00:00Z
 {FIGURES}
 The latest that counted:
   2026-11-21T05:00:00+00:00 bounce (NoEmail) a@x.example, mail m-1
-  2026-11-21T05:00:00+00:00 bounce (no reason told) 0@x.example, 1@x.example, 2@x.example, 3@x.example, 4@x.example\
+  2026-11-21T05:00:00+00:00 bounce (no reason given) 0@x.example, 1@x.example, 2@x.example, 3@x.example, 4@x.example\
  and 2 more, mail m-1
-  2026-11-21T05:00:00+00:00 bounce (NoEmail) recipient not told, mail m-1
+  2026-11-21T05:00:00+00:00 bounce (NoEmail) recipient unknown, mail m-1
 
 What to do:
   - Stop sending to addresses that bounced, and to people who complained: the webhooks name each.
