@@ -20,6 +20,7 @@ from typing import Any, cast
 from unittest.mock import patch
 from urllib.parse import urlencode, urlsplit
 
+import boto3
 import msgspec
 from botocore.awsrequest import AWSResponse
 from moto.core.botocore_stubber import MockRawResponse
@@ -67,6 +68,7 @@ class Recording:
     read_units: float = 0.0
     replaying: bool = False
     guessed: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    unwatched: Any = None  # a DynamoDB client
     clients: list[Any] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -107,7 +109,16 @@ class Recording:
             self.answers[operation, body] = self.last[_kind(operation, body)] = answer
             self.calls[name] += 1
             if "DynamoDB" in operation:
-                self.read_units += _read_units(body, response_dict["body"])
+                self.read_units += _read_units(body, self._whole(body) or response_dict["body"])
+
+    def _whole(self, body: bytes) -> bytes | None:
+        """What a query with a projection would answer without it: DynamoDB bills whole items. None without one."""
+        call = msgspec.json.decode(body)
+        if call.pop("ProjectionExpression", None) is None:
+            return None
+        names, condition = call["ExpressionAttributeNames"], call["KeyConditionExpression"]
+        call["ExpressionAttributeNames"] = {name: own for name, own in names.items() if name in condition}
+        return msgspec.json.encode({"Items": self.unwatched.query(**call)["Items"]})
 
 
 def _operation(headers: Mapping[str, Any], url: str) -> str:
@@ -254,7 +265,7 @@ def _page(name: str, request: Request, now: datetime) -> Page:
     def answer() -> Any:
         return handler._portal().answer(request, now=now)
 
-    recording, clients = Recording(), cast("Any", InteractiveClients(CLIENTS))
+    recording, clients = Recording(unwatched=boto3.client("dynamodb")), cast("Any", InteractiveClients(CLIENTS))
     CLIENTS.forget()
     handler._portal.cache_clear()
     for service in SERVICES:
