@@ -43,12 +43,14 @@ class Recording:
     def tests_of(self, path: str, line: int, *, called: bool) -> list[str]:
         """The tests to run for a change of that line, the nearest and quickest first.
 
-        A line that runs at import, not in a call, belongs to no test: all tests of the file may notice.
+        A line that runs at import, not in a call, belongs to no test: all tests of the file may notice, and those that
+        are named after it. A test of a constant runs no line of its file.
         """
         by_line = self.lines.get(path, {})
         found = set(by_line.get(line, ()))
         if not found or not called or path.startswith(TEMPLATE):
             found |= {test for tests in by_line.values() for test in tests}
+            found |= {test for test in self.seconds if f"/test_{Path(path).stem}" in test}
         if path.startswith(TEMPLATE):
             found |= {test for test in self.seconds if test.startswith(TEMPLATES_TESTS)}
         else:  # those that make a template are slow, and see what others see

@@ -23,6 +23,16 @@ def test_the_nearest_tests_come_first() -> None:
     assert chosen == ["tests/broker/test_table.py::x", "tests/aws/test_b.py::x", "tests/broker/test_a.py::x"]
 
 
+def test_a_constant_is_looked_at_by_the_tests_that_are_named_after_its_file() -> None:
+    """They run none of its lines, and no other test does."""
+    recorded = recording(
+        {"lambdas/aws/table.py": ["tests/aws/test_b.py::x"], "other.py": ["tests/aws/test_table.py::x"]}
+    )
+    both = ["tests/aws/test_table.py::x", "tests/aws/test_b.py::x"]
+    assert recorded.tests_of("lambdas/aws/table.py", 9, called=False) == both
+    assert recorded.tests_of("lambdas/aws/table.py", 1, called=True) == both[1:]
+
+
 def test_of_the_tests_of_a_template_those_that_see_all_of_it_come_first() -> None:
     """A mutant of infra/ changes the template, and its text shows every change."""
     tests = ["tests/infra/test_alarms.py::x", f"{SNAPSHOTS}::x", "tests/infra/test_stack.py::x"]
