@@ -241,3 +241,9 @@ def test_where_nothing_was_counted_the_figures_begin_at_the_beginning() -> None:
     """An operator may pause an instance that never sent."""
     never = replace(moved(HEALTHY, PAUSED, Cause.OPERATOR), reputation=replace(COUNTS, since=None))
     assert "since the beginning (UTC)" in to_admin(never, [], RULES).text
+
+
+def test_a_moment_is_told_to_the_second() -> None:
+    """In UTC."""
+    recovered = replace(moved(WARNED, HEALTHY), at=NOW.replace(microsecond=120_000))
+    assert "complaints) at 2026-11-21T05:00:00Z." in to_admin(recovered, [], RULES).text

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lambdas.domain.reputation.evaluation import (
+    PROBATION,
     Decision,
     HourCounts,
     Reason,
@@ -343,6 +344,7 @@ def test_the_absolute_limit_of_complaints_is_reached_at_its_figure() -> None:
 def test_the_floors_of_a_probation_are_low_and_never_less_strict_than_the_operators() -> None:
     """100 outcomes, eight bounces; all else stays."""
     assert RULES.with_low_floors() == replace(RULES, minimum_outcomes=100, minimum_bounces=8)
+    assert timedelta(days=7) == PROBATION
     own = replace(RULES, minimum_outcomes=50, minimum_bounces=9)
     assert own.with_low_floors() == own
 
@@ -352,6 +354,9 @@ def test_what_a_few_complaints_leave_of_a_warning() -> None:
     assert evaluate(counts(complaints=1, deliveries=500), RULES, SendingState.WARNED).state is SendingState.HEALTHY
     assert evaluate(counts(complaints=2, deliveries=500), RULES, SendingState.WARNED).state is SendingState.WARNED
     assert evaluate(counts(complaints=2, deliveries=5_000), RULES, SendingState.WARNED).state is SendingState.HEALTHY
+    newest, wide = counts(deliveries=10_000), counts(complaints=10, deliveries=20_000, hours=48)
+    assert evaluate(newest, RULES, SendingState.HEALTHY, wider=(wide,)).state is SendingState.HEALTHY
+    assert evaluate(newest, RULES, SendingState.WARNED, wider=(wide,)).reasons == (Reason.COMPLAINTS,)
 
 
 def test_half_of_the_bounces_warning_ends_it() -> None:

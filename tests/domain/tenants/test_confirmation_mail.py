@@ -1,5 +1,6 @@
 """Confirmation mails are counted by mailbox, however its address is spelt."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
@@ -49,4 +50,5 @@ def test_an_organization_has_a_counter_beside_those_of_mailboxes() -> None:
 def test_a_mailbox_keeps_its_counter_in_every_release() -> None:
     """An upgrade in the middle of a day does not begin it anew; Gmail's two names are one."""
     assert counter_key("a@b.cc") == ("confirmations#a8c4271ffca17a5708183b3b9507f7e1e386ba08108353a556d1e1c91c68ed6f")
-    assert counter_key("a.b+c@googlemail.com") == counter_key("ab@gmail.com")
+    digest = hashlib.sha256(b"ab@gmail.com").hexdigest()
+    assert counter_key("a.b+c@googlemail.com") == counter_key("ab@gmail.com") == KEY_PREFIX + digest

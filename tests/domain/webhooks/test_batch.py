@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.webhooks.batch import (
+    BATCHED_FORMATS,
     MAX_AGE_APART,
     MAX_BATCH,
     MAX_BODY,
     MAX_GATHERING,
+    REFUSED,
+    TOO_LARGE,
     batch_id,
     gathering_delay,
     halves,
@@ -178,3 +181,12 @@ def test_halves_of_an_odd_number_are_as_equal_as_can_be() -> None:
     """The first has one more."""
     events = [delivery(number) for number in range(5)]
     assert halves(events) == (tuple(events[:3]), tuple(events[3:]))
+
+
+def test_a_batch_is_halved_for_the_answers_that_may_be_due_to_one_of_its_events() -> None:
+    """Bad request and unprocessable content; at once if it is too large. Two formats have batches."""
+    assert ({"400", "422"}, "413") == (REFUSED, TOO_LARGE)
+    assert {format_.value: type_ for format_, type_ in BATCHED_FORMATS.items()} == {
+        "standard-webhooks": "application/json",
+        "cloudevents": "application/cloudevents-batch+json",
+    }

@@ -173,7 +173,13 @@ def test_an_event_without_a_time_is_told_with_the_time_of_the_telling() -> None:
 
 @pytest.mark.parametrize(
     ("address", "email"),
-    [('"Name" <a@b.example>', "a@b.example"), (" Tr <a@b.example> ", "a@b.example"), ("a@b.example", "a@b.example")],
+    [
+        ('"Name" <a@b.example>', "a@b.example"),
+        (" Tr <a@b.example> ", "a@b.example"),
+        ("a@b.example", "a@b.example"),
+        (" a@b.example>", "a@b.example>"),
+        ("Tr <a@b.example", "Tr <a@b.example"),
+    ],
 )
 def test_a_recipient_is_told_by_its_bare_address(address: str, email: str) -> None:
     """An application looks it up in its own list."""

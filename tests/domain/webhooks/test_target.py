@@ -7,7 +7,7 @@ import pytest
 from lambdas.domain.webhooks.health import Health
 from lambdas.domain.webhooks.target import Target
 from lambdas.domain.webhooks.timestamp import rfc3339
-from lambdas.domain.webhooks.webhook import DEFAULT_EVENTS, EventKind, NotificationFormat, Scope, Webhook, WebhookId
+from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 
@@ -38,21 +38,6 @@ def test_the_previous_secret_signs_until_it_expires(
     assert "new" not in repr(target)
     assert "old" not in repr(target)
     assert (target.batch, target.batch_seconds, target.version, target.health) == (1, 0, 0, Health())
-
-
-def test_a_binding_that_asks_for_nothing_has_the_defaults_of_the_documentation() -> None:
-    """docs/tenants.md: bounces, complaints and deliveries of the whole instance, one at a time."""
-    assert Webhook(id=WebhookId("w1"), instance_id="i1") == Webhook(
-        id=WebhookId("w1"),
-        instance_id="i1",
-        events=frozenset({EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DELIVERY}),
-        format=NotificationFormat.STANDARD_WEBHOOKS,
-        scope=Scope.INSTANCE,
-        batch=1,
-        batch_seconds=0,
-        senders=frozenset(),
-    )
-    assert DEFAULT_EVENTS == (EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DELIVERY)
 
 
 def test_a_time_is_written_in_utc_with_milliseconds() -> None:
