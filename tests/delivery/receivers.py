@@ -31,6 +31,7 @@ class Receiver:
 
     port: int = 0
     connections: int = 0
+    closed: int = 0
     requests: list[bytes] = field(default_factory=list)
 
     def url(self, host: str = NAME, path: str = "/", *, scheme: str = "https") -> str:
@@ -95,6 +96,7 @@ async def receiver(*answers: bytes | Behaviour, tls: ssl.SSLContext | None = Non
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
+            state.closed += 1
             tasks.discard(task)
 
     server = await asyncio.start_server(track, LOCAL, 0)

@@ -12,6 +12,8 @@ import trustme
 
 from lambdas.delivery import certificates
 from lambdas.delivery.endpoint import Endpoint
+from lambdas.delivery.name_resolver import NameResolver
+from lambdas.delivery.webhook_client import WebhookClient
 from lambdas.domain.webhooks.address_rules import AddressRules
 from lambdas.domain.webhooks.attempt import BODY_READ, NoResponse, Response
 from tests.delivery.receivers import LOCAL, NAME, OK, Names, Poster, Receiver, authority, poster, receiver, server_tls
@@ -549,5 +551,28 @@ def test_a_path_and_query_are_sent_as_they_are_written() -> None:
         async with receiver() as to, poster() as by:
             await by.post(to.url(scheme="http", path="/caf%C3%A9/%20a;b?q=%C3%BC&b=%41"), HEADERS, b"{}")
             assert to.requests[0].startswith(b"POST /caf%C3%A9/%20a;b?q=%C3%BC&b=%41 HTTP/1.1\r\n")
+
+    asyncio.run(go())
+
+
+def test_a_client_that_is_closed_keeps_no_connection_and_looks_nothing_up() -> None:
+    """An idle one would hold a receiver's slot until it gives up."""
+
+    async def go() -> None:
+        rules = AddressRules.parse("127.0.0.1/32", allow_http=True)
+        resolver = NameResolver(rules, Names())
+        client = WebhookClient(rules, resolver, certificates.ca_file(), connections=10)
+        async with receiver() as to:
+            endpoint = await client.locate("i1", to.url(LOCAL, scheme="http"))
+            assert await client.post(endpoint, HEADERS, b"{}") == Response(status=200, body=b"ok")
+            assert (to.connections, to.closed) == (1, 0)
+            await client.aclose()
+            for _ in range(100):
+                if to.closed:
+                    break
+                await asyncio.sleep(0.01)
+            assert to.closed == 1
+        with pytest.raises(RuntimeError):
+            resolver._threads.submit(print)
 
     asyncio.run(go())
