@@ -320,6 +320,8 @@ export interface ReputationPaused {
     complaint_rate: number;
     /** When sending was paused. */
     paused_at: string;
+    /** When the pause ends by itself. Null if somebody has to resume sending. */
+    paused_until: string | null;
     /** Present if the body was shortened to stay under 20 KB. */
     truncated?: true;
   };

@@ -156,6 +156,7 @@ class ReputationPausedData(TypedDict):
     bounce_rate: Annotated[float, "A fraction: 0.04 is 4 %."]
     complaint_rate: Annotated[float, "A fraction: 0.0008 is 0.08 %."]
     paused_at: Annotated[Timestamp, "When sending was paused."]
+    paused_until: Annotated[Timestamp | None, "When the pause ends by itself. Null if somebody has to resume sending."]
     truncated: NotRequired[Annotated[Literal[True], "Present if the body was shortened to stay under 20 KB."]]
 
 
