@@ -338,8 +338,8 @@ def _seen(caller: Visitor, path: str) -> str:
     return found[1] if found else ""
 
 
-def _at(action: Action) -> datetime:
-    return action.at
+def _at(action: Action) -> tuple[datetime, str]:
+    return action.at, action.what
 
 
 def _statuses(world: World) -> list[SendingStatus]:

@@ -48,7 +48,7 @@ def test_a_second_one_waits_until_the_first_old_one_has_ended(bound: World) -> N
     assert caller.post(PATH, {"sure": "yes"}).status == 200
     answer = caller.post(PATH, {"sure": "yes"})
     assert answer.status == 409
-    assert "Wait until then" in answer.text
+    assert "wait until then" in answer.text
 
 
 def test_who_does_not_tick_the_box_gets_none(bound: World) -> None:
