@@ -121,7 +121,7 @@ def allow_provisioning(function: Function, context: Context, storage: Storage) -
     function.use_table(storage.rate_limiter, "GetItem", "UpdateItem")
     function.allow(
         *("ses:CreateConfigurationSet", "ses:GetConfigurationSet", "ses:DeleteConfigurationSet"),
-        "ses:CreateConfigurationSetEventDestination",
+        *("ses:CreateConfigurationSetEventDestination", "ses:UpdateConfigurationSetEventDestination"),
         on=[_arn("ses", f"configuration-set/{aws_names.PREFIX}*")],
         wide=_OF_AN_INSTANCE,
     )

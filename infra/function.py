@@ -91,6 +91,8 @@ class Function(Construct):
     ) -> None:
         """Allow *actions* on the ARNs *on*, under the condition *when*; an asterisk requires a reason, *wide*."""
         if patterns := [arn for arn in on if "*" in arn]:
+            if not wide:
+                raise ValueError(f"{', '.join(actions)} on {', '.join(patterns)} needs a reason")
             accept_wildcards(self.role, *patterns, because=wide)
         self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=dict(when) if when else None)

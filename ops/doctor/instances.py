@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.dynamodb.broker.broker_table import BrokerTable
 from lambdas.aws.dynamodb.reputation.sending_status_table import SendingStatusTable
 from lambdas.aws.dynamodb.webhooks.instance_list import InstanceList
+from lambdas.aws.ses.control_plane import EVENTS
 from lambdas.domain.reputation.evaluation import SendingState
 from lambdas.domain.tenants.aws_names import configuration_set
 from lambdas.domain.tenants.instance import Instance, InstanceState
@@ -57,7 +58,9 @@ def compared(account: Account, instance: Instance) -> Iterator[Finding]:
         yield problem("instances", f"{instance.id}: {error.operation_name} finds nothing in SES", runbook)
         return
     if not any(_is_ours(one, account.deployed.outputs["EventTopicArn"]) for one in destinations):
-        yield problem("instances", f"{instance.id}: no event destination publishes to the event topic", runbook)
+        yield problem(
+            "instances", f"{instance.id}: no event destination publishes all events to the event topic", runbook
+        )
     if identity.get("ConfigurationSetName") != name:
         yield problem("instances", f"{instance.id}: {instance.domain} has not {name} as its default", runbook)
     status = SendingStatusTable(account.client("dynamodb"), account.deployed.tables["reputation"]).load(instance.id)
@@ -72,4 +75,6 @@ def compared(account: Account, instance: Instance) -> Iterator[Finding]:
 
 
 def _is_ours(destination: dict[str, Any], topic: str) -> bool:
-    return bool(destination.get("Enabled")) and destination.get("SnsDestination", {}).get("TopicArn") == topic
+    """Whether it publishes all events that ses-feedback reads to *topic*."""
+    published = bool(destination.get("Enabled")) and set(destination.get("MatchingEventTypes", [])) >= set(EVENTS)
+    return published and destination.get("SnsDestination", {}).get("TopicArn") == topic

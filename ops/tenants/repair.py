@@ -1,4 +1,4 @@
-"""`ops repair`: create again in SES what somebody deleted of an instance by hand."""
+"""`ops repair`: create again in SES what somebody deleted of an instance by hand, or altered."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -31,8 +31,8 @@ def repair(
 ) -> None:
     """Create an instance's configuration set, event destination and its identity's default set again.
 
-    What exists is not changed. A paused instance's set is created paused. A deleted identity is not created again: it
-    would have other DKIM records.
+    What exists is not changed, but for an event destination that was altered: it is put right. A paused instance's set
+    is created paused. A deleted identity is not created again: it would have other DKIM records.
     """
     with clear_errors():
         found = tools(stack)

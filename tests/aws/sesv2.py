@@ -52,6 +52,18 @@ class FakeSesV2:
         destinations[EventDestinationName] = EventDestination
         return {}
 
+    def _update_configuration_set_event_destination(
+        self,
+        ConfigurationSetName: str,  # noqa: N803
+        EventDestinationName: str,  # noqa: N803
+        EventDestination: dict[str, Any],  # noqa: N803
+    ) -> dict[str, Any]:
+        destinations = self._set(ConfigurationSetName)["destinations"]
+        if EventDestinationName not in destinations:
+            raise _error("NotFoundException")
+        destinations[EventDestinationName] = EventDestination
+        return {}
+
     def _delete_configuration_set(self, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803
         self._set(ConfigurationSetName)
         del self.sets[ConfigurationSetName]

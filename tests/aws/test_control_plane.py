@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.ses.control_plane import EVENTS, Ses
 from lambdas.domain.errors import NotOurs, Throttled
-from lambdas.domain.tenants.aws_names import INSTANCE_TAG
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, INSTANCE_TAG
 from tests.aws.sesv2 import FakeSesV2
 
 TAGS = {INSTANCE_TAG: "i1", "ses-feedback:space-name": "dev"}
@@ -48,6 +48,18 @@ def test_a_configuration_set_requires_tls_and_suppresses(client: FakeSesV2) -> N
     for _ in range(2):
         ses(client).remove_configuration_set("s", "i1")
     assert client.sets == {}
+
+
+def test_an_event_destination_that_was_altered_is_put_right_and_others_are_left_alone(client: FakeSesV2) -> None:
+    """Disabled, with fewer events or an earlier stack's topic, the instance's bounces would be lost in silence."""
+    ses(client).ensure_configuration_set("s", TAGS)
+    destinations = client.sets["s"]["destinations"]
+    altered = {"Enabled": False, "MatchingEventTypes": ["SEND"], "SnsDestination": {"TopicArn": TOPIC + "-of-before"}}
+    destinations.update({EVENT_DESTINATION: altered, "the-operators": altered})
+    ses(client).ensure_event_destination("s", TOPIC)
+    kinds = ["BOUNCE", "COMPLAINT", "DELIVERY", "REJECT", "DELIVERY_DELAY", "RENDERING_FAILURE"]
+    ours = {"Enabled": True, "MatchingEventTypes": kinds, "SnsDestination": {"TopicArn": TOPIC}}
+    assert destinations == {EVENT_DESTINATION: ours, "the-operators": altered}
 
 
 @pytest.mark.parametrize("tags", [None, [], [{"Key": INSTANCE_TAG, "Value": "i2"}]])

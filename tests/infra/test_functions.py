@@ -3,6 +3,7 @@
 import re
 from importlib.util import find_spec
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -86,3 +87,11 @@ def test_logs_are_encrypted_and_end(stack: Synthesis) -> None:
     assert len(groups) >= len(functions(stack))
     assert {group["RetentionInDays"] for group in groups} == {7}
     assert {group["KmsKeyId"]["Fn::GetAtt"][0] for group in groups} == {key}
+
+
+def test_an_asterisk_in_a_role_needs_a_reason() -> None:
+    """It stands in the accepted findings; without one the stack is not even made."""
+    from infra.function import Function  # here: it imports the CDK, which takes seconds
+
+    with pytest.raises(ValueError, match=r"^s3:Get, s3:Put on arn:\*, \* needs a reason$"):
+        Function.allow(Mock(), "s3:Get", "s3:Put", on=["arn:*", "arn:x", "*"])

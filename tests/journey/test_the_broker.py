@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.tenants.aws_names import configuration_set
+from lambdas.aws.ses.control_plane import EVENTS
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION, INSTANCE_TAG, configuration_set, tag_value
 from local.tenant.receiver import Receiver
 from ops.deployment.osb import Broker, BrokerRefused, OperationFailed
 from tests.journey.conftest import Stack
@@ -147,6 +148,22 @@ def test_a_wrong_service_name_and_a_foreign_domain_make_nothing(stack: Stack) ->
     stack.broker.deprovision(instance)  # as the platform does then
     stack.client("sesv2").delete_configuration_set(**taken)  # it is still there
     assert inventory(stack) == before
+
+
+def test_an_event_destination_that_was_altered_is_put_right(stack: Stack) -> None:
+    """A provision that is repeated finds its own set; what it publishes, and where, may be an earlier stack's."""
+    ses, instance = stack.client("sesv2"), new()
+    name = {"ConfigurationSetName": configuration_set(instance)}
+    ses.create_configuration_set(**name, Tags=[{"Key": INSTANCE_TAG, "Value": tag_value(instance)}])
+    altered = {"MatchingEventTypes": ["BOUNCE"], "SnsDestination": {"TopicArn": stack.facts["event_topic_arn"]}}
+    ses.create_configuration_set_event_destination(
+        **name, EventDestinationName=EVENT_DESTINATION, EventDestination={"Enabled": False, **altered}
+    )
+    stack.broker.provision(instance, {**ADMIN, "domain": f"{instance[:8]}.example"})
+    [found] = ses.get_configuration_set_event_destinations(**name)["EventDestinations"]
+    assert found["Enabled"]
+    assert set(found["MatchingEventTypes"]) == set(EVENTS)
+    stack.broker.deprovision(instance)
 
 
 CALLS = st.lists(

@@ -72,18 +72,30 @@ class Ses:
                 raise NotOurs(FOREIGN_SET.format(name=name)) from None
 
     def ensure_event_destination(self, name: str, topic_arn: str) -> None:
-        """Publish the set's events to *topic_arn*."""
+        """Publish the set's events to *topic_arn*.
+
+        The set is the instance's, so an event destination of our name is ours, whatever it was changed to: it is put
+        right. Others in the set are left alone.
+        """
+        destination: Any = {
+            "ConfigurationSetName": name,
+            "EventDestinationName": EVENT_DESTINATION,
+            "EventDestination": {
+                "Enabled": True,
+                "MatchingEventTypes": list(EVENTS),
+                "SnsDestination": {"TopicArn": topic_arn},
+            },
+        }
         self._rate_limit()
-        with throttling(), ignoring("AlreadyExistsException"):
-            self._client.create_configuration_set_event_destination(
-                ConfigurationSetName=name,
-                EventDestinationName=EVENT_DESTINATION,
-                EventDestination={
-                    "Enabled": True,
-                    "MatchingEventTypes": list(EVENTS),
-                    "SnsDestination": {"TopicArn": topic_arn},
-                },
-            )
+        try:
+            with throttling():
+                self._client.create_configuration_set_event_destination(**destination)
+        except ClientError as error:
+            if code(error) != "AlreadyExistsException":
+                raise
+            self._rate_limit()
+            with throttling():
+                self._client.update_configuration_set_event_destination(**destination)
 
     def remove_configuration_set(self, name: str, owner: str) -> None:
         """Delete the set, if it is instance *owner*'s, and with it its event destination. Idempotent."""

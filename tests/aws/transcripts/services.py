@@ -67,6 +67,15 @@ def ses(transcript: Transcript) -> None:
         calls().ensure_event_destination("set", ARN)
 
     transcript.call("publishes a set's events", destination)
+    transcript.call(
+        "puts right what publishes a set's events", destination, CreateConfigurationSetEventDestination=EXISTS
+    )
+    transcript.call(
+        "is throttled when it does",
+        destination,
+        CreateConfigurationSetEventDestination=EXISTS,
+        UpdateConfigurationSetEventDestination=THROTTLED,
+    )
 
     def remove_set() -> None:
         calls().remove_configuration_set("set", "i1")
