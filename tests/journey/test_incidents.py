@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.aws.dynamodb.webhooks.webhook_states import KEPT_FOR
+from lambdas.domain.tenants.aws_names import EVENT_DESTINATION
 from local.tenant.receiver import Receiver
 from local.tenant.tenant import Tenant
 from ops.deployment.osb import BrokerRefused
@@ -168,6 +169,15 @@ def test_a_configuration_set_is_deleted_by_hand(stack: Stack, ops: Ops, account:
 
     assert levels(instances.instances, account, "instances") == {Level.OK}
     assert ops("repair", tenant.instance_id)["repaired"] == []
+    altered = {
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND"],
+        "SnsDestination": {"TopicArn": stack.facts["event_topic_arn"]},
+    }
+    stack.client("sesv2").update_configuration_set_event_destination(
+        ConfigurationSetName=name, EventDestinationName=EVENT_DESTINATION, EventDestination=altered
+    )
+    assert len(ops("repair", tenant.instance_id)["repaired"]) == 1
     with pytest.raises(ClientError, match="paused for configuration set"):
         tenant.mailbox.send("bounce@shop.example")
     ops("resume", tenant.instance_id, "--reason", "the account was cleaned")
