@@ -418,6 +418,8 @@ def route53(transcript: Transcript) -> None:
     both = found("a.x.gov.", "\\052.A.x.gov.")
     transcript.call("removes a domain's records", remove, ListResourceRecordSets=both)
     transcript.call("removes all but some", lambda: remove(records[2]), ListResourceRecordSets=both)
+    wildcard = record(RecordType.TXT, "*.a.x.gov", "v")
+    transcript.call("removes all but a wildcard", lambda: remove(wildcard), ListResourceRecordSets=both)
     transcript.call("keeps none of another type", lambda: remove(records[1]), ListResourceRecordSets=both)
     transcript.call(
         "follows pages", remove, ListResourceRecordSets=[found("a.x.gov.", more="b.a.x.gov."), found("b.a.x.gov.")]
