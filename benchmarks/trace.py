@@ -10,7 +10,6 @@ from pathlib import Path
 from aws_lambda_powertools import Logger
 
 from lambdas.aws.dynamodb.backlog.compressed_batch import compress, decompress
-from lambdas.domain.log_lines import compact
 from lambdas.domain.webhooks.delivery import Delivery, DeliveryBatch
 from lambdas.domain.webhooks.webhook import NotificationFormat, WebhookId
 from ops.troubleshooting.trail import Kind, is_about
@@ -22,7 +21,7 @@ MAIL = "0100019aa1b2c3d4-11111111-2222-3333-4444-555555555555-000000"
 ID = "msg_0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 READ_UNIT = 8_192  # bytes of a query that is not consistent
 _written = io.StringIO()
-_logger = Logger(service="delivery", stream=_written, json_serializer=compact)
+_logger = Logger(service="delivery", stream=_written)
 _NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 

@@ -16,7 +16,6 @@ from lambdas.aws.refusals import RefusalFields
 from lambdas.aws.sqs.delivery_queue import decode
 from lambdas.delivery.composition import Composition, compose
 from lambdas.delivery.settings import DeliverySettings
-from lambdas.domain.log_lines import compact
 from lambdas.domain.schema import NewerSchema
 from lambdas.domain.webhooks.delivery import DeliveryBatch
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 SETTLING = timedelta(seconds=10)  # before the function's end, for what is left after the last attempt
 RELEASE_RUN = timedelta(seconds=55)  # that a run of release lasts when rounds are more often than its schedule
 
-logger = Logger(service="delivery", json_serializer=compact)
+logger = Logger(service="delivery")
 logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="delivery")
 

@@ -1,15 +1,10 @@
 """Log lines that cost little: CloudWatch Logs charges by the byte, and ids are most of what the functions log."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any
 
 MAX_ROWS = 100  # in one line: with a webhook for each of three kinds it stays far below CloudWatch's 256 KB
-
-compact: Any = partial(json.dumps, separators=(",", ":"), default=str, ensure_ascii=False)  # a Logger's serializer
 
 
 def shared_lines(rows: Iterable[tuple[tuple[str, ...], Sequence[object]]]) -> Iterator[list[list[object]]]:

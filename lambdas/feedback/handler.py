@@ -12,14 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.aws.clients import CLIENTS
 from lambdas.aws.refusals import RefusalFields
-from lambdas.domain.log_lines import compact
 from lambdas.feedback.batch import QueueMessage, process
 from lambdas.feedback.composition import compose
 from lambdas.feedback.observability import Observability
 from lambdas.feedback.record import Recorder
 from lambdas.feedback.settings import FeedbackSettings
 
-logger = Logger(service="feedback", json_serializer=compact)
+logger = Logger(service="feedback")
 logger.addFilter(RefusalFields())
 metrics = Metrics(namespace="SesFeedback", service="feedback")
 _side_by_side = ThreadPoolExecutor(
