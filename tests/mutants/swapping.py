@@ -30,7 +30,7 @@ def run_swapped(root: Path, work: Sequence[Work], *, at_once: int, report: Calla
     session = _Session(root, work, at_once, report)
     if files:
         with warnings.catch_warnings(action="ignore"):
-            pytest.main([*ARGUMENTS, f"--rootdir={root}", "-p", "no:xdist", *files], plugins=[session])
+            pytest.main([*ARGUMENTS, f"--rootdir={root}", "-n", "0", *files], plugins=[session])
     if session.failure or (files and not session.began):
         raise ControlFailed(session.failure or "the tests that were recorded cannot be collected")
 
